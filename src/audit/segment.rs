@@ -1,0 +1,136 @@
+//! One file of the journal, named after its first record.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+/// An open file that records are appended to.
+#[derive(Debug)]
+pub struct Segment {
+    file: File,
+}
+
+impl Segment {
+    /// Creates the segment that begins with record `first`, durably.
+    ///
+    /// A file of the same name can only be left from a failed attempt none of whose records was ever
+    /// acknowledged; it is put aside under `void/`, because a descriptor that failed once is not trusted
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be made or the directory cannot be synced.
+    pub fn create(dir: &Path, first: u64) -> io::Result<Self> {
+        let path = dir.join(file_name(first));
+        if path.exists() {
+            put_aside(dir, &path)?;
+        }
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(PRIVATE)
+            .open(&path)?;
+        sync_directory(dir)?;
+        Ok(Self { file })
+    }
+
+    /// Opens a segment to append to.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened.
+    pub fn reopen(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).open(path)?;
+        Ok(Self { file })
+    }
+
+    /// Hands lines to the operating system.
+    ///
+    /// # Errors
+    ///
+    /// When not all of them could be written; the segment must not be used any more.
+    pub fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.file.write_all(lines)
+    }
+
+    /// Waits until everything written is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// When the disk could not be reached; the segment must not be used any more, because a second
+    /// sync would succeed without having written anything.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// Lists the segments of a journal by their first record.
+///
+/// # Errors
+///
+/// When the directory cannot be read.
+pub fn list(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut segments = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if let Some(first) = path.file_name().and_then(first_record) {
+            segments.push((first, path));
+        }
+    }
+    segments.sort_unstable();
+    Ok(segments)
+}
+
+/// Makes the entries of a directory durable.
+///
+/// # Errors
+///
+/// When the directory cannot be opened or synced.
+pub fn sync_directory(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Makes a directory that only the gateway's own user may enter.
+///
+/// # Errors
+///
+/// When it is not there and cannot be made.
+pub fn make_directory(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(PRIVATE_DIRECTORY)
+        .create(dir)
+}
+
+fn put_aside(dir: &Path, path: &Path) -> io::Result<()> {
+    let void = dir.join("void");
+    make_directory(&void)?;
+    let name = path.file_name().unwrap_or_else(|| OsStr::new("segment"));
+    let unique = uuid::Uuid::now_v7().to_string();
+    fs::rename(path, void.join(format!("{}.{unique}", name.display())))
+}
+
+fn file_name(first: u64) -> String {
+    format!("{PREFIX}{first:020}{SUFFIX}")
+}
+
+fn first_record(name: &OsStr) -> Option<u64> {
+    let digits = name.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    (digits.len() == DIGITS)
+        .then(|| digits.parse().ok())
+        .flatten()
+}
+
+const PREFIX: &str = "journal-";
+const SUFFIX: &str = ".jsonl";
+const DIGITS: usize = 20;
+
+/// Records name customers and callers; only the gateway's own user reads them.
+const PRIVATE: u32 = 0o600;
+const PRIVATE_DIRECTORY: u32 = 0o700;

@@ -1,0 +1,181 @@
+//! The facts of one call, noted on the way, each once.
+//!
+//! The trail outlives the work it tells of: a call that times out or panics half way has still left
+//! behind how far it came.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::time::Instant;
+
+use crate::ids::{CallId, CorrelationId, CustomerId, RequestId, TraceId, TransferId};
+
+/// A handle on the facts of one call.
+#[derive(Clone)]
+pub struct Trail(Arc<Facts>);
+
+/// The facts of one call; every `OnceLock` is filled at most once.
+#[derive(Debug)]
+pub struct Facts {
+    /// Ties the call's records together.
+    pub call: CallId,
+    /// When the call's first byte was seen.
+    pub began: Instant,
+    /// The TCP peer.
+    pub peer: SocketAddr,
+    /// The call's correlation ID.
+    pub correlation: CorrelationId,
+    /// The call's trace.
+    pub trace: TraceId,
+    /// What was asked for.
+    pub operation: OnceLock<&'static str>,
+    /// The customer in the path, where it parsed.
+    pub customer: OnceLock<CustomerId>,
+    /// The transfer in the path, where it parsed.
+    pub transfer: OnceLock<TransferId>,
+    /// Who calls, where that is known.
+    pub caller: OnceLock<Who>,
+    /// The caller's own words.
+    pub reason: OnceLock<String>,
+    /// Whose credentials are used.
+    pub account: OnceLock<Through>,
+    /// The policy rule that decided.
+    pub rule: OnceLock<Arc<str>>,
+    /// The policy in force.
+    pub policy: OnceLock<Arc<str>>,
+    /// What happened upstream.
+    upstream: Mutex<Upstream>,
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub struct Who {
+    /// The principal.
+    pub principal: Arc<str>,
+    /// Who vouches for it.
+    pub issuer: Option<Arc<str>>,
+    /// How it proved itself.
+    pub auth: &'static str,
+}
+
+/// Whose credentials are used.
+#[derive(Clone, Debug)]
+pub struct Through {
+    /// The account's name.
+    pub account: Arc<str>,
+    /// The partner's tenant.
+    pub partner_tenant: Arc<str>,
+    /// `app` or `app_user`.
+    pub flow: &'static str,
+}
+
+/// One request upstream and how it ended.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The `MS-RequestId` sent.
+    pub request: RequestId,
+    /// When it began.
+    pub started: SystemTime,
+    /// How long it took; absent where it was cut short.
+    pub took: Option<Duration>,
+    /// The status answered.
+    pub status: Option<u16>,
+    /// What went wrong.
+    pub error: Option<&'static str>,
+    /// Partner Center's own code.
+    pub error_code: Option<String>,
+    /// The name of the token sent.
+    pub token: Option<Arc<str>>,
+}
+
+/// What happened upstream so far.
+#[derive(Clone, Debug, Default)]
+pub struct Upstream {
+    /// The attempts that have ended.
+    pub attempts: Vec<Attempt>,
+    /// The attempt that has begun and not ended.
+    pub under_way: Option<RequestId>,
+    /// The transfer's state as last told.
+    pub transfer_status: Option<String>,
+}
+
+impl Trail {
+    /// Begins the trail of a call.
+    #[must_use]
+    pub fn begin(peer: SocketAddr, correlation: CorrelationId, trace: TraceId) -> Self {
+        Self(Arc::new(Facts {
+            call: CallId::next(),
+            began: Instant::now(),
+            peer,
+            correlation,
+            trace,
+            operation: OnceLock::new(),
+            customer: OnceLock::new(),
+            transfer: OnceLock::new(),
+            caller: OnceLock::new(),
+            reason: OnceLock::new(),
+            account: OnceLock::new(),
+            rule: OnceLock::new(),
+            policy: OnceLock::new(),
+            upstream: Mutex::default(),
+        }))
+    }
+
+    /// The facts noted so far.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.0
+    }
+
+    /// Notes that an attempt is about to send its first byte.
+    pub fn sending(&self, request: RequestId) {
+        self.0.state().under_way = Some(request);
+    }
+
+    /// Notes how the attempt ended.
+    pub fn ended(&self, attempt: Attempt, transfer_status: Option<String>) {
+        let mut upstream = self.0.state();
+        upstream.under_way = None;
+        if transfer_status.is_some() {
+            upstream.transfer_status = transfer_status;
+        }
+        upstream.attempts.push(attempt);
+    }
+}
+
+impl fmt::Debug for Trail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Trail").field(&self.0.call).finish()
+    }
+}
+
+impl Facts {
+    /// What happened upstream so far.
+    #[must_use]
+    pub fn upstream(&self) -> Upstream {
+        self.state().clone()
+    }
+
+    /// The `MS-RequestId` of the last attempt, where one was made.
+    #[must_use]
+    pub fn last_request(&self) -> Option<RequestId> {
+        let upstream = self.state();
+        upstream
+            .under_way
+            .or_else(|| upstream.attempts.last().map(|attempt| attempt.request))
+    }
+
+    /// Whether an attempt has begun and nobody knows how it ended.
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        self.state().under_way.is_some()
+    }
+
+    fn state(&self) -> MutexGuard<'_, Upstream> {
+        self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

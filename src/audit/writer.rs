@@ -1,0 +1,202 @@
+//! The one thread that writes the journal.
+//!
+//! It takes whatever waits, numbers and chains it, writes once, syncs once, and then answers all. The
+//! sync in progress is what gathers the next batch; there is no timer. After any error the descriptor
+//! is never used again: the next batch begins a new segment, named after the record that follows the
+//! last acknowledged one, and what the old segment holds from there on is void.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::Instant};
+use tracing::{error, info};
+
+use crate::{
+    audit::{
+        Durability, Settings,
+        chain::Head,
+        journal::{Board, Job, Unwritable},
+        record::Draft,
+        segment::Segment,
+    },
+    clock::SharedClock,
+    ids::JournalId,
+};
+
+/// The writer's own state.
+#[derive(Debug)]
+pub(in crate::audit) struct Writer {
+    dir: PathBuf,
+    durability: Durability,
+    journal: JournalId,
+    board: Arc<Board>,
+    clock: SharedClock,
+    /// The end of what was acknowledged.
+    head: Head,
+    /// Absent at first and after any error.
+    segment: Option<Segment>,
+    /// A summary that could not be written yet.
+    summary: Option<Draft>,
+    /// When relaxed writes were first left unsynced.
+    unsynced_since: Option<Instant>,
+}
+
+type Waiting = oneshot::Sender<Result<(), Unwritable>>;
+
+impl Writer {
+    pub(in crate::audit) fn new(
+        settings: &Settings,
+        journal: JournalId,
+        head: Head,
+        segment: Option<Segment>,
+        board: Arc<Board>,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            dir: settings.dir.clone(),
+            durability: settings.durability,
+            journal,
+            board,
+            clock,
+            head,
+            segment,
+            summary: None,
+            unsynced_since: None,
+        }
+    }
+
+    /// Writes a batch and tells everyone who waits for it.
+    fn commit(&mut self, drafts: &[Draft], waiting: Vec<Waiting>, probed: bool) {
+        let written = self.write(drafts, probed);
+        self.board.healthy.store(written.is_ok(), Ordering::Release);
+        let told = written.map_err(|error| {
+            error!(error = %error, "audit journal not writable");
+            Unwritable::new(error)
+        });
+        for waiting in waiting {
+            // Whoever stopped waiting does not need to be told.
+            drop(waiting.send(told.clone()));
+        }
+    }
+
+    fn write(&mut self, drafts: &[Draft], probed: bool) -> io::Result<()> {
+        let healing = self.segment.is_none();
+        self.summary = self.summary.take().or_else(|| self.board.take_summary());
+        let mut segment = match self.segment.take() {
+            Some(segment) => segment,
+            None => Segment::create(&self.dir, self.head.seq().saturating_add(1))?,
+        };
+        let (lines, head) = self.encode(drafts);
+        segment.write(&lines)?;
+        match self.durability {
+            Durability::Strict => segment.sync()?,
+            Durability::Relaxed { .. } if probed => segment.sync()?,
+            Durability::Relaxed { .. } => {
+                self.unsynced_since.get_or_insert_with(Instant::now);
+            }
+        }
+        self.segment = Some(segment);
+        self.head = head;
+        self.summary = None;
+        if healing {
+            info!(
+                audit.seq = head.seq(),
+                "audit journal goes on in a new segment"
+            );
+        }
+        Ok(())
+    }
+
+    /// Numbers and chains the summary that is due and the drafts, from the last acknowledged record on.
+    fn encode(&self, drafts: &[Draft]) -> (Vec<u8>, Head) {
+        let time = self.clock.now();
+        let mut lines = Vec::with_capacity(drafts.len().saturating_mul(TYPICAL_LINE_BYTES));
+        let mut head = self.head;
+        for draft in self.summary.iter().chain(drafts) {
+            let line = draft.line(
+                self.journal,
+                head.seq().saturating_add(1),
+                time,
+                head.hash(),
+            );
+            head = head.then(&line);
+            lines.extend_from_slice(&line);
+            lines.push(b'\n');
+        }
+        (lines, head)
+    }
+
+    /// Syncs relaxed writes when their time has come.
+    fn flush(&mut self) {
+        self.unsynced_since = None;
+        let synced = self.segment.as_ref().map_or(Ok(()), Segment::sync);
+        if let Err(error) = synced {
+            error!(error = %error, "audit journal not writable");
+            self.segment = None;
+            self.board.healthy.store(false, Ordering::Release);
+        }
+    }
+
+    fn flush_is_due_in(&self) -> Option<Duration> {
+        match (self.durability, self.unsynced_since) {
+            (Durability::Relaxed { flush_interval }, Some(since)) => {
+                Some(flush_interval.saturating_sub(since.elapsed()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Serves jobs until the last handle is gone.
+pub(in crate::audit) fn run(mut writer: Writer, queue: &Receiver<Job>) {
+    loop {
+        let first = match writer.flush_is_due_in() {
+            Some(Duration::ZERO) => {
+                writer.flush();
+                continue;
+            }
+            Some(wait) => match queue.recv_timeout(wait) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => {
+                    writer.flush();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return writer.flush(),
+            },
+            None => match queue.recv() {
+                Ok(job) => job,
+                Err(_) => return,
+            },
+        };
+        let mut drafts = Vec::new();
+        let mut waiting = Vec::new();
+        let mut probed = false;
+        for job in std::iter::once(first).chain(queue.try_iter().take(BATCH - 1)) {
+            match job {
+                Job::Append(draft, done) => {
+                    drafts.push(draft);
+                    waiting.push(done);
+                }
+                Job::Probe(done) => {
+                    probed = true;
+                    waiting.push(done);
+                }
+            }
+        }
+        writer.commit(&drafts, waiting, probed);
+    }
+}
+
+/// Bounds how long the first of a batch waits for the last.
+const BATCH: usize = 512;
+
+/// Most records are between 700 and 1100 bytes.
+const TYPICAL_LINE_BYTES: usize = 1024;

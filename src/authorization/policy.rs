@@ -1,0 +1,261 @@
+//! The policy: deny by default, the first rule that grants decides.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use aws_lc_rs::digest::{Context, SHA256};
+
+use crate::{
+    authorization::{Customers, RuleSettings, Settings, permit::Permit},
+    command::{Command, Operation},
+    identity::caller::Caller,
+};
+
+/// The rules in force.
+#[derive(Debug)]
+pub struct Policy {
+    /// Rules by exact principal, each list in the order of the file.
+    exact: HashMap<Box<str>, Vec<Arc<Rule>>>,
+    /// Rules by prefix of a principal, in the order of the file.
+    prefixed: Vec<(Box<str>, Arc<Rule>)>,
+    hash: Box<str>,
+}
+
+/// Policy says no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// No rule grants this operation on this customer.
+    #[error("no rule grants this")]
+    Operation,
+    /// The caller may not use this account.
+    #[error("no rule grants this account")]
+    Account,
+}
+
+#[derive(Debug)]
+struct Rule {
+    place: usize,
+    name: Arc<str>,
+    operations: BTreeSet<Operation>,
+    customers: Customers,
+    accounts: BTreeSet<String>,
+}
+
+impl Policy {
+    /// Puts rules into force.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let mut exact: HashMap<Box<str>, Vec<Arc<Rule>>> = HashMap::new();
+        let mut prefixed = Vec::new();
+        for (place, rule) in settings.rules.iter().enumerate() {
+            let shared = Arc::new(Rule {
+                place,
+                name: rule.name.as_str().into(),
+                operations: rule.operations.clone(),
+                customers: rule.customers.clone(),
+                accounts: rule.accounts.clone(),
+            });
+            for principal in &rule.principals {
+                match principal.strip_suffix('*') {
+                    Some(prefix) => prefixed.push((prefix.into(), Arc::clone(&shared))),
+                    None => {
+                        exact
+                            .entry(principal.as_str().into())
+                            .or_default()
+                            .push(Arc::clone(&shared));
+                    }
+                }
+            }
+        }
+        Self {
+            exact,
+            prefixed,
+            hash: hash(&settings.rules),
+        }
+    }
+
+    /// Decides whether the caller may have this command carried out through this account.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::Account`] where no rule of the caller's names the account, else
+    /// [`Denial::Operation`] where none grants the rest.
+    pub fn permit<C: Command>(
+        &self,
+        caller: &Caller,
+        command: C,
+        account: &Arc<str>,
+    ) -> Result<Permit<C>, Denial> {
+        let rules = self.rules_of(caller.principal());
+        let through: Vec<_> = rules
+            .iter()
+            .filter(|rule| rule.accounts.contains(&**account))
+            .collect();
+        if through.is_empty() && !rules.is_empty() {
+            return Err(Denial::Account);
+        }
+        through
+            .iter()
+            .find(|rule| rule.grants(&command))
+            .map(|rule| Permit::new(command, Arc::clone(account), Arc::clone(&rule.name)))
+            .ok_or(Denial::Operation)
+    }
+
+    /// The first 16 hexadecimal digits of the SHA-256 of the rules in force.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The rules that speak of a principal, in the order of the file.
+    fn rules_of(&self, principal: &str) -> Vec<&Rule> {
+        let exact = self.exact.get(principal).into_iter().flatten();
+        let prefixed = self
+            .prefixed
+            .iter()
+            .filter(|(prefix, _)| principal.starts_with(&**prefix))
+            .map(|(_, rule)| rule);
+        let mut rules: Vec<&Rule> = exact.chain(prefixed).map(|rule| &**rule).collect();
+        rules.sort_unstable_by_key(|rule| rule.place);
+        rules
+    }
+}
+
+impl Rule {
+    fn grants<C: Command>(&self, command: &C) -> bool {
+        let customer = match &self.customers {
+            Customers::Any => true,
+            Customers::These(these) => these.contains(&command.customer()),
+        };
+        customer && self.operations.contains(&C::OPERATION)
+    }
+}
+
+/// Hashes the rules with every part's length before it, so that no two policies look alike.
+fn hash(rules: &[RuleSettings]) -> Box<str> {
+    let mut context = Context::new(&SHA256);
+    let mut put = |part: &str| {
+        context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(part.as_bytes());
+    };
+    for rule in rules {
+        put(&rule.name);
+        for part in rule.principals.iter().chain(&rule.accounts) {
+            put(part);
+        }
+        for operation in &rule.operations {
+            put(operation.as_str());
+        }
+        match &rule.customers {
+            Customers::Any => put("*"),
+            Customers::These(these) => these.iter().for_each(|id| put(&id.to_string())),
+        }
+        put("");
+    }
+    let hash = context.finish();
+    hash.as_ref()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>()
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        command::RejectTransfer,
+        identity::{Identity, Settings as IdentitySettings, credential::Credential},
+    };
+
+    const CUSTOMER: &str = "b67f0b00-f9e8-4c57-bcb5-0b8b95c6ccf0";
+
+    fn anonymous() -> Caller {
+        let settings = IdentitySettings {
+            token_file: None,
+            anonymous: true,
+        };
+        Identity::new(settings)
+            .identify(&Credential::Absent)
+            .unwrap()
+    }
+
+    fn command(customer: &str) -> RejectTransfer {
+        RejectTransfer {
+            customer: customer.parse().unwrap(),
+            transfer: "ac4a9d22-ba07-444e-890f-cfe084eed498".parse().unwrap(),
+        }
+    }
+
+    fn rule(name: &str, principal: &str, customers: Customers) -> RuleSettings {
+        RuleSettings {
+            name: name.to_owned(),
+            principals: vec![principal.to_owned()],
+            operations: BTreeSet::from([Operation::TransfersReject]),
+            customers,
+            accounts: BTreeSet::from(["contoso".to_owned()]),
+        }
+    }
+
+    fn decide(rules: Vec<RuleSettings>, customer: &str, account: &str) -> Result<String, Denial> {
+        Policy::new(&Settings { rules })
+            .permit(&anonymous(), command(customer), &account.into())
+            .map(|permit| permit.rule().to_string())
+    }
+
+    #[test]
+    fn denies_by_default() {
+        assert_eq!(decide(vec![], CUSTOMER, "contoso"), Err(Denial::Operation));
+        let others = vec![rule("r", "anonymous2", Customers::Any)];
+        assert_eq!(decide(others, CUSTOMER, "contoso"), Err(Denial::Operation));
+    }
+
+    #[test]
+    fn lets_the_first_rule_that_grants_decide() {
+        let only = Customers::These(BTreeSet::from([CUSTOMER.parse().unwrap()]));
+        let rules = || {
+            vec![
+                rule("only one", "anon*", only.clone()),
+                rule("any", "anonymous", Customers::Any),
+            ]
+        };
+
+        assert_eq!(decide(rules(), CUSTOMER, "contoso").unwrap(), "only one");
+        let other = "b67f0b00-f9e8-4c57-bcb5-0b8b95c6ccf1";
+        assert_eq!(decide(rules(), other, "contoso").unwrap(), "any");
+    }
+
+    #[test]
+    fn denies_another_customer_operation_and_account() {
+        let only = Customers::These(BTreeSet::from([CUSTOMER.parse().unwrap()]));
+        let rules = vec![rule("r", "*", only)];
+        let other = "b67f0b00-f9e8-4c57-bcb5-0b8b95c6ccf1";
+        assert_eq!(
+            decide(rules.clone(), other, "contoso"),
+            Err(Denial::Operation)
+        );
+        assert_eq!(
+            decide(rules.clone(), CUSTOMER, "fabrikam"),
+            Err(Denial::Account)
+        );
+
+        let mut reads = rules;
+        reads
+            .iter_mut()
+            .for_each(|rule| rule.operations = BTreeSet::from([Operation::TransfersRead]));
+        assert_eq!(decide(reads, CUSTOMER, "contoso"), Err(Denial::Operation));
+    }
+
+    #[test]
+    fn names_two_policies_differently() {
+        let hash = |rules| Policy::new(&Settings { rules }).hash().to_owned();
+        let one = hash(vec![rule("a", "bc", Customers::Any)]);
+        let two = hash(vec![rule("ab", "c", Customers::Any)]);
+
+        assert_eq!(one.len(), 16);
+        assert_ne!(one, two);
+    }
+}

@@ -1,0 +1,71 @@
+//! `serve`: from a configuration file to a gateway that has left in good order.
+
+use std::{error::Error, io::Write as _, path::Path};
+
+use tracing::{error, info, warn};
+
+use crate::{
+    app::{Gateway, Surroundings},
+    cause,
+    config::load::{self, Loaded},
+    shutdown::{self, Cut},
+    telemetry::log,
+};
+
+/// Runs the gateway; returns the process's exit code.
+#[must_use]
+pub fn run(config: &Path) -> u8 {
+    match start(config) {
+        Ok(Ok(())) => CLEAN,
+        Ok(Err(cut)) => {
+            error!(error = %cut, "drain ran out of time");
+            CUT
+        }
+        Err(fault) => {
+            // The log may not be there yet; stderr is.
+            let said = writeln!(
+                std::io::stderr(),
+                "partner-gateway: {}",
+                cause::chain(&*fault)
+            );
+            said.map_or(NOT_STARTED, |()| NOT_STARTED)
+        }
+    }
+}
+
+type Fault = Box<dyn Error + 'static>;
+
+fn start(path: &Path) -> Result<Result<(), Cut>, Fault> {
+    let Loaded { config, notices } = load::load_from_process(path)?;
+    log::init(&config.telemetry)?;
+    for notice in notices {
+        warn!(path = %path.display(), "{notice}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(async {
+        let stop = shutdown::asked_to_stop()?;
+        let bound = Gateway::build(config, Surroundings::real())
+            .await?
+            .bind()
+            .await?;
+        info!(address = %bound.address()?, "serving callers");
+        info!(address = %bound.admin_address()?, "serving operators");
+        let drain = bound.drain();
+        let stopping = async move {
+            let signal = stop.await;
+            info!("{signal} received, leaving");
+            drain.begin();
+        };
+        let (finished, ()) = tokio::join!(bound.serve(), stopping);
+        Ok::<_, Fault>(finished)
+    });
+    // What is still running was cut by the drain; its intents are in the journal.
+    runtime.shutdown_background();
+    served
+}
+
+const CLEAN: u8 = 0;
+const NOT_STARTED: u8 = 1;
+const CUT: u8 = 3;

@@ -1,0 +1,55 @@
+//! What a caller may ask for: a closed set of typed operations.
+
+use crate::ids::{CustomerId, TransferId};
+
+/// Asks for the rejection of one subscription transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RejectTransfer {
+    /// The customer whose subscriptions would move.
+    pub customer: CustomerId,
+    /// The transfer to reject.
+    pub transfer: TransferId,
+}
+
+/// A typed command: what policy needs to know of it.
+pub trait Command: Copy {
+    /// The operation that policy must grant.
+    const OPERATION: Operation;
+
+    /// The customer it concerns.
+    fn customer(&self) -> CustomerId;
+}
+
+/// Names an operation in policy and in the audit record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    /// Rejects a transfer.
+    TransfersReject,
+    /// Reads a transfer.
+    TransfersRead,
+    /// Reads the audit journal.
+    AuditRead,
+}
+
+impl Command for RejectTransfer {
+    const OPERATION: Operation = Operation::TransfersReject;
+
+    fn customer(&self) -> CustomerId {
+        self.customer
+    }
+}
+
+impl Operation {
+    /// Every operation, in the order of the documentation.
+    pub const ALL: [Self; 3] = [Self::TransfersReject, Self::TransfersRead, Self::AuditRead];
+
+    /// The name used in policy rules and audit records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TransfersReject => "transfers.reject",
+            Self::TransfersRead => "transfers.read",
+            Self::AuditRead => "audit.read",
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Reads `callers`.
+
+use std::net::SocketAddr;
+
+use crate::{
+    config::{
+        scalar::{path, truth},
+        secret_file,
+        section::{Cursor, Section},
+    },
+    identity::{Settings, token_file::TokenFile},
+};
+
+/// Reads how callers are known; `listen` is the public listener's address.
+pub(crate) fn callers(section: &Section<'_>, listen: Option<SocketAddr>) -> Option<Settings> {
+    let issuers = section.skip("issuers");
+    let mtls = section.required("mtls", truth);
+    let token_file = section.take("token_file");
+    let tokens = token_file.as_ref().map(entries);
+    let anonymous = section
+        .need("anonymous")
+        .and_then(|cursor| anonymous(&cursor, listen));
+    let no_way_in = tokens.is_none() && !issuers && mtls == Some(false);
+    if no_way_in && anonymous == Some(false) {
+        section.fault_here(format!("nobody could call; accepted: {WAYS_IN}"));
+    }
+    let token_file = match tokens {
+        Some(tokens) => Some(tokens?),
+        None => None,
+    };
+    Some(Settings {
+        token_file,
+        anonymous: anonymous?,
+    })
+}
+
+fn entries(cursor: &Cursor<'_>) -> Option<TokenFile> {
+    let path = cursor.read(path)?;
+    let bytes = secret_file::contents(cursor, &path)?;
+    let Ok(text) = String::from_utf8(bytes) else {
+        cursor.fault("the token file is not UTF-8; accepted: text".to_owned());
+        return None;
+    };
+    TokenFile::parse(&text)
+        .map_err(|faults| {
+            for fault in faults {
+                cursor.fault(format!(
+                    "line {} of the file: {}",
+                    fault.line, fault.problem
+                ));
+            }
+        })
+        .ok()
+}
+
+/// Whoever can reach the listener is `anonymous`, so it must be out of reach.
+fn anonymous(cursor: &Cursor<'_>, listen: Option<SocketAddr>) -> Option<bool> {
+    let anonymous = cursor.read(truth)?;
+    let reachable = listen.is_some_and(|listen| !listen.ip().to_canonical().is_loopback());
+    if anonymous && reachable {
+        cursor.refuse("true", "false, unless server.listen is a loopback address");
+    }
+    Some(anonymous)
+}
+
+/// The ways in that this version has.
+const WAYS_IN: &str = "token_file, or anonymous with a loopback listener";

@@ -1,0 +1,86 @@
+//! Reads `audit` and `idempotency`.
+
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+
+use crate::{
+    audit::{Durability, Settings},
+    config::{
+        fault::{Place, quoted},
+        scalar::{duration, number, one_of, path, size},
+        section::{Cursor, Section},
+    },
+};
+
+/// Reads `audit`.
+pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
+    let dir = section.need("dir").and_then(|cursor| directory(&cursor));
+    let durability = durability(section);
+    let segment = section.required("segment_bytes", size(SEGMENT));
+    section.required("segment_age", duration(MINUTE..=DAY));
+    section.required("checkpoint_interval", duration(SECOND..=HOUR));
+    let retention = section.required("retention", duration(DAY..=DECADE));
+    let kept = section.required("keep_after_ack", duration(Duration::ZERO..=DECADE));
+    let most = section.required("max_bytes", size(JOURNAL));
+    section.required("unauthenticated_rate", number(0..=100_000_u32));
+    section.skip("signing_key_file");
+    section.skip("sinks");
+    if kept > retention && retention.is_some() {
+        let problem = "longer than retention; accepted: at most retention".to_owned();
+        section.conflict("keep_after_ack", "retention", problem);
+    }
+    if most < segment.map(|segment| segment.saturating_mul(2)) && most.is_some() {
+        let problem = "less than two segments; accepted: twice segment_bytes or more".to_owned();
+        section.conflict("max_bytes", "segment_bytes", problem);
+    }
+    Some(Settings {
+        dir: dir?,
+        durability: durability?,
+    })
+}
+
+/// Reads `idempotency`.
+pub(crate) fn idempotency(section: &Section<'_>) {
+    section.required("ttl", duration(MINUTE..=MONTH));
+    section.required("max_entries", number(1..=10_000_000_u32));
+}
+
+fn durability(section: &Section<'_>) -> Option<Durability> {
+    let strict = section.required(
+        "durability",
+        one_of(&[("strict", true), ("relaxed", false)]),
+    );
+    let interval = section.need("flush_interval")?;
+    let flush_interval = interval.read(duration(Duration::from_millis(1)..=MINUTE))?;
+    let relaxed = Durability::Relaxed { flush_interval };
+    if strict? && *interval.place() != Place::Default {
+        interval.notice("has no effect while audit.durability is strict");
+    }
+    Some(if strict? { Durability::Strict } else { relaxed })
+}
+
+/// The directory is made when the journal opens, so it need not be there yet.
+fn directory(cursor: &Cursor<'_>) -> Option<PathBuf> {
+    let dir = cursor.read(path)?;
+    if dir.exists() && !dir.is_dir() {
+        let found = format!(
+            "{}, which is not a directory",
+            quoted(&dir.to_string_lossy())
+        );
+        cursor.refuse(&found, "a directory, made when absent");
+        return None;
+    }
+    Some(dir)
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const MONTH: Duration = Duration::from_hours(30 * 24);
+const DECADE: Duration = Duration::from_hours(10 * 365 * 24);
+
+/// In bytes: a smaller segment is all header, a larger one takes seconds to verify.
+const SEGMENT: RangeInclusive<u64> = (1 << 20)..=(1 << 30);
+
+/// In bytes: the least is two of the smallest segments.
+const JOURNAL: RangeInclusive<u64> = (2 << 20)..=(1 << 40);

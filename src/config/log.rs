@@ -1,0 +1,72 @@
+//! Reads `telemetry`.
+
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+
+use crate::{
+    config::{
+        endpoint::collector_url,
+        scalar::{number, one_of},
+        section::Section,
+    },
+    telemetry::{Format, Settings},
+};
+
+/// Reads `telemetry`.
+pub(crate) fn telemetry(section: &Section<'_>) -> Option<Settings> {
+    let log = section.section("log", log);
+    if section.skip("traces") {
+        section.visit("traces", traced);
+    }
+    log
+}
+
+fn log(section: &Section<'_>) -> Option<Settings> {
+    let format = section.required("format", one_of(&FORMATS));
+    let filter = section.required("filter", filter);
+    Some(Settings {
+        format: format?,
+        filter: filter?,
+    })
+}
+
+fn traced(section: &Section<'_>) {
+    section.required("otlp_endpoint", collector_url);
+    section.optional("sample_ratio", number(0.0..=1.0));
+}
+
+/// A bare word is the name of a target to the filter's own parser, which turns a misspelt level
+/// into silence; so a bare word must be a level.
+fn filter(text: &str) -> Result<String, String> {
+    let bare = |directive: &&str| !directive.contains(['=', '[']);
+    let levels = text.split(',').map(str::trim).filter(bare);
+    let misspelt = levels
+        .map(str::parse::<LevelFilter>)
+        .any(|level| level.is_err());
+    let sound = !misspelt && EnvFilter::try_new(text).is_ok();
+    sound
+        .then(|| text.to_owned())
+        .ok_or_else(|| "a level such as info, or directives such as info,hyper=warn".to_owned())
+}
+
+/// The forms of a log line.
+const FORMATS: [(&str, Format); 2] = [("json", Format::Json), ("text", Format::Text)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_levels_and_directives_and_no_misspelt_level() {
+        for text in [
+            "info",
+            "warn,partner_gateway=debug",
+            "off",
+            "info, partner_gateway=trace",
+        ] {
+            assert!(filter(text).is_ok(), "{text}");
+        }
+        for text in ["", "inof", "info,debgu", "partner_gateway=debgu", "a=b=c"] {
+            assert!(filter(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The configuration: read once, checked whole, handed out in parts.
+//!
+//! [`load`] is the only reader of the environment. Each room receives its own `Settings`; nothing
+//! but the composition root sees [`Config`].
+
+pub mod environment;
+pub mod fault;
+pub mod load;
+
+mod accounts;
+mod callers;
+mod clouds;
+mod endpoint;
+mod journal;
+mod log;
+mod node;
+mod policy;
+mod report;
+mod root;
+mod scalar;
+mod secret_file;
+mod section;
+mod server;
+mod unbuilt;
+mod upstream;
+mod yaml;
+
+use std::time::Duration;
+
+use crate::{audit, authorization, front, identity, partner_center, telemetry};
+
+/// Everything the gateway was told, every value legal.
+#[derive(Debug)]
+pub struct Config {
+    /// The public listener.
+    pub server: front::settings::Settings,
+    /// The operator listener.
+    pub admin: front::settings::AdminSettings,
+    /// The accounts, at least one, in the order of the file.
+    pub accounts: Vec<partner_center::AccountSettings>,
+    /// The name of the account used when a caller names none; always one of `accounts`.
+    pub default_account: String,
+    /// How callers are known.
+    pub identity: identity::Settings,
+    /// What they may do.
+    pub authorization: authorization::Settings,
+    /// What all upstream clients have in common.
+    pub upstream: partner_center::Settings,
+    /// How long connecting to an upstream may take, TLS included.
+    pub connect_timeout: Duration,
+    /// The audit journal.
+    pub audit: audit::Settings,
+    /// The service's own log.
+    pub telemetry: telemetry::Settings,
+}

@@ -1,0 +1,128 @@
+//! Reads `policy`.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::{
+    authorization::{Customers, RuleSettings, Settings},
+    command::Operation,
+    config::{
+        fault::quoted,
+        node::Value,
+        scalar::{name, one_of},
+        section::{Cursor, Section, advice},
+    },
+    ids::CustomerId,
+};
+
+/// Reads every rule; `accounts` are the names of all accounts.
+pub(crate) fn policy(cursor: &Cursor<'_>, accounts: &[String]) -> Option<Settings> {
+    if let Value::List(items) = cursor.value()
+        && items.is_empty()
+    {
+        return Some(Settings::default());
+    }
+    let mut names = HashSet::new();
+    let mut rules = Vec::new();
+    for rule in cursor.items()? {
+        let settings = rule.section(|section| settings(section, accounts, &mut names));
+        rules.extend(settings);
+    }
+    Some(Settings { rules })
+}
+
+fn settings(
+    section: &Section<'_>,
+    accounts: &[String],
+    names: &mut HashSet<String>,
+) -> Option<RuleSettings> {
+    let name = section
+        .need("name")
+        .and_then(|cursor| rule_name(&cursor, names));
+    let principals = each(section, "principals", principal);
+    let operations = each(section, "operations", operation);
+    let customers = section
+        .need("customers")
+        .and_then(|cursor| customers(&cursor));
+    let through = each(section, "accounts", |text| account(text, accounts));
+    section.skip("rate");
+    Some(RuleSettings {
+        name: name?,
+        principals: principals?,
+        operations: operations?.into_iter().collect(),
+        customers: customers?,
+        accounts: through?.into_iter().collect(),
+    })
+}
+
+/// Audit records name rules, so a name must mean one rule.
+fn rule_name(cursor: &Cursor<'_>, names: &mut HashSet<String>) -> Option<String> {
+    let name = cursor.read(name)?;
+    if !names.insert(name.clone()) {
+        cursor.refuse(
+            &format!("{}, the name of another rule", quoted(&name)),
+            "a name of its own",
+        );
+    }
+    Some(name)
+}
+
+fn each<T>(
+    section: &Section<'_>,
+    key: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Option<Vec<T>> {
+    let items = section.need(key)?.items()?;
+    Some(items.iter().filter_map(|item| item.read(&read)).collect())
+}
+
+fn principal(text: &str) -> Result<String, String> {
+    let exact = text.strip_suffix('*').unwrap_or(text);
+    let sound = !exact.contains('*') && !text.contains(char::is_control) && !text.is_empty();
+    sound
+        .then(|| text.to_owned())
+        .ok_or_else(|| "a principal, or the beginning of one followed by *".to_owned())
+}
+
+fn operation(text: &str) -> Result<Operation, String> {
+    let words = Operation::ALL.map(|operation| (operation.as_str(), operation));
+    one_of(&words)(text)
+}
+
+fn account(text: &str, accounts: &[String]) -> Result<String, String> {
+    let known = accounts.iter().any(|account| account == text);
+    known
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("the name of an account; {}", advice(text, accounts)))
+}
+
+/// Reads a list of GUIDs, or `*` alone, with or without the brackets of a list.
+fn customers(cursor: &Cursor<'_>) -> Option<Customers> {
+    if let Value::Scalar(_) = cursor.value() {
+        return cursor.read(one_of_all);
+    }
+    let items = cursor.items()?;
+    if let [only] = items.as_slice()
+        && matches!(only.value(), Value::Scalar(text) if text == "*")
+    {
+        return Some(Customers::Any);
+    }
+    let id = |item: &Cursor<'_>| item.read(customer);
+    Some(Customers::These(
+        items.iter().filter_map(id).collect::<BTreeSet<_>>(),
+    ))
+}
+
+fn one_of_all(text: &str) -> Result<Customers, String> {
+    if text == "*" {
+        Ok(Customers::Any)
+    } else {
+        Err(format!("{CUSTOMERS}, as a list"))
+    }
+}
+
+fn customer(text: &str) -> Result<CustomerId, String> {
+    text.parse().map_err(|_| CUSTOMERS.to_owned())
+}
+
+/// What a rule may say of customers.
+const CUSTOMERS: &str = "GUIDs of customers, or * alone";

@@ -1,0 +1,268 @@
+//! Takes values out of the tree by key, and notices what nobody takes.
+
+use crate::config::{
+    fault::{Place, quoted},
+    node::{Node, Value, joined},
+    report::Report,
+};
+
+/// A value with its path.
+pub(crate) struct Cursor<'a> {
+    report: &'a Report,
+    path: String,
+    node: &'a Node,
+}
+
+/// A value that has keys of its own.
+pub(crate) struct Section<'a> {
+    cursor: Cursor<'a>,
+    entries: &'a [(String, Node)],
+}
+
+impl<'a> Cursor<'a> {
+    /// Stands at the root of a tree.
+    pub(crate) fn root(report: &'a Report, node: &'a Node) -> Self {
+        Self {
+            report,
+            path: String::new(),
+            node,
+        }
+    }
+
+    /// The path of the key.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where the value comes from.
+    pub(crate) fn place(&self) -> &'a Place {
+        &self.node.place
+    }
+
+    /// What stands here.
+    pub(crate) fn value(&self) -> &'a Value {
+        &self.node.value
+    }
+
+    /// Reads a single value; `read` tells what is accepted where it refuses.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let Value::Scalar(text) = &self.node.value else {
+            self.refuse(self.node.shape(), "a single value");
+            return None;
+        };
+        read(text)
+            .map_err(|accepted| self.refuse(&quoted(text), &accepted))
+            .ok()
+    }
+
+    /// Reads a section and then reports the keys that were not asked for.
+    pub(crate) fn section<T>(&self, read: impl FnOnce(&Section<'a>) -> Option<T>) -> Option<T> {
+        let entries = self.entries()?;
+        let section = Section {
+            cursor: self.again(),
+            entries,
+        };
+        let value = read(&section);
+        section.report_unknown();
+        value
+    }
+
+    /// The elements of a list that must not be empty.
+    pub(crate) fn items(&self) -> Option<Vec<Self>> {
+        let Value::List(items) = &self.node.value else {
+            self.refuse(self.node.shape(), "a list");
+            return None;
+        };
+        if items.is_empty() {
+            self.refuse("an empty list", "at least one element");
+            return None;
+        }
+        let at = |(index, node)| self.at(format!("{}[{index}]", self.path), node);
+        Some(items.iter().enumerate().map(at).collect())
+    }
+
+    /// The values of a section whose keys are names that the operator chose.
+    pub(crate) fn named(&self) -> Option<Vec<(&'a str, Self)>> {
+        let name = |(name, node): &'a (String, Node)| {
+            (name.as_str(), self.at(joined(&self.path, name), node))
+        };
+        Some(self.entries()?.iter().map(name).collect())
+    }
+
+    /// Notes that something else was expected here.
+    pub(crate) fn refuse(&self, found: &str, accepted: &str) {
+        self.fault(format!("found {found}; accepted: {accepted}"));
+    }
+
+    /// Notes a fault here.
+    pub(crate) fn fault(&self, problem: String) {
+        self.report.fault(&self.node.place, &self.path, problem);
+    }
+
+    /// Notes something worth telling here.
+    pub(crate) fn notice(&self, text: &str) {
+        self.report.notice(&self.node.place, &self.path, text);
+    }
+
+    fn entries(&self) -> Option<&'a [(String, Node)]> {
+        let Value::Map(entries) = &self.node.value else {
+            self.refuse(self.node.shape(), "a section with keys of its own");
+            return None;
+        };
+        Some(entries)
+    }
+
+    fn again(&self) -> Self {
+        self.at(self.path.clone(), self.node)
+    }
+
+    fn at(&self, path: String, node: &'a Node) -> Self {
+        Self {
+            report: self.report,
+            path,
+            node,
+        }
+    }
+}
+
+impl<'a> Section<'a> {
+    /// Stands at a key; nothing where the key is absent.
+    pub(crate) fn take(&self, key: &str) -> Option<Cursor<'a>> {
+        let path = joined(&self.cursor.path, key);
+        self.cursor.report.ask(&path);
+        let (_, node) = self.entries.iter().find(|(name, _)| name == key)?;
+        Some(self.cursor.at(path, node))
+    }
+
+    /// Stands at a key that must be there.
+    pub(crate) fn need(&self, key: &str) -> Option<Cursor<'a>> {
+        let cursor = self.take(key);
+        if cursor.is_none() {
+            self.fault_of_absent(key, "is missing".to_owned());
+        }
+        cursor
+    }
+
+    /// Reads a single value that must be there.
+    pub(crate) fn required<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.need(key)?.read(read)
+    }
+
+    /// Reads a single value where it is there.
+    pub(crate) fn optional<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.take(key)?.read(read)
+    }
+
+    /// Reads a section that must be there.
+    pub(crate) fn section<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&Section<'a>) -> Option<T>,
+    ) -> Option<T> {
+        self.need(key)?.section(read)
+    }
+
+    /// Checks a section that must be there and of which nothing is kept.
+    pub(crate) fn visit(&self, key: &str, read: impl FnOnce(&Section<'a>)) {
+        self.section(key, |section| {
+            read(section);
+            Some(())
+        });
+    }
+
+    /// Takes a key as known without looking at it, and tells whether it is there.
+    pub(crate) fn skip(&self, key: &str) -> bool {
+        self.take(key).is_some()
+    }
+
+    /// Takes the one of several keys that must stand alone.
+    pub(crate) fn exactly_one(&self, keys: &[&str]) -> Option<Cursor<'a>> {
+        let mut present: Vec<Cursor<'a>> = keys.iter().filter_map(|key| self.take(key)).collect();
+        if present.len() != 1 {
+            let found = if present.is_empty() {
+                "none"
+            } else {
+                "several"
+            };
+            self.cursor
+                .refuse(found, &format!("exactly one of {}", keys.join(", ")));
+            return None;
+        }
+        present.pop()
+    }
+
+    /// Notes a fault of this section as a whole.
+    pub(crate) fn fault_here(&self, problem: String) {
+        self.cursor.fault(problem);
+    }
+
+    /// Notes a fault of a key that is absent.
+    pub(crate) fn fault_of_absent(&self, key: &str, problem: String) {
+        self.fault(&self.cursor.node.place, key, problem);
+    }
+
+    /// Notes something worth telling of a key that is absent.
+    pub(crate) fn notice_of_absent(&self, key: &str, text: &str) {
+        let path = joined(&self.cursor.path, key);
+        self.cursor
+            .report
+            .notice(&self.cursor.node.place, &path, text);
+    }
+
+    /// Notes that a value does not go with another, at the line of whichever was set.
+    ///
+    /// Both are given as paths from here, such as `listen` or `server.listen`.
+    pub(crate) fn conflict(&self, key: &str, other: &str, problem: String) {
+        let found = |path: &str| self.cursor.node.select(path).pop();
+        let places = [found(key), found(other)]
+            .into_iter()
+            .flatten()
+            .map(|(_, node)| &node.place);
+        let set = places.into_iter().find(|place| **place != Place::Default);
+        self.fault(set.unwrap_or(&self.cursor.node.place), key, problem);
+    }
+
+    fn fault(&self, place: &Place, key: &str, problem: String) {
+        self.cursor
+            .report
+            .fault(place, &joined(&self.cursor.path, key), problem);
+    }
+
+    fn report_unknown(&self) {
+        let report = self.cursor.report;
+        for (name, node) in self.entries {
+            let path = joined(&self.cursor.path, name);
+            if !report.asked(&path) {
+                let known = report.asked_under(&joined(&self.cursor.path, ""));
+                report.fault(
+                    &node.place,
+                    &path,
+                    format!("unknown key; {}", advice(name, &known)),
+                );
+            }
+        }
+    }
+}
+
+/// Names the nearest of the known names, or all of them where none is near.
+pub(crate) fn advice(name: &str, known: &[String]) -> String {
+    let distance = |other: &String| strsim::damerau_levenshtein(&name.to_lowercase(), other);
+    let nearest = known.iter().min_by_key(|other| distance(other));
+    match nearest {
+        Some(other) if distance(other) <= FARTHEST.max(other.len() / 3) => {
+            format!("nearest: {other}")
+        }
+        Some(_) | None => format!("accepted: {}", known.join(", ")),
+    }
+}
+
+/// In edits; two slips are still a slip, three make another word.
+const FARTHEST: usize = 2;

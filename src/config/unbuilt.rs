@@ -1,0 +1,115 @@
+//! What the contract has and this version does not do.
+//!
+//! Keys that merely tune something are read and told of; features whose silent absence would be
+//! dangerous stop the start. Whoever builds one of them takes its line out here.
+
+use crate::config::{
+    fault::Place,
+    node::{Node, Value},
+    report::Report,
+};
+
+/// Reports every key that is set and not served.
+pub(crate) fn report_unbuilt(tree: &Node, defaults: &Node, report: &Report) {
+    for (pattern, when) in REFUSED {
+        for (path, node) in tree.select(pattern) {
+            if when.applies(node) {
+                report.fault(
+                    &node.place,
+                    &path,
+                    format!("not available in this version; {}", when.advice()),
+                );
+            }
+        }
+    }
+    for pattern in IDLE {
+        let default = defaults.select(pattern).pop();
+        for (path, node) in tree.select(pattern) {
+            let changed = default
+                .as_ref()
+                .is_none_or(|(_, default)| differs(node, default));
+            if node.place != Place::Default && changed {
+                report.notice(
+                    &node.place,
+                    &path,
+                    "is read but has no effect in this version",
+                );
+            }
+        }
+    }
+}
+
+/// When a key asks for what is not built.
+#[derive(Clone, Copy)]
+enum When {
+    /// Whatever it says.
+    Present,
+    /// When it lists or holds anything.
+    Filled,
+    /// When it has this value.
+    Is(&'static str),
+}
+
+impl When {
+    fn applies(self, node: &Node) -> bool {
+        match (self, &node.value) {
+            (Self::Present, _) | (Self::Filled, Value::Scalar(_)) => true,
+            (Self::Filled, Value::List(items)) => !items.is_empty(),
+            (Self::Filled, Value::Map(entries)) => !entries.is_empty(),
+            (Self::Is(unbuilt), Value::Scalar(text)) => text == unbuilt,
+            (Self::Filled | Self::Is(_), _) => false,
+        }
+    }
+
+    fn advice(self) -> String {
+        match self {
+            Self::Present => "accepted: nothing, leave the key out".to_owned(),
+            Self::Filled => "accepted: nothing, leave it empty".to_owned(),
+            Self::Is(unbuilt) => format!("accepted: anything but {unbuilt}"),
+        }
+    }
+}
+
+fn differs(node: &Node, default: &Node) -> bool {
+    match (&node.value, &default.value) {
+        (Value::Scalar(one), Value::Scalar(other)) => one != other,
+        _ => true,
+    }
+}
+
+/// Keys whose silent absence would be dangerous or useless.
+const REFUSED: [(&str, When); 12] = [
+    ("server.tls.client_ca_file", When::Present),
+    ("accounts.*.flow", When::Is("app_user")),
+    ("accounts.*.refresh_token", When::Present),
+    ("accounts.*.credential.certificate", When::Present),
+    ("accounts.*.credential.federated_token", When::Present),
+    ("accounts.*.endpoints.token_version", When::Is("v1")),
+    ("callers.issuers", When::Filled),
+    ("callers.mtls", When::Is("true")),
+    ("policy.*.rate", When::Present),
+    ("cluster", When::Filled),
+    ("audit.signing_key_file", When::Present),
+    ("audit.sinks", When::Filled),
+];
+
+/// Keys that tune what is not built.
+const IDLE: [&str; 17] = [
+    "upstream.max_attempts",
+    "upstream.retry_budget",
+    "upstream.circuit_breaker.failure_ratio",
+    "upstream.circuit_breaker.min_calls",
+    "upstream.circuit_breaker.window",
+    "upstream.circuit_breaker.open_for",
+    "idempotency.ttl",
+    "idempotency.max_entries",
+    "audit.segment_bytes",
+    "audit.segment_age",
+    "audit.checkpoint_interval",
+    "audit.retention",
+    "audit.keep_after_ack",
+    "audit.max_bytes",
+    "audit.unauthenticated_rate",
+    "telemetry.traces.otlp_endpoint",
+    "telemetry.traces.sample_ratio",
+];

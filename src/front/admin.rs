@@ -1,0 +1,128 @@
+//! The operator listener: is it alive, is it ready.
+
+use std::{convert::Infallible, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http_body_util::Full;
+use serde::Serialize;
+
+use crate::{shutdown::Drain, transfers::reject::Transfers};
+
+/// Answers operators and probes.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    transfers: Arc<Transfers>,
+    drain: Drain,
+}
+
+/// One thing that must hold before traffic may come.
+#[derive(Debug, Serialize)]
+struct Check {
+    check: &'static str,
+    ready: bool,
+    detail: &'static str,
+}
+
+impl Admin {
+    /// Makes the listener's service.
+    #[must_use]
+    pub fn new(transfers: Arc<Transfers>, drain: Drain) -> Self {
+        Self { transfers, drain }
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    ///
+    /// Never.
+    pub async fn answer(&self, head: &Parts) -> Result<Response<Full<Bytes>>, Infallible> {
+        let known = matches!(head.uri.path(), "/livez" | "/readyz");
+        if !known {
+            return Ok(text(StatusCode::NOT_FOUND, "no such route\n"));
+        }
+        if head.method != Method::GET && head.method != Method::HEAD {
+            let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "this route takes GET\n");
+            refused
+                .headers_mut()
+                .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return Ok(refused);
+        }
+        if head.uri.path() == "/livez" {
+            return Ok(text(StatusCode::OK, "alive\n"));
+        }
+        let verbose = head.uri.query().is_some_and(|query| {
+            query
+                .split('&')
+                .any(|part| part == "verbose" || part.starts_with("verbose="))
+        });
+        Ok(readiness(&self.checks().await, verbose))
+    }
+
+    async fn checks(&self) -> [Check; 4] {
+        let writable = self.transfers.journal.is_writable().await;
+        let token = self
+            .transfers
+            .accounts
+            .find(None)
+            .is_some_and(|account| account.tokens().has_obtained_one());
+        let staying = !self.drain.has_begun();
+        [
+            Check {
+                check: "configuration",
+                ready: true,
+                detail: "loaded",
+            },
+            check("audit_journal", writable, "writable", "cannot be written"),
+            check(
+                "token",
+                token,
+                "obtained for the default account",
+                "none obtained yet for the default account",
+            ),
+            check("drain", staying, "not draining", "this replica is leaving"),
+        ]
+    }
+}
+
+fn check(name: &'static str, ready: bool, good: &'static str, bad: &'static str) -> Check {
+    Check {
+        check: name,
+        ready,
+        detail: if ready { good } else { bad },
+    }
+}
+
+fn readiness(checks: &[Check], verbose: bool) -> Response<Full<Bytes>> {
+    let ready = checks.iter().all(|check| check.ready);
+    let listed: Vec<&Check> = checks
+        .iter()
+        .filter(|check| verbose || !check.ready)
+        .collect();
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    // Serialising strings and booleans into memory cannot fail.
+    let mut body = serde_json::to_vec(&listed).unwrap_or_default();
+    body.push(b'\n');
+    respond(status, "application/json", body.into())
+}
+
+fn text(status: StatusCode, words: &'static str) -> Response<Full<Bytes>> {
+    respond(
+        status,
+        "text/plain; charset=utf-8",
+        Bytes::from_static(words.as_bytes()),
+    )
+}
+
+fn respond(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,147 @@
+//! One answer, one record: runs the call to its end, makes its outcome durable, then answers.
+//!
+//! The call runs in a task of its own, so neither a caller that hangs up nor a panic can part a
+//! `PATCH` from its record.
+
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::Response;
+use http_body_util::Full;
+use tower::{Service, ServiceExt as _};
+use tracing::{Instrument as _, Span, error, info};
+
+use crate::{
+    audit::{
+        journal::Journal,
+        record::{Draft, Ending},
+        trail::Trail,
+    },
+    front::{
+        exchange::Exchange,
+        problem::{Forwarded, Problem},
+        reply::{Rendered, Reply},
+    },
+    ids::RecordId,
+    shutdown::Tasks,
+};
+
+/// Records every answer before it leaves.
+#[derive(Clone, Debug)]
+pub struct Audited<S> {
+    inner: S,
+    journal: Journal,
+    tasks: Tasks,
+}
+
+impl<S> Audited<S> {
+    /// Puts the layer around a service.
+    pub fn new(inner: S, journal: Journal, tasks: Tasks) -> Self {
+        Self {
+            inner,
+            journal,
+            tasks,
+        }
+    }
+}
+
+impl<S> Service<Exchange> for Audited<S>
+where
+    S: Service<Exchange, Response = Reply, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, exchange: Exchange) -> Self::Future {
+        let inner = self.inner.clone();
+        let journal = self.journal.clone();
+        let trail = exchange.trail.clone();
+        let kept = trail.clone();
+        let whole = async move {
+            let replied = AssertUnwindSafe(inner.oneshot(exchange))
+                .catch_unwind()
+                .await;
+            let reply = match replied {
+                Ok(Ok(reply)) => reply,
+                Err(_) => panicked(&trail),
+            };
+            record(&journal, &trail, &reply).await
+        };
+        let task = self.tasks.spawn(whole.instrument(Span::current()));
+        Box::pin(async move {
+            let answer = task.await.unwrap_or_else(|_| {
+                // Only recording itself can still panic; there is no record, so there is no name.
+                let problem = Problem::Internal {
+                    forwarded: Forwarded::so_far(kept.facts()),
+                };
+                Reply::Problem(problem).render(kept.facts(), RecordId::next())
+            });
+            Ok(answer.into_response())
+        })
+    }
+}
+
+/// Makes the outcome durable and returns the answer that may leave.
+async fn record(journal: &Journal, trail: &Trail, reply: &Reply) -> Rendered {
+    let facts = trail.facts();
+    let id = RecordId::next();
+    let rendered = reply.render(facts, id);
+    let ending = Ending {
+        decision: reply.decision(facts),
+        status: rendered.status().as_u16(),
+        code: reply.code(),
+        outcome: rendered.outcome(),
+        forwarded: reply.forwarded().as_str(),
+        body: rendered.body(),
+    };
+    let draft = Draft::outcome(id, facts, journal.boot(), &ending);
+    if journal.append(draft).await.is_ok() {
+        log(trail, &rendered, reply, id);
+        return rendered;
+    }
+    let problem = match reply.forwarded() {
+        Forwarded::No => Problem::AuditUnavailable,
+        forwarded => Problem::AuditIncomplete { forwarded },
+    };
+    let instead = Reply::Problem(problem);
+    let summary = journal.unrecorded(instead.code().unwrap_or_default());
+    let rendered = instead.render(facts, summary);
+    log(trail, &rendered, &instead, summary);
+    rendered
+}
+
+fn panicked(trail: &Trail) -> Reply {
+    error!("a call panicked");
+    Reply::Problem(Problem::Internal {
+        forwarded: Forwarded::so_far(trail.facts()),
+    })
+}
+
+/// One line a call.
+fn log(trail: &Trail, rendered: &Rendered, reply: &Reply, id: RecordId) {
+    let facts = trail.facts();
+    info!(
+        http.status = rendered.status().as_u16(),
+        outcome = rendered.outcome(),
+        code = reply.code(),
+        operation = facts.operation.get(),
+        customer.id = facts.customer.get().map(tracing::field::display),
+        transfer.id = facts.transfer.get().map(tracing::field::display),
+        account = facts.account.get().map(|through| &*through.account),
+        audit.id = %id,
+        duration_ms = %facts.began.elapsed().as_millis(),
+        "call answered",
+    );
+}

@@ -1,0 +1,36 @@
+//! A request on its way through the stack, with what is known of it.
+
+use std::{io, net::SocketAddr};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http_body_util::combinators::UnsyncBoxBody;
+
+use crate::audit::trail::Trail;
+
+/// A request as it came off a connection.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Method, target and headers.
+    pub head: Parts,
+    /// The body, still to be read.
+    pub body: Body,
+    /// The TCP peer.
+    pub peer: SocketAddr,
+}
+
+/// A request with its identifiers and its trail.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Method, target and headers.
+    pub head: Parts,
+    /// The body, still to be read.
+    pub body: Body,
+    /// The facts of the call.
+    pub trail: Trail,
+    /// Whether the caller's own `MS-CorrelationId` could not be used.
+    pub bad_correlation: bool,
+}
+
+/// A request's body while it arrives.
+pub type Body = UnsyncBoxBody<Bytes, io::Error>;

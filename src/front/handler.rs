@@ -1,0 +1,153 @@
+//! The innermost service: request in, command out; verdict in, reply out.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tower::Service;
+
+use crate::{
+    front::{
+        exchange::Exchange,
+        problem::{Forwarded, Problem},
+        reading,
+        reply::Reply,
+        route::{self, Misroute, Route},
+        settings::Settings,
+    },
+    partner_center::{verdict::Verdict, wire},
+    shutdown::Drain,
+    transfers::{
+        reject::{Refusal, Transfers},
+        request::{Malformed, RejectRequest},
+    },
+};
+
+/// Carries requests to the use case.
+#[derive(Clone, Debug)]
+pub struct Handler(Arc<Within>);
+
+#[derive(Debug)]
+struct Within {
+    transfers: Arc<Transfers>,
+    drain: Drain,
+    max_body_bytes: usize,
+    body_timeout: Duration,
+}
+
+impl Handler {
+    /// Puts the handler in front of the use case.
+    #[must_use]
+    pub fn new(settings: &Settings, transfers: Arc<Transfers>, drain: Drain) -> Self {
+        Self(Arc::new(Within {
+            transfers,
+            drain,
+            max_body_bytes: settings.max_body_bytes,
+            body_timeout: settings.header_timeout,
+        }))
+    }
+}
+
+impl Service<Exchange> for Handler {
+    type Response = Reply;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, exchange: Exchange) -> Self::Future {
+        let within = Arc::clone(&self.0);
+        Box::pin(async move { Ok(within.answer(exchange).await.unwrap_or_else(Reply::Problem)) })
+    }
+}
+
+impl Within {
+    async fn answer(&self, exchange: Exchange) -> Result<Reply, Problem> {
+        let Exchange {
+            head,
+            body,
+            trail,
+            bad_correlation,
+        } = exchange;
+        let Route::Reject { customer, transfer } = route::find(&head)?;
+        let facts = trail.facts();
+        if let Ok(id) = customer.parse() {
+            facts.customer.get_or_init(|| id);
+        }
+        if let Ok(id) = transfer.parse() {
+            facts.transfer.get_or_init(|| id);
+        }
+        let body = reading::body(&head, body, self.max_body_bytes, self.body_timeout).await?;
+        let request = RejectRequest {
+            credential: reading::credential(&head.headers),
+            arguments: reading::arguments(&head, (customer, transfer), bad_correlation, &body),
+        };
+        if self.drain.has_begun() {
+            return Err(Problem::Draining);
+        }
+        let verdict = self.transfers.reject(request, &trail).await?;
+        reply(verdict)
+    }
+}
+
+/// Turns Partner Center's verdict into a reply.
+fn reply(verdict: Verdict) -> Result<Reply, Problem> {
+    match verdict {
+        Verdict::Rejected(answer) | Verdict::Answered(answer) => Ok(Reply::PassedOn {
+            status: answer.status,
+            headers: wire::passed_on(&answer.headers),
+            body: answer.body,
+        }),
+        Verdict::Unconfirmed => Err(Problem::UpstreamUnconfirmed),
+        Verdict::Unauthorized(error) => Err(Problem::UpstreamUnauthorized(error)),
+        Verdict::NoToken(unavailable) => Err(Problem::TokenUnavailable {
+            retry_after: unavailable.retry_after,
+        }),
+        Verdict::Unreachable => Err(Problem::UpstreamUnreachable),
+        Verdict::Unanswered => Err(Problem::UpstreamTimeout {
+            forwarded: Forwarded::Unknown,
+        }),
+        Verdict::Invalid => Err(Problem::UpstreamInvalid),
+    }
+}
+
+impl From<Misroute> for Problem {
+    fn from(misroute: Misroute) -> Self {
+        match misroute {
+            Misroute::NotFound => Self::NotFound,
+            Misroute::Method { allow } => Self::MethodNotAllowed { allow },
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unidentified(why) => Self::Unauthenticated(why),
+            Refusal::Malformed(malformed) => malformed.into(),
+            Refusal::Account => Self::AccountForbidden,
+            Refusal::Denied => Self::PolicyDenied,
+            Refusal::Unwritable(_) => Self::AuditUnavailable,
+        }
+    }
+}
+
+impl From<Malformed> for Problem {
+    fn from(malformed: Malformed) -> Self {
+        let why = malformed.to_string();
+        match malformed {
+            Malformed::Query => Self::InvalidRequest(why),
+            Malformed::CustomerId => Self::InvalidCustomerId(why),
+            Malformed::TransferId => Self::InvalidTransferId(why),
+            Malformed::Header(_) => Self::InvalidHeader(why),
+            Malformed::Body(_) => Self::InvalidBody(why),
+            Malformed::MediaType => Self::UnsupportedMediaType(why),
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! The complete table of problems: one exhaustive match from what went wrong to what is answered.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::{audit::trail::Facts, identity::Unidentified, partner_center::wire::ErrorBody};
+
+/// Everything the gateway may have to say in its own words.
+#[derive(Clone, Debug)]
+pub enum Problem {
+    /// No such route.
+    NotFound,
+    /// The route takes other methods.
+    MethodNotAllowed {
+        /// The methods it takes.
+        allow: &'static str,
+    },
+    /// The body did not come in time.
+    RequestTimeout,
+    /// The body is over the limit.
+    BodyTooLarge {
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// The caller is not known.
+    Unauthenticated(Unidentified),
+    /// The request's target or form.
+    InvalidRequest(String),
+    /// The customer's ID.
+    InvalidCustomerId(String),
+    /// The transfer's ID.
+    InvalidTransferId(String),
+    /// A header's value.
+    InvalidHeader(String),
+    /// The body's content.
+    InvalidBody(String),
+    /// The body is not JSON.
+    UnsupportedMediaType(String),
+    /// Policy says no.
+    PolicyDenied,
+    /// The account is not there, or not for this caller.
+    AccountForbidden,
+    /// The caller's own rate is used up.
+    RateLimited {
+        /// When there is room again.
+        retry_after: Duration,
+    },
+    /// The same idempotency key is being worked on.
+    IdempotencyInProgress,
+    /// The same idempotency key came with another request.
+    IdempotencyMismatch,
+    /// No token for Partner Center can be had.
+    TokenUnavailable {
+        /// When asking again may help.
+        retry_after: Duration,
+    },
+    /// The journal cannot be written; nothing was sent.
+    AuditUnavailable,
+    /// Too many calls at once.
+    Overloaded,
+    /// The process is leaving.
+    Draining,
+    /// Too many calls upstream failed of late.
+    CircuitOpen {
+        /// When the next try is due.
+        retry_after: Duration,
+    },
+    /// No connection to Partner Center.
+    UpstreamUnreachable,
+    /// Partner Center's answer is not a whole one.
+    UpstreamInvalid,
+    /// Partner Center refuses the gateway's token.
+    UpstreamUnauthorized(ErrorBody),
+    /// Partner Center's 200 does not prove the rejection.
+    UpstreamUnconfirmed,
+    /// No answer came in time.
+    UpstreamTimeout {
+        /// What happened upstream.
+        forwarded: Forwarded,
+    },
+    /// The call was made, but its outcome cannot be written.
+    AuditIncomplete {
+        /// What happened upstream.
+        forwarded: Forwarded,
+    },
+    /// A defect of the gateway.
+    Internal {
+        /// What happened upstream.
+        forwarded: Forwarded,
+    },
+}
+
+/// What happened upstream, so that a caller knows whether a retry is safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forwarded {
+    /// Nothing was sent.
+    No,
+    /// Partner Center answered.
+    Yes,
+    /// Something was sent, and nobody knows what became of it.
+    Unknown,
+}
+
+/// How the answer came about, as told in `Gateway-Outcome`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Partner Center's answer is passed on.
+    Forwarded,
+    /// The gateway said no.
+    Refused,
+    /// Not reached, or unknown.
+    Failed,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The status answered.
+    pub status: StatusCode,
+    /// The code that callers branch on.
+    pub code: &'static str,
+    /// The problem in a few words, the same for every occurrence.
+    pub title: &'static str,
+    /// The value of `Gateway-Outcome`.
+    pub outcome: Outcome,
+    /// What happened upstream.
+    pub forwarded: Forwarded,
+}
+
+impl Problem {
+    /// The row of the table for this problem.
+    #[must_use]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one table reads better than several parts of it"
+    )]
+    pub fn row(&self) -> Row {
+        use Forwarded::{No, Yes};
+        use Outcome::{Failed, Refused};
+
+        match self {
+            Self::NotFound => row(404, "not_found", "No such route", Refused, No),
+            Self::MethodNotAllowed { .. } => row(
+                405,
+                "method_not_allowed",
+                "The route takes another method",
+                Refused,
+                No,
+            ),
+            Self::RequestTimeout => row(
+                408,
+                "request_timeout",
+                "The body did not come in time",
+                Refused,
+                No,
+            ),
+            Self::BodyTooLarge { .. } => {
+                row(413, "body_too_large", "The body is too large", Refused, No)
+            }
+            Self::Unauthenticated(_) => row(
+                401,
+                "unauthenticated",
+                "The caller is not known",
+                Refused,
+                No,
+            ),
+            Self::InvalidRequest(_) => row(
+                400,
+                "invalid_request",
+                "The request is malformed",
+                Refused,
+                No,
+            ),
+            Self::InvalidCustomerId(_) => row(
+                400,
+                "invalid_customer_id",
+                "The customer ID is malformed",
+                Refused,
+                No,
+            ),
+            Self::InvalidTransferId(_) => row(
+                400,
+                "invalid_transfer_id",
+                "The transfer ID is malformed",
+                Refused,
+                No,
+            ),
+            Self::InvalidHeader(_) => {
+                row(400, "invalid_header", "A header is malformed", Refused, No)
+            }
+            Self::InvalidBody(_) => row(400, "invalid_body", "The body is malformed", Refused, No),
+            Self::UnsupportedMediaType(_) => row(
+                415,
+                "unsupported_media_type",
+                "The body is not JSON",
+                Refused,
+                No,
+            ),
+            Self::PolicyDenied => row(
+                403,
+                "policy_denied",
+                "Policy does not allow this",
+                Refused,
+                No,
+            ),
+            Self::AccountForbidden => row(
+                403,
+                "account_forbidden",
+                "The account is not for this caller",
+                Refused,
+                No,
+            ),
+            Self::RateLimited { .. } => row(
+                429,
+                "rate_limited",
+                "The caller's rate is used up",
+                Refused,
+                No,
+            ),
+            Self::IdempotencyInProgress => row(
+                409,
+                "idempotency_in_progress",
+                "The idempotency key is being worked on",
+                Refused,
+                No,
+            ),
+            Self::IdempotencyMismatch => row(
+                422,
+                "idempotency_mismatch",
+                "The idempotency key came with another request",
+                Refused,
+                No,
+            ),
+            Self::TokenUnavailable { .. } => {
+                row(503, "token_unavailable", "No token can be had", Failed, No)
+            }
+            Self::AuditUnavailable => row(
+                503,
+                "audit_unavailable",
+                "The audit journal cannot be written",
+                Refused,
+                No,
+            ),
+            Self::Overloaded => row(503, "overloaded", "Too many calls at once", Refused, No),
+            Self::Draining => row(503, "draining", "This replica is leaving", Refused, No),
+            Self::CircuitOpen { .. } => row(
+                503,
+                "circuit_open",
+                "Partner Center failed too often of late",
+                Refused,
+                No,
+            ),
+            Self::UpstreamUnreachable => row(
+                502,
+                "upstream_unreachable",
+                "Partner Center cannot be reached",
+                Failed,
+                No,
+            ),
+            Self::UpstreamInvalid => row(
+                502,
+                "upstream_invalid",
+                "Partner Center's answer is not a whole one",
+                Failed,
+                Forwarded::Unknown,
+            ),
+            Self::UpstreamUnauthorized(_) => row(
+                502,
+                "upstream_unauthorized",
+                "Partner Center refuses the gateway's token",
+                Failed,
+                Yes,
+            ),
+            Self::UpstreamUnconfirmed => row(
+                502,
+                "upstream_unconfirmed",
+                "Partner Center's answer does not prove the rejection",
+                Failed,
+                Yes,
+            ),
+            Self::UpstreamTimeout { forwarded } => row(
+                504,
+                "upstream_timeout",
+                "Partner Center did not answer",
+                Failed,
+                *forwarded,
+            ),
+            Self::AuditIncomplete { forwarded } => row(
+                502,
+                "audit_incomplete",
+                "The call was made, but its outcome could not be written down",
+                Failed,
+                *forwarded,
+            ),
+            Self::Internal { forwarded } => row(
+                500,
+                "internal",
+                "A defect of the gateway",
+                Failed,
+                *forwarded,
+            ),
+        }
+    }
+
+    /// When a repeat may help, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TokenUnavailable { retry_after }
+            | Self::RateLimited { retry_after }
+            | Self::CircuitOpen { retry_after } => Some(*retry_after),
+            Self::AuditUnavailable => Some(AUDIT_RETRY),
+            Self::Overloaded | Self::Draining => Some(SOON),
+            _ => None,
+        }
+    }
+}
+
+impl Forwarded {
+    /// What is known of a call that did not come to its own end.
+    #[must_use]
+    pub fn so_far(facts: &Facts) -> Self {
+        let upstream = facts.upstream();
+        if upstream.under_way.is_some() {
+            Self::Unknown
+        } else if upstream
+            .attempts
+            .iter()
+            .any(|attempt| attempt.status.is_some())
+        {
+            Self::Yes
+        } else if upstream.attempts.is_empty() {
+            Self::No
+        } else {
+            Self::Unknown
+        }
+    }
+
+    /// The word used in bodies and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Yes => "yes",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Outcome {
+    /// The word used in headers and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+fn row(
+    status: u16,
+    code: &'static str,
+    title: &'static str,
+    outcome: Outcome,
+    forwarded: Forwarded,
+) -> Row {
+    // Every status above is one; the table's test reads them all.
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Row {
+        status,
+        code,
+        title,
+        outcome,
+        forwarded,
+    }
+}
+
+/// A full disk is rarely mended sooner.
+const AUDIT_RETRY: Duration = Duration::from_secs(5);
+
+/// Another replica may have room at once.
+const SOON: Duration = Duration::from_secs(1);

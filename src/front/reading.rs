@@ -1,0 +1,166 @@
+//! Reads a request's parts into the words of the use case, without judging who sent it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header, request::Parts};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::{Deserialize, Deserializer};
+
+use crate::{
+    command::RejectTransfer,
+    front::{exchange::Body, problem::Problem},
+    identity::credential::Credential,
+    transfers::request::{Arguments, Malformed},
+};
+
+/// Reads a whole body.
+///
+/// # Errors
+///
+/// When it is too large, declared or real, or does not come in time.
+pub async fn body(
+    head: &Parts,
+    body: Body,
+    limit_bytes: usize,
+    within: Duration,
+) -> Result<Bytes, Problem> {
+    let declared = head
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    let declared = declared.and_then(|text| text.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > limit_bytes) {
+        return Err(Problem::BodyTooLarge { limit_bytes });
+    }
+    let reading = Limited::new(body, limit_bytes).collect();
+    match tokio::time::timeout(within, reading).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Problem::BodyTooLarge { limit_bytes })
+        }
+        Ok(Err(_)) => Err(Problem::InvalidBody("the body broke off".to_owned())),
+        Err(_) => Err(Problem::RequestTimeout),
+    }
+}
+
+/// Reads what the caller presents.
+#[must_use]
+pub fn credential(headers: &HeaderMap) -> Credential {
+    Credential::read(headers.get_all(header::AUTHORIZATION).iter())
+}
+
+/// Reads what the caller wants, telling the first thing that is wrong with it.
+///
+/// # Errors
+///
+/// In the order of the request: target, headers, body.
+pub fn arguments(
+    head: &Parts,
+    ids: (&str, &str),
+    bad_correlation: bool,
+    body: &[u8],
+) -> Result<Arguments, Malformed> {
+    if head.uri.query().is_some() {
+        return Err(Malformed::Query);
+    }
+    let command = RejectTransfer {
+        customer: ids.0.parse().map_err(|_| Malformed::CustomerId)?,
+        transfer: ids.1.parse().map_err(|_| Malformed::TransferId)?,
+    };
+    if bad_correlation {
+        return Err(Malformed::Header("MS-CorrelationId"));
+    }
+    idempotency_key(&head.headers)?;
+    let account = account(&head.headers)?;
+    let reason = reason(&head.headers, body)?;
+    Ok(Arguments {
+        command,
+        account,
+        reason,
+    })
+}
+
+/// Checks the form of an `Idempotency-Key`.
+fn idempotency_key(headers: &HeaderMap) -> Result<(), Malformed> {
+    const NAME: &str = "Idempotency-Key";
+
+    let Some(value) = single(headers, NAME)? else {
+        return Ok(());
+    };
+    let bytes = value.as_bytes();
+    let sound = (1..=LONGEST_KEY).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
+    if sound {
+        Ok(())
+    } else {
+        Err(Malformed::Header(NAME))
+    }
+}
+
+/// Reads `Partner-Account`; text that cannot be an account's name is left for the look-up to miss.
+fn account(headers: &HeaderMap) -> Result<Option<String>, Malformed> {
+    let value = single(headers, "Partner-Account")?;
+    Ok(value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()))
+}
+
+fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+) -> Result<Option<&'a HeaderValue>, Malformed> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        Err(Malformed::Header(name))
+    } else {
+        Ok(first)
+    }
+}
+
+/// The one body that a caller may send.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    #[serde(default, deserialize_with = "present")]
+    reason: Option<String>,
+}
+
+fn reason(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, Malformed> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    if !is_json(headers) {
+        return Err(Malformed::MediaType);
+    }
+    // An array would otherwise be taken for the members in their order.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Malformed::Body("is not a JSON object"));
+    }
+    let wish: Wish = serde_json::from_slice(body).map_err(|_| {
+        Malformed::Body(r#"is neither {} nor {"reason": "text"}, or has something behind it"#)
+    })?;
+    match wish.reason {
+        Some(reason) if !(1..=LONGEST_REASON).contains(&reason.chars().count()) => Err(
+            Malformed::Body("has a reason that is empty or over 512 characters"),
+        ),
+        reason => Ok(reason),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Ok(Some(kind)) = single(headers, "content-type") else {
+        return false;
+    };
+    let essence = kind.to_str().ok().and_then(|kind| kind.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Refuses `null`, which an `Option` alone would take for an absent member.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(from).map(Some)
+}
+
+/// From the HTTP contract.
+const LONGEST_KEY: usize = 255;
+
+/// From the HTTP contract, in characters.
+const LONGEST_REASON: usize = 512;

@@ -1,0 +1,247 @@
+//! What the handler says, and the HTTP answer made of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use serde::Serialize;
+
+use crate::{
+    audit::trail::Facts,
+    front::{
+        detail,
+        problem::{Forwarded, Outcome, Problem, Row},
+    },
+    identity::Unidentified,
+    ids::RecordId,
+};
+
+/// What the handler says.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// Partner Center's answer.
+    PassedOn {
+        /// Its status.
+        status: StatusCode,
+        /// Those of its headers that callers receive.
+        headers: HeaderMap,
+        /// Its body, byte for byte.
+        body: Bytes,
+    },
+    /// The gateway's own words.
+    Problem(Problem),
+}
+
+/// An answer, ready to leave.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    outcome: &'static str,
+}
+
+impl Reply {
+    /// Makes the HTTP answer; `audit` names the record that will tell of it.
+    #[must_use]
+    pub fn render(&self, facts: &Facts, audit: RecordId) -> Rendered {
+        let mut rendered = match self {
+            Self::PassedOn {
+                status,
+                headers,
+                body,
+            } => Rendered {
+                status: *status,
+                headers: headers.clone(),
+                body: body.clone(),
+                outcome: Outcome::Forwarded.as_str(),
+            },
+            Self::Problem(problem) => render_problem(problem, facts, audit),
+        };
+        let headers = &mut rendered.headers;
+        put(headers, CORRELATION_ID, &facts.correlation.to_string());
+        if let Some(request) = facts.last_request() {
+            put(headers, REQUEST_ID, &request.to_string());
+        }
+        put(headers, AUDIT_ID, &audit.to_string());
+        headers.insert(OUTCOME, HeaderValue::from_static(rendered.outcome));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        rendered
+    }
+
+    /// The gateway's own code, where the gateway speaks.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::PassedOn { .. } => None,
+            Self::Problem(problem) => Some(problem.row().code),
+        }
+    }
+
+    /// What happened upstream.
+    #[must_use]
+    pub fn forwarded(&self) -> Forwarded {
+        match self {
+            Self::PassedOn { .. } => Forwarded::Yes,
+            Self::Problem(problem) => problem.row().forwarded,
+        }
+    }
+
+    /// What was decided about the caller's wish; nothing, where it did not come to that.
+    #[must_use]
+    pub fn decision(&self, facts: &Facts) -> Option<&'static str> {
+        if facts.rule.get().is_some() {
+            return Some("allowed");
+        }
+        match self {
+            Self::PassedOn { .. } => Some("allowed"),
+            Self::Problem(problem) => match problem {
+                Problem::Unauthenticated(_) => Some("unauthenticated"),
+                Problem::PolicyDenied | Problem::AccountForbidden => Some("denied"),
+                _ if problem.row().status.is_client_error() => Some("invalid"),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Rendered {
+    /// The status answered.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The body answered.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The value of `Gateway-Outcome`.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        self.outcome
+    }
+
+    /// Hands the answer to the HTTP server.
+    #[must_use]
+    pub fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}
+
+/// A problem's body, RFC 9457 section 3, with the members of the HTTP contract.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: String,
+    code: &'a str,
+    correlation_id: String,
+    request_id: Option<String>,
+    audit_id: String,
+    forwarded: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<Upstream<'a>>,
+}
+
+#[derive(Serialize)]
+struct Upstream<'a> {
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+}
+
+fn render_problem(problem: &Problem, facts: &Facts, audit: RecordId) -> Rendered {
+    let Row {
+        status,
+        code,
+        title,
+        outcome,
+        forwarded,
+    } = problem.row();
+    let body = Body {
+        r#type: format!("urn:partner-gateway:problem:{code}"),
+        title,
+        status: status.as_u16(),
+        detail: detail::detail(problem),
+        code,
+        correlation_id: facts.correlation.to_string(),
+        request_id: facts.last_request().map(|request| request.to_string()),
+        audit_id: audit.to_string(),
+        forwarded: forwarded.as_str(),
+        upstream: upstream(problem),
+    };
+    // Serialising strings and numbers into memory cannot fail.
+    let body = serde_json::to_vec(&body).unwrap_or_default().into();
+    Rendered {
+        status,
+        headers: problem_headers(problem),
+        body,
+        outcome: outcome.as_str(),
+    }
+}
+
+fn problem_headers(problem: &Problem) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let json = HeaderValue::from_static("application/problem+json");
+    headers.insert(header::CONTENT_TYPE, json);
+    if let Some(wait) = problem.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    }
+    if let Problem::MethodNotAllowed { allow } = problem {
+        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
+    if let Problem::Unauthenticated(why) = problem {
+        let challenge = HeaderValue::from_static(challenge(*why));
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    headers
+}
+
+/// RFC 6750 section 3.1: no `error` where no credential was presented.
+fn challenge(why: Unidentified) -> &'static str {
+    match why {
+        Unidentified::Missing => "Bearer",
+        Unidentified::Malformed => r#"Bearer error="invalid_request""#,
+        Unidentified::Invalid => r#"Bearer error="invalid_token""#,
+    }
+}
+
+fn upstream(problem: &Problem) -> Option<Upstream<'_>> {
+    match problem {
+        Problem::UpstreamUnauthorized(error) => Some(Upstream {
+            status: StatusCode::UNAUTHORIZED.as_u16(),
+            code: error.code.as_deref(),
+            description: error.description.as_deref(),
+        }),
+        _ => None,
+    }
+}
+
+/// Rounds up, so that a caller who waits so long does not come too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    let spare = u64::from(wait.subsec_nanos() > 0);
+    wait.as_secs().saturating_add(spare).max(1)
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    // Identifiers are hexadecimal digits and hyphens, which always fit a header.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
+const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
+const AUDIT_ID: HeaderName = HeaderName::from_static("gateway-audit-id");
+const OUTCOME: HeaderName = HeaderName::from_static("gateway-outcome");

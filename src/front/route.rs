@@ -1,0 +1,143 @@
+//! From method and target to a route, or to 404 and 405. Arguments are left as text.
+
+use http::{Method, Version, request::Parts};
+
+/// A route with its arguments as they stand in the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// `POST /transfers/{customer}/{transfer}/reject`
+    Reject {
+        /// The customer's ID, unparsed.
+        customer: &'a str,
+        /// The transfer's ID, unparsed.
+        transfer: &'a str,
+    },
+}
+
+/// The target is not a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misroute {
+    /// No route has this path.
+    #[error("no route has this path")]
+    NotFound,
+    /// The path is a route's, the method is not.
+    #[error("this route takes {allow}")]
+    Method {
+        /// The methods it takes.
+        allow: &'static str,
+    },
+}
+
+/// Finds the route of a request.
+///
+/// # Errors
+///
+/// When there is none. A path is taken as it stands: nothing is decoded, folded or repaired.
+pub fn find(head: &Parts) -> Result<Route<'_>, Misroute> {
+    let path = head.uri.path();
+    let absolute = head.version < Version::HTTP_2 && head.uri.authority().is_some();
+    if absolute || is_ambiguous(path) {
+        return Err(Misroute::NotFound);
+    }
+    let mut segments = path.split('/');
+    let found = (
+        segments.next(),
+        segments.next(),
+        segments.next(),
+        segments.next(),
+        segments.next(),
+        segments.next(),
+    );
+    match found {
+        (Some(""), Some("transfers"), Some(customer), Some(transfer), Some("reject"), None) => {
+            if head.method != Method::POST {
+                return Err(Misroute::Method { allow: "POST" });
+            }
+            Ok(Route::Reject { customer, transfer })
+        }
+        _ => Err(Misroute::NotFound),
+    }
+}
+
+/// Whether two readers of a path could disagree about its segments.
+fn is_ambiguous(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    ["//", "..", "%2f", "%5c", "\\", ";"]
+        .iter()
+        .any(|part| lower.contains(part))
+        || path.ends_with('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn head(method: &str, target: &str) -> Parts {
+        Request::builder()
+            .method(method)
+            .uri(target)
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0
+    }
+
+    #[test]
+    fn finds_the_route_with_its_arguments_untouched() {
+        let head = head("POST", "/transfers/A%20/b/reject?x");
+
+        assert_eq!(
+            find(&head),
+            Ok(Route::Reject {
+                customer: "A%20",
+                transfer: "b"
+            })
+        );
+    }
+
+    #[test]
+    fn tells_another_method_from_another_path() {
+        assert_eq!(
+            find(&head("GET", "/transfers/a/b/reject")),
+            Err(Misroute::Method { allow: "POST" })
+        );
+        for target in [
+            "/",
+            "/transfers",
+            "/transfers/a/b",
+            "/transfers/a/b/reject/",
+            "/transfers/a/b/reject/c",
+            "//transfers/a/b/reject",
+            "/transfers//b/reject",
+            "/transfers/a/../reject",
+            "/transfers/a%2Fb/reject",
+            "/transfers/a/b%2freject",
+            "/transfers/a/b%5creject/reject",
+            "/transfers/a;x/b/reject",
+            "/Transfers/a/b/reject",
+            "/transfers/a/b/REJECT",
+            "/transfers/a/b/rejec%74",
+            "http://elsewhere/transfers/a/b/reject",
+            "*",
+        ] {
+            assert_eq!(
+                find(&head("POST", target)),
+                Err(Misroute::NotFound),
+                "{target}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_on_any_path(path in "/[ -~]{0,60}") {
+            if let Ok(uri) = path.parse::<http::Uri>() {
+                let request = Request::post(uri).body(()).unwrap();
+                drop(find(&request.into_parts().0));
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The stack: every layer a call passes, in one function, with the reason for its place.
+
+use tower::{ServiceBuilder, limit::ConcurrencyLimit, load_shed::LoadShed, timeout::Timeout};
+
+use crate::{
+    audit::journal::Journal,
+    front::{audited::Audited, entry::Entry, handler::Handler, rescue::Rescue, settings::Settings},
+    shutdown::Tasks,
+};
+
+/// The whole stack.
+pub type Stack = Entry<Audited<Rescue<LoadShed<ConcurrencyLimit<Timeout<Handler>>>>>>;
+
+/// Builds the stack, outermost layer first.
+#[must_use]
+pub fn stack(settings: &Settings, handler: Handler, journal: &Journal, tasks: &Tasks) -> Stack {
+    ServiceBuilder::new()
+        // Identifiers and span exist before anything can happen.
+        .layer_fn(Entry::new)
+        // Outside everything that can answer, so that every answer is recorded.
+        .layer_fn(|inner| Audited::new(inner, journal.clone(), tasks.clone()))
+        // The last place where an error exists.
+        .layer_fn(Rescue::new)
+        // Full means an answer now, not later.
+        .load_shed()
+        // Bounds the work in flight; inside the shedding, which asks it whether there is room.
+        .concurrency_limit(settings.max_in_flight)
+        // A backstop, longer than all deadlines inside.
+        .timeout(settings.deadline)
+        .service(handler)
+}

@@ -1,0 +1,267 @@
+//! The one way out over HTTP: HTTPS, or plain HTTP to loopback; HTTP/1.1 with kept-alive connections;
+//! no redirects, no proxies from the environment, no silent replay, answers of bounded size.
+//!
+//! [`Transport`] is the seam that tests replace. This room knows nothing of ours.
+
+use std::{fmt, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+
+/// Carries requests for the rooms that go out.
+#[derive(Clone, Debug)]
+pub struct HttpClient(Arc<dyn Transport>);
+
+/// What a client needs from the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a TCP connection may take to open.
+    pub connect_timeout: Duration,
+    /// A further trust anchor, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Whether plain HTTP is spoken; the configuration grants it to loopback only.
+    pub plain_http: bool,
+}
+
+/// Carries one request to its host; tests put an in-memory one in its place.
+pub trait Transport: fmt::Debug + Send + Sync {
+    /// Sends the request and returns the answer's head with a body still to be read.
+    fn send(&self, request: Request<Full<Bytes>>) -> Sending;
+}
+
+/// A request on its way.
+pub type Sending = Pin<Box<dyn Future<Output = Result<Response<Incoming>, SendError>> + Send>>;
+
+/// An answer's body while it arrives.
+pub type Incoming = UnsyncBoxBody<Bytes, io::Error>;
+
+/// Any error of a transport.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status as received.
+    pub status: StatusCode,
+    /// The header section as received.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// The transport had no answer's head to give.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// No connection could be had, so nothing was sent.
+    #[error("connecting to the host")]
+    Connect(#[source] BoxError),
+    /// The connection broke; the host may have acted.
+    #[error("waiting for the answer")]
+    Exchange(#[source] BoxError),
+    /// What came is not HTTP; the host may have acted.
+    #[error("reading the answer's head")]
+    NotHttp(#[source] BoxError),
+}
+
+/// No whole answer was had.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// No connection could be had, so nothing was sent.
+    #[error("connecting to the host")]
+    Connect(#[source] BoxError),
+    /// The connection broke before an answer's head came.
+    #[error("waiting for the answer")]
+    NoAnswer(#[source] BoxError),
+    /// What came is not HTTP.
+    #[error("reading the answer's head")]
+    NotHttp(#[source] BoxError),
+    /// The answer's body broke off.
+    #[error("reading the answer's body")]
+    BrokenOff(#[source] BoxError),
+    /// The answer's body is larger than allowed.
+    #[error("the answer's body is over {limit_bytes} bytes")]
+    TooLarge {
+        /// The largest body that is read.
+        limit_bytes: usize,
+    },
+    /// No whole answer came in time.
+    #[error("no whole answer within {after:?}")]
+    TimedOut {
+        /// The time allowed.
+        after: Duration,
+    },
+}
+
+/// The client could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The extra trust anchor cannot be read.
+    #[error("reading trust anchors from {path:?}")]
+    Anchor {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: BoxError,
+    },
+    /// The machine has no trust anchors, and none were configured.
+    #[error("no trust anchors on this machine; install a CA bundle or set `ca_file`")]
+    NoAnchors,
+    /// The TLS library refuses its own defaults.
+    #[error("setting TLS up")]
+    Tls(#[from] rustls::Error),
+}
+
+impl HttpClient {
+    /// Makes a client over real connections.
+    ///
+    /// # Errors
+    ///
+    /// When trust anchors are missing or unreadable.
+    pub fn connecting(settings: &Settings) -> Result<Self, SetupError> {
+        let connector = connector(settings)?;
+        let pool = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_CONNECTION_KEPT)
+            .retry_canceled_requests(false)
+            .build(connector);
+        Ok(Self::over(Pool(pool)))
+    }
+
+    /// Makes a client over any transport.
+    #[must_use]
+    pub fn over(transport: impl Transport + 'static) -> Self {
+        Self(Arc::new(transport))
+    }
+
+    /// Sends one request and reads its whole answer.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Connect`] is the only one after which nothing can have been sent.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection; the host may have acted.
+    pub async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        within: Duration,
+        limit_bytes: usize,
+    ) -> Result<Answer, HttpError> {
+        tokio::time::timeout(within, self.converse(request, limit_bytes))
+            .await
+            .unwrap_or(Err(HttpError::TimedOut { after: within }))
+    }
+
+    async fn converse(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit_bytes: usize,
+    ) -> Result<Answer, HttpError> {
+        let answer = self.0.send(request).await.map_err(|error| match error {
+            SendError::Connect(source) => HttpError::Connect(source),
+            SendError::Exchange(source) => HttpError::NoAnswer(source),
+            SendError::NotHttp(source) => HttpError::NotHttp(source),
+        })?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, limit_bytes)
+            .collect()
+            .await
+            .map_err(|source| {
+                if source.is::<LengthLimitError>() {
+                    HttpError::TooLarge { limit_bytes }
+                } else {
+                    HttpError::BrokenOff(source)
+                }
+            })?;
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: body.to_bytes(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Pool(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+impl Transport for Pool {
+    fn send(&self, request: Request<Full<Bytes>>) -> Sending {
+        let sending = self.0.request(request);
+        Box::pin(async move {
+            match sending.await {
+                Ok(answer) => Ok(answer.map(|body| body.map_err(io::Error::other).boxed_unsync())),
+                Err(error) if error.is_connect() => Err(SendError::Connect(error.into())),
+                Err(error) if is_parse_error(&error) => Err(SendError::NotHttp(error.into())),
+                Err(error) => Err(SendError::Exchange(error.into())),
+            }
+        })
+    }
+}
+
+fn is_parse_error(error: &legacy::Error) -> bool {
+    let hyper =
+        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    hyper.is_some_and(hyper::Error::is_parse)
+}
+
+fn connector(settings: &Settings) -> Result<HttpsConnector<HttpConnector>, SetupError> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(settings.connect_timeout));
+    let tls = tls(settings)?;
+    let schemes = HttpsConnectorBuilder::new().with_tls_config(tls);
+    let connector = if settings.plain_http {
+        schemes.https_or_http().enable_http1().wrap_connector(tcp)
+    } else {
+        schemes.https_only().enable_http1().wrap_connector(tcp)
+    };
+    Ok(connector)
+}
+
+fn tls(settings: &Settings) -> Result<ClientConfig, SetupError> {
+    let mut anchors = RootCertStore::empty();
+    if !settings.plain_http {
+        anchors.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    if let Some(path) = &settings.ca_file {
+        let unreadable = |source: BoxError| SetupError::Anchor {
+            path: path.clone(),
+            source,
+        };
+        let certificates = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| unreadable(error.into()))?;
+        if certificates.is_empty() {
+            return Err(unreadable(
+                io::Error::from(io::ErrorKind::InvalidData).into(),
+            ));
+        }
+        for certificate in certificates {
+            anchors
+                .add(certificate)
+                .map_err(|error| unreadable(error.into()))?;
+        }
+    }
+    if anchors.is_empty() && !settings.plain_http {
+        return Err(SetupError::NoAnchors);
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(anchors)
+        .with_no_client_auth())
+}
+
+/// Shorter than the idle timeouts of the load balancers in front of Microsoft's services, so that a
+/// request rarely meets a connection that is being closed.
+const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(50);

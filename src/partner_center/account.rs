@@ -1,0 +1,98 @@
+//! One set of credentials with its own way to Partner Center.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    http_client::HttpClient,
+    partner_center::{AccountSettings, Settings, wire::Template},
+    token::cell::TokenCell,
+};
+
+/// One set of credentials with its own connections.
+#[derive(Debug)]
+pub struct Account {
+    name: Arc<str>,
+    tenant: Arc<str>,
+    template: Template,
+    settings: Settings,
+    tokens: TokenCell,
+    http: HttpClient,
+}
+
+/// All accounts of the configuration.
+#[derive(Debug)]
+pub struct Accounts {
+    by_name: HashMap<Arc<str>, Account>,
+    default: Arc<str>,
+}
+
+impl Account {
+    /// Puts an account together.
+    #[must_use]
+    pub fn new(
+        account: &AccountSettings,
+        settings: Settings,
+        tokens: TokenCell,
+        http: HttpClient,
+    ) -> Self {
+        Self {
+            name: account.name.as_str().into(),
+            tenant: account.tenant.as_str().into(),
+            template: Template::new(&account.api, &settings),
+            settings,
+            tokens,
+            http,
+        }
+    }
+
+    /// The name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The partner's tenant.
+    #[must_use]
+    pub fn tenant(&self) -> &Arc<str> {
+        &self.tenant
+    }
+
+    /// The only way to this account's tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &TokenCell {
+        &self.tokens
+    }
+
+    pub(in crate::partner_center) fn template(&self) -> &Template {
+        &self.template
+    }
+
+    pub(in crate::partner_center) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(in crate::partner_center) fn http(&self) -> &HttpClient {
+        &self.http
+    }
+}
+
+impl Accounts {
+    /// Gathers the accounts; `default` is the one used where a caller names none.
+    #[must_use]
+    pub fn new(accounts: Vec<Account>, default: &str) -> Self {
+        let by_name = accounts
+            .into_iter()
+            .map(|account| (Arc::clone(&account.name), account))
+            .collect();
+        Self {
+            by_name,
+            default: default.into(),
+        }
+    }
+
+    /// Finds an account by its name, or the default one.
+    #[must_use]
+    pub fn find(&self, name: Option<&str>) -> Option<&Account> {
+        self.by_name.get(name.unwrap_or(&self.default))
+    }
+}

@@ -1,0 +1,177 @@
+//! Carries out one permitted command upstream.
+//!
+//! Attempts are numbered by the plan: the same token is never tried twice after a 401, and a token is
+//! dropped only while it is still the current one.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::{
+    authorization::permit::Permit,
+    cause,
+    clock::SharedClock,
+    command::RejectTransfer,
+    http_client::{Answer, HttpError},
+    ids::RequestId,
+    partner_center::{
+        account::Account,
+        verdict::{Attempt, Plan, Verdict, Witness},
+        wire,
+    },
+    token::access_token::AccessToken,
+};
+
+/// How one attempt ended.
+enum Ended {
+    Whole(Answer),
+    Refused(wire::ErrorBody),
+    Broken(Verdict),
+}
+
+impl Account {
+    /// Rejects a transfer.
+    ///
+    /// Sends one `PATCH`, and a second one with a fresh token where Partner Center refused the first
+    /// token. Each attempt is told to the witness.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future may cut a `PATCH` in half; the witness has heard of it.
+    pub async fn reject(
+        &self,
+        permit: Permit<RejectTransfer>,
+        plan: &Plan,
+        clock: &SharedClock,
+        witness: &dyn Witness,
+    ) -> Verdict {
+        let [first, second] = plan.requests;
+        let token = match self.tokens().current().await {
+            Ok(token) => token,
+            Err(unavailable) => return Verdict::NoToken(unavailable),
+        };
+        let trip = Trip {
+            account: self,
+            permit,
+            plan,
+            clock,
+            witness,
+        };
+        match trip.attempt(first, &token).await {
+            Ended::Whole(answer) => trip.judge(answer),
+            Ended::Broken(verdict) => verdict,
+            Ended::Refused(error) if wire::no_token_will_do(StatusCode::UNAUTHORIZED, &error) => {
+                Verdict::Unauthorized(error)
+            }
+            Ended::Refused(error) => trip.once_more(second, &token, error).await,
+        }
+    }
+}
+
+/// One command under way.
+struct Trip<'a> {
+    account: &'a Account,
+    permit: Permit<RejectTransfer>,
+    plan: &'a Plan,
+    clock: &'a SharedClock,
+    witness: &'a dyn Witness,
+}
+
+impl Trip<'_> {
+    /// Repeats the attempt with another token than the one refused.
+    async fn once_more(
+        &self,
+        request: RequestId,
+        refused: &Arc<AccessToken>,
+        error: wire::ErrorBody,
+    ) -> Verdict {
+        self.account.tokens().invalidate(refused);
+        let Ok(token) = self.account.tokens().current().await else {
+            return Verdict::Unauthorized(error);
+        };
+        match self.attempt(request, &token).await {
+            Ended::Whole(answer) => self.judge(answer),
+            Ended::Broken(Verdict::Unreachable) => Verdict::Unauthorized(error),
+            Ended::Broken(verdict) => verdict,
+            Ended::Refused(error) => Verdict::Unauthorized(error),
+        }
+    }
+
+    async fn attempt(&self, request: RequestId, token: &AccessToken) -> Ended {
+        let started = self.clock.now();
+        let clock = Instant::now();
+        self.witness.sending(request);
+        let exchanged = self.exchange(request, token).await;
+        let (ended, error) = match exchanged {
+            Ok(answer) => (Ok(answer), None),
+            Err((verdict, error)) => (Err(verdict), Some(error)),
+        };
+        let answer = ended.as_ref().ok();
+        let said = answer.filter(|answer| !answer.status.is_success());
+        let said = said
+            .map(|answer| wire::error_body(&answer.body))
+            .unwrap_or_default();
+        self.witness.ended(Attempt {
+            request,
+            started,
+            took: clock.elapsed(),
+            status: answer.map(|answer| answer.status.as_u16()),
+            error,
+            error_code: said.code.clone(),
+            transfer_status: answer.and_then(|answer| wire::transfer_status(&answer.body)),
+            token: token.name().into(),
+        });
+        match ended {
+            Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => Ended::Refused(said),
+            Ok(answer) => Ended::Whole(answer),
+            Err(verdict) => Ended::Broken(verdict),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: RequestId,
+        token: &AccessToken,
+    ) -> Result<Answer, (Verdict, &'static str)> {
+        let command = self.permit.command();
+        let settings = self.account.settings();
+        let request = self
+            .account
+            .template()
+            .reject(command, token, self.plan.correlation, request)
+            .map_err(|_| (Verdict::Unreachable, "address"))?;
+        self.account
+            .http()
+            .exchange(request, settings.attempt_timeout, settings.max_response_bytes)
+            .await
+            .map_err(|error| {
+                warn!(upstream.error = %cause::chain(&error), "no whole answer from Partner Center");
+                broken(&error)
+            })
+    }
+
+    fn judge(&self, answer: Answer) -> Verdict {
+        if answer.status != StatusCode::OK {
+            return Verdict::Answered(answer);
+        }
+        if wire::proves_rejection(&answer.body, self.permit.command().transfer) {
+            Verdict::Rejected(answer)
+        } else {
+            Verdict::Unconfirmed
+        }
+    }
+}
+
+/// Tells what a missing answer means and how the record names it.
+fn broken(error: &HttpError) -> (Verdict, &'static str) {
+    match error {
+        HttpError::Connect(_) => (Verdict::Unreachable, "connect"),
+        HttpError::NoAnswer(_) => (Verdict::Unanswered, "no_answer"),
+        HttpError::TimedOut { .. } => (Verdict::Unanswered, "timeout"),
+        HttpError::NotHttp(_) => (Verdict::Invalid, "not_http"),
+        HttpError::BrokenOff(_) => (Verdict::Invalid, "broken_off"),
+        HttpError::TooLarge { .. } => (Verdict::Invalid, "too_large"),
+    }
+}

@@ -1,0 +1,251 @@
+//! The only place that spells Partner Center's JSON and headers.
+//!
+//! Requests are built from parsed identifiers alone. Answers are read leniently: Partner Center has
+//! at least five shapes of error, spells `code` as a number or a string, and answers with HTML or
+//! nothing when a front door speaks in its place.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::Full;
+use serde_json::{Map, Value};
+
+use crate::{
+    command::RejectTransfer,
+    ids::{CorrelationId, RequestId, TransferId},
+    partner_center::Settings,
+    token::access_token::AccessToken,
+};
+
+/// The header sections of one account's requests, as far as they never change.
+#[derive(Clone, Debug)]
+pub struct Template {
+    api: String,
+    headers: HeaderMap,
+}
+
+/// What an error body says, whatever its shape.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorBody {
+    /// Partner Center's code, as text.
+    pub code: Option<String>,
+    /// Partner Center's words.
+    pub description: Option<String>,
+}
+
+impl Template {
+    /// Prebuilds what all requests to one API have in common.
+    #[must_use]
+    pub fn new(api: &Uri, settings: &Settings) -> Self {
+        let json = HeaderValue::from_static("application/json");
+        let mut headers = HeaderMap::with_capacity(HEADERS);
+        headers.insert(header::ACCEPT, json.clone());
+        headers.insert(header::CONTENT_TYPE, json);
+        headers.insert(CONTRACT_VERSION, HeaderValue::from_static("v1"));
+        headers.insert(APPLICATION, settings.application_name.clone());
+        headers.insert(LOCALE, settings.locale.clone());
+        Self {
+            api: api.to_string().trim_end_matches('/').to_owned(),
+            headers,
+        }
+    }
+
+    /// Builds the one request that rejects a transfer.
+    ///
+    /// Documented at
+    /// <https://learn.microsoft.com/partner-center/developer/reject-a-transfer>.
+    ///
+    /// # Errors
+    ///
+    /// When the API's address and two GUIDs do not make a URI, which the configuration rules out.
+    pub fn reject(
+        &self,
+        command: RejectTransfer,
+        token: &AccessToken,
+        correlation: CorrelationId,
+        request: RequestId,
+    ) -> http::Result<Request<Full<Bytes>>> {
+        let RejectTransfer { customer, transfer } = command;
+        let body = Bytes::from(format!(r#"{{"id":"{transfer}","status":"reject"}}"#));
+        let mut out = Request::builder()
+            .method(Method::PATCH)
+            .uri(format!(
+                "{}/v1/customers/{customer}/transfers/{transfer}",
+                self.api
+            ))
+            .body(Full::new(body))?;
+        let headers = out.headers_mut();
+        headers.reserve(HEADERS);
+        headers.insert(header::AUTHORIZATION, token.authorization().clone());
+        headers.extend(self.headers.clone());
+        headers.insert(
+            CORRELATION_ID,
+            HeaderValue::try_from(correlation.to_string())?,
+        );
+        headers.insert(REQUEST_ID, HeaderValue::try_from(request.to_string())?);
+        Ok(out)
+    }
+}
+
+/// Whether a body proves that the transfer is rejected: it is the transfer's, and its status says so.
+#[must_use]
+pub fn proves_rejection(body: &[u8], transfer: TransferId) -> bool {
+    let Some(entity) = object(body) else {
+        return false;
+    };
+    let says = |member: &str, wanted: &str| {
+        entity
+            .get(member)
+            .and_then(Value::as_str)
+            .is_some_and(|is| is.eq_ignore_ascii_case(wanted))
+    };
+    says("id", &transfer.to_string()) && says("status", "reject")
+}
+
+/// The transfer's state in a body, as spelt there.
+#[must_use]
+pub fn transfer_status(body: &[u8]) -> Option<String> {
+    let entity = object(body)?;
+    entity.get("id")?;
+    entity
+        .get("status")?
+        .as_str()
+        .map(|status| cut(status, LONGEST_STATUS))
+}
+
+/// Reads an error body of any shape; what is not there stays empty.
+#[must_use]
+pub fn error_body(body: &[u8]) -> ErrorBody {
+    let Some(members) = object(body) else {
+        return ErrorBody::default();
+    };
+    let text = |names: &[&str]| {
+        names.iter().find_map(|name| match members.get(*name) {
+            Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        })
+    };
+    ErrorBody {
+        code: text(&["code", "statusCode", "error"]).map(|code| cut(&code, LONGEST_CODE)),
+        description: text(&["description", "message", "error_description"])
+            .map(|words| cut(&words, LONGEST_DESCRIPTION)),
+    }
+}
+
+/// Keeps of an answer's headers what a caller receives.
+#[must_use]
+pub fn passed_on(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for name in [header::CONTENT_TYPE, header::RETRY_AFTER, LOCALE] {
+        if let Some(value) = headers.get(&name) {
+            kept.insert(name, value.clone());
+        }
+    }
+    kept
+}
+
+/// Whether Partner Center says that no fresh token will help: 900420 is a token for a retired
+/// audience, 900421 one that was had without a second factor.
+#[must_use]
+pub fn no_token_will_do(status: StatusCode, error: &ErrorBody) -> bool {
+    let code = error.code.as_deref();
+    status == StatusCode::UNAUTHORIZED && matches!(code, Some(WRONG_AUDIENCE | NO_MFA))
+}
+
+fn object(body: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_slice(body).ok()
+}
+
+fn cut(text: &str, longest: usize) -> String {
+    text.chars().take(longest).collect()
+}
+
+/// Partner Center's code for a token of a retired audience.
+pub const WRONG_AUDIENCE: &str = "900420";
+
+/// Partner Center's code for an App+User token had without a second factor.
+pub const NO_MFA: &str = "900421";
+
+const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
+const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
+const CONTRACT_VERSION: HeaderName = HeaderName::from_static("ms-contract-version");
+const APPLICATION: HeaderName = HeaderName::from_static("ms-partnercenter-application");
+const LOCALE: HeaderName = HeaderName::from_static("x-locale");
+
+/// The headers of a request, `Host` and `Content-Length` included.
+const HEADERS: usize = 10;
+
+/// Far over every status seen; keeps audit records within their bound.
+const LONGEST_STATUS: usize = 64;
+
+/// Far over every code seen; keeps audit records within their bound.
+const LONGEST_CODE: usize = 64;
+
+/// Documented as at most 1024 characters.
+const LONGEST_DESCRIPTION: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> (Option<String>, Option<String>) {
+        let ErrorBody { code, description } = error_body(body.as_bytes());
+        (code, description)
+    }
+
+    fn says(code: &str, description: &str) -> (Option<String>, Option<String>) {
+        (Some(code.to_owned()), Some(description.to_owned()))
+    }
+
+    #[test]
+    fn reads_every_documented_shape_of_error() {
+        let number = r#"{"code":3000,"description":"We&#39;re","data":[],"source":"PartnerFD"}"#;
+        let text = r#"{"code":"900420","description":"no longer supported"}"#;
+        let newer = r#"{"code":600061,"message":"m","description":"d","isRetryable":false}"#;
+        let door = r#"{"statusCode":429,"message":"Rate limit is exceeded."}"#;
+        let entra = r#"{"error":"invalid_client","error_description":"AADSTS7000215: x"}"#;
+
+        assert_eq!(read(number), says("3000", "We&#39;re"));
+        assert_eq!(read(text), says("900420", "no longer supported"));
+        assert_eq!(read(newer), says("600061", "d"));
+        assert_eq!(read(door), says("429", "Rate limit is exceeded."));
+        assert_eq!(read(entra), says("invalid_client", "AADSTS7000215: x"));
+    }
+
+    #[test]
+    fn reads_no_error_out_of_anything_else() {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "null",
+            "{",
+            r#"{"code":null}"#,
+            "\u{feff}{}",
+        ] {
+            assert_eq!(read(body), (None, None), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn believes_a_rejection_only_with_proof() {
+        let transfer = "ac4a9d22-ba07-444e-890f-cfe084eed498".parse().unwrap();
+        let proves = |body: &str| proves_rejection(body.as_bytes(), transfer);
+
+        assert!(proves(
+            r#"{"id":"AC4A9D22-BA07-444E-890F-CFE084EED498","status":"Reject"}"#
+        ));
+        for body in [
+            "",
+            "<html>",
+            r#"{"status":"Reject"}"#,
+            r#"{"id":"ac4a9d22-ba07-444e-890f-cfe084eed498"}"#,
+            r#"{"id":"ac4a9d22-ba07-444e-890f-cfe084eed498","status":"Active"}"#,
+            r#"{"id":"ac4a9d22-ba07-444e-890f-cfe084eed498","status":"Rejected"}"#,
+            r#"{"id":"ac4a9d22-ba07-444e-890f-cfe084eed499","status":"Reject"}"#,
+            r#"[{"id":"ac4a9d22-ba07-444e-890f-cfe084eed498","status":"Reject"}]"#,
+        ] {
+            assert!(!proves(body), "{body}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Ending in good order: who may still run, and who has been told to stop.
+
+use std::{io, time::Duration};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Calls under way, which a drain waits for.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks(TaskTracker);
+
+/// Says whether the process is leaving.
+#[derive(Clone, Debug, Default)]
+pub struct Drain(CancellationToken);
+
+/// A drain ran out of time with calls still under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{under_way} calls were still under way when the drain ran out of time")]
+pub struct Cut {
+    /// How many calls were cut off.
+    pub under_way: usize,
+}
+
+impl Tasks {
+    /// Runs a future in a task of its own, which a drain waits for.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.0.spawn(future)
+    }
+
+    /// Waits for all tasks, for so long.
+    ///
+    /// # Errors
+    ///
+    /// When tasks are still running then.
+    pub async fn finish(&self, within: Duration) -> Result<(), Cut> {
+        self.0.close();
+        tokio::time::timeout(within, self.0.wait())
+            .await
+            .map_err(|_| Cut {
+                under_way: self.0.len(),
+            })
+    }
+}
+
+impl Drain {
+    /// Tells everyone that the process is leaving.
+    pub fn begin(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether the process is leaving.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Waits until the process is leaving.
+    pub async fn begun(&self) {
+        self.0.cancelled().await;
+    }
+}
+
+/// Waits for SIGTERM or SIGINT and names the one that came.
+///
+/// # Errors
+///
+/// When the handlers cannot be installed.
+pub fn asked_to_stop() -> io::Result<impl Future<Output = &'static str>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
+}

@@ -1,0 +1,26 @@
+//! The service's own log, on stderr.
+//!
+//! Fields are named from one list: `call.id`, `correlation.id`, `customer.id`, `transfer.id`,
+//! `account`, `operation`, `http.status`, `outcome`, `code`, `duration_ms`, `upstream.status`,
+//! `upstream.error`, `audit.id`, `audit.seq`, `path`, `error`, `address`, `token.expires_in_s`.
+//! Never logged: tokens, secrets, header values, bodies.
+
+pub mod log;
+
+/// What the room needs from the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How a line looks.
+    pub format: Format,
+    /// Directives such as `info` or `partner_gateway=debug`.
+    pub filter: String,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}

@@ -1,0 +1,6 @@
+//! The use case, free of HTTP.
+//!
+//! [`reject`] reads top to bottom: who calls, what is asked, may they, write it down, do it.
+
+pub mod reject;
+pub mod request;

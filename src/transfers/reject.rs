@@ -1,0 +1,158 @@
+//! Rejecting a transfer, from the caller's credential to Partner Center's answer.
+
+use std::sync::Arc;
+
+use crate::{
+    audit::{
+        journal::{Journal, Unwritable},
+        record::Draft,
+        trail::{self, Through, Trail, Who},
+    },
+    authorization::policy::{Denial, Policy},
+    clock::SharedClock,
+    command::{Command as _, RejectTransfer},
+    identity::{Identity, Unidentified},
+    ids::RequestId,
+    partner_center::{
+        account::Accounts,
+        verdict::{Attempt, Plan, Verdict, Witness},
+    },
+    transfers::request::{Malformed, RejectRequest},
+};
+
+/// Everything that rejecting a transfer needs.
+#[derive(Debug)]
+pub struct Transfers {
+    /// Tells callers apart.
+    pub identity: Identity,
+    /// Says what they may do.
+    pub policy: Policy,
+    /// The ways to Partner Center.
+    pub accounts: Accounts,
+    /// Where it is written down.
+    pub journal: Journal,
+    /// The wall clock.
+    pub clock: SharedClock,
+}
+
+/// The gateway says no before anything is sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody knows the caller.
+    #[error("the caller is not known")]
+    Unidentified(#[from] Unidentified),
+    /// The request cannot be understood.
+    #[error("the request cannot be understood")]
+    Malformed(#[from] Malformed),
+    /// The account is not there, or not for this caller.
+    #[error("the account is not for this caller")]
+    Account,
+    /// Policy says no.
+    #[error("policy does not allow it")]
+    Denied,
+    /// It could not be written down.
+    #[error("the intent could not be written down")]
+    Unwritable(#[from] Unwritable),
+}
+
+impl Transfers {
+    /// Rejects a transfer for a caller, noting each fact on the trail.
+    ///
+    /// # Errors
+    ///
+    /// When the gateway refuses; nothing was sent then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future after the intent may cut a `PATCH` in half. The front runs it in a task
+    /// that no caller can drop.
+    pub async fn reject(&self, request: RejectRequest, trail: &Trail) -> Result<Verdict, Refusal> {
+        let facts = trail.facts();
+        facts
+            .operation
+            .get_or_init(|| RejectTransfer::OPERATION.as_str());
+
+        let caller = self.identity.identify(&request.credential)?;
+        facts.caller.get_or_init(|| Who {
+            principal: Arc::clone(caller.principal()),
+            issuer: caller.issuer().cloned(),
+            auth: caller.auth().as_str(),
+        });
+
+        let arguments = request.arguments?;
+        if let Some(reason) = arguments.reason {
+            facts.reason.get_or_init(|| reason);
+        }
+
+        facts.policy.get_or_init(|| self.policy.hash().into());
+        let account = self
+            .accounts
+            .find(arguments.account.as_deref())
+            .ok_or(Refusal::Account)?;
+        let permit = self
+            .policy
+            .permit(&caller, arguments.command, account.name())?;
+        facts.rule.get_or_init(|| Arc::clone(permit.rule()));
+        facts.account.get_or_init(|| Through {
+            account: Arc::clone(account.name()),
+            partner_tenant: Arc::clone(account.tenant()),
+            flow: "app",
+        });
+
+        let plan = Plan {
+            correlation: facts.correlation,
+            requests: [RequestId::random(), RequestId::random()],
+        };
+        let intent = Draft::intent(facts, self.journal.boot(), &plan.requests);
+        self.journal.append(intent).await?;
+
+        Ok(account
+            .reject(permit, &plan, &self.clock, &Noting(trail))
+            .await)
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Operation => Self::Denied,
+            Denial::Account => Self::Account,
+        }
+    }
+}
+
+/// Notes what happens upstream on the trail.
+struct Noting<'a>(&'a Trail);
+
+impl Witness for Noting<'_> {
+    fn sending(&self, request: RequestId) {
+        self.0.sending(request);
+    }
+
+    fn ended(&self, attempt: Attempt) {
+        let Attempt {
+            request,
+            started,
+            took,
+            status,
+            error,
+            error_code,
+            transfer_status,
+            token,
+        } = attempt;
+        let token = Some(token);
+        let took = Some(took);
+        self.0.ended(
+            trail::Attempt {
+                request,
+                started,
+                took,
+                status,
+                error,
+                error_code,
+                token,
+            },
+            transfer_status,
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! What a caller asks for, as far as it could be read.
+
+use crate::{command::RejectTransfer, identity::credential::Credential};
+
+/// A caller's request with everything in it that later steps judge.
+///
+/// The arguments may be malformed; that is told only to callers who have proved themselves.
+#[derive(Debug)]
+pub struct RejectRequest {
+    /// What the caller presents.
+    pub credential: Credential,
+    /// What the caller wants.
+    pub arguments: Result<Arguments, Malformed>,
+}
+
+/// What the caller wants, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arguments {
+    /// The command itself.
+    pub command: RejectTransfer,
+    /// The account the caller names, if any.
+    pub account: Option<String>,
+    /// The caller's own words for the audit record.
+    pub reason: Option<String>,
+}
+
+/// The request cannot be understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// There is a query string.
+    #[error("the request takes no query string")]
+    Query,
+    /// The customer's ID is not a GUID.
+    #[error("the customer ID is not a GUID of the form 8-4-4-4-12, or is all zero")]
+    CustomerId,
+    /// The transfer's ID is not a GUID.
+    #[error("the transfer ID is not a GUID of the form 8-4-4-4-12, or is all zero")]
+    TransferId,
+    /// A header has a value it cannot have.
+    #[error("the header {0} has a value it cannot have, or stands there twice")]
+    Header(&'static str),
+    /// The body is not what it may be.
+    #[error("the body {0}")]
+    Body(&'static str),
+    /// There is a body, and it is not declared as JSON.
+    #[error("a body must be application/json")]
+    MediaType,
+}

@@ -39,3 +39,62 @@ pub fn check(config: &Path, environment: &Environment, out: &mut dyn Write) -> i
 
 const SOUND: u8 = 0;
 const UNSOUND: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn tells_faults_and_exits_with_1() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("gateway.yaml");
+        fs::write(&file, "server: {listen: here}\n").unwrap();
+
+        let (code, said) = checked(&file);
+
+        assert_eq!(code, UNSOUND);
+        insta::assert_snapshot!(said, @r#"
+        DIR/gateway.yaml: 3 faults
+        DIR/gateway.yaml: accounts: is missing
+        DIR/gateway.yaml: callers: nobody could call; accepted: token_file, or anonymous with a loopback listener
+        DIR/gateway.yaml:1: server.listen: found "here"; accepted: an IP address and a port, such as 127.0.0.1:8080
+        "#);
+    }
+
+    #[test]
+    fn tells_that_a_configuration_is_sound_with_its_notices_and_exits_with_0() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("gateway.yaml");
+        let text = "
+            accounts:
+              contoso:
+                tenant_id: 3a9a35ce-d5be-4814-ab58-4451c36fe157
+                client_id: 4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01
+                credential: {client_secret: {env: CLIENT_SECRET}}
+            callers: {anonymous: true}
+            upstream: {max_attempts: 2}
+        ";
+        fs::write(&file, text).unwrap();
+
+        let (code, said) = checked(&file);
+
+        assert_eq!(code, SOUND);
+        insta::assert_snapshot!(said, @"
+        DIR/gateway.yaml: sound
+        DIR/gateway.yaml: policy: no rule grants anything, so every call is refused
+        DIR/gateway.yaml:8: upstream.max_attempts: is read but has no effect in this version
+        ");
+    }
+
+    fn checked(file: &Path) -> (u8, String) {
+        let environment: Environment = [("CLIENT_SECRET".to_owned(), "s3cret".to_owned())]
+            .into_iter()
+            .collect();
+        let mut out = Vec::new();
+        let code = check(file, &environment, &mut out).unwrap();
+        let dir = file.parent().unwrap().to_str().unwrap();
+        (code, String::from_utf8(out).unwrap().replace(dir, "DIR"))
+    }
+}

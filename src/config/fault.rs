@@ -67,10 +67,8 @@ impl Notice {
         }
     }
 
-    /// The path of the key it is about.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 }
 
@@ -150,7 +148,13 @@ mod tests {
             ],
         );
 
-        insta::assert_snapshot!(faults, @"");
+        insta::assert_snapshot!(faults, @"
+        gateway.yaml: 4 faults
+        gateway.yaml: key: wrong
+        gateway.yaml:9: key: wrong
+        gateway.yaml:10: key: wrong
+        VARIABLE: key: wrong
+        ");
     }
 
     #[test]

@@ -6,7 +6,8 @@ use crate::{
     audit::{Durability, Settings},
     config::{
         fault::{Place, quoted},
-        scalar::{duration, number, one_of, path, size},
+        measure::{duration, size},
+        scalar::{number, one_of, path},
         section::{Cursor, Section},
     },
 };

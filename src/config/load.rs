@@ -59,3 +59,114 @@ fn tree(path: &Path, environment: &Environment, report: &Report) -> Option<(Node
 
 /// The one place of every default that stands under a fixed key, and the reference of every key.
 const DEFAULTS: &str = include_str!("../../config/default.yaml");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::node::{Value, joined};
+
+    #[test]
+    fn documents_every_key_that_is_read_and_no_other() {
+        let report = Report::new("default.yaml".into());
+        let tree = yaml::parse_file(&uncommented(DEFAULTS), &report).unwrap();
+
+        // It holds every alternative at once, so it is not sound; only its keys matter here.
+        let unsound = root::config(&Cursor::root(&report, &tree), &Environment::default());
+
+        let mut documented = Vec::new();
+        paths(&tree, "", &mut documented);
+        let asked = report.every_asked();
+        let undocumented: Vec<_> = asked
+            .iter()
+            .filter(|path| !documented.contains(*path))
+            .collect();
+        let unread: Vec<_> = documented
+            .iter()
+            .filter(|path| !covered(path, &asked))
+            .collect();
+        assert!(unsound.is_none());
+        assert_eq!(undocumented, Vec::<&String>::new());
+        assert_eq!(unread, Vec::<&String>::new());
+    }
+
+    #[test]
+    fn shows_optional_keys_with_values_that_change_nothing() {
+        let report = Report::new("default.yaml".into());
+        let tree = yaml::parse_file(&uncommented(DEFAULTS), &report).unwrap();
+        let shown = |path: &str| match &tree.select(path).pop().unwrap().1.value {
+            Value::Scalar(text) => text.clone(),
+            _ => String::new(),
+        };
+
+        assert_eq!(shown("accounts.contoso.cloud"), "global");
+        assert_eq!(shown("accounts.contoso.flow"), "app");
+        assert_eq!(shown("accounts.contoso.endpoints.token_version"), "v2");
+        let global = crate::config::clouds::Cloud::Global.endpoints();
+        assert_eq!(
+            shown("accounts.contoso.endpoints.authority"),
+            global.authority
+        );
+        assert_eq!(shown("accounts.contoso.endpoints.api"), global.api);
+        assert_eq!(shown("accounts.contoso.endpoints.scope"), global.scope);
+    }
+
+    #[test]
+    fn needs_no_more_than_an_account_and_a_way_in() {
+        let report = Report::new("default.yaml".into());
+        let tree = yaml::parse_defaults(DEFAULTS, &report).unwrap();
+
+        assert!(root::config(&Cursor::root(&report, &tree), &Environment::default()).is_none());
+
+        let faults = report.verdict(None::<()>).unwrap_err();
+        insta::assert_snapshot!(faults, @"
+        default.yaml: 2 faults
+        default.yaml: accounts: is missing
+        default.yaml: callers: nobody could call; accepted: token_file, or anonymous with a loopback listener
+        ");
+    }
+
+    /// A line that starts with `#` and goes straight on is an optional key.
+    fn uncommented(text: &str) -> String {
+        let line = |line: &str| {
+            let bare = line.trim_start();
+            let indent = line.len() - bare.len();
+            match bare.strip_prefix('#') {
+                Some(key) if !key.starts_with(' ') => format!("{}{key}\n", &line[..indent]),
+                _ => format!("{line}\n"),
+            }
+        };
+        text.lines().map(line).collect()
+    }
+
+    fn paths(node: &Node, path: &str, found: &mut Vec<String>) {
+        match &node.value {
+            Value::Map(entries) => {
+                for (key, node) in entries {
+                    found.push(joined(path, key));
+                    paths(node, &joined(path, key), found);
+                }
+            }
+            Value::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    paths(item, &format!("{path}[{index}]"), found);
+                }
+            }
+            Value::Nothing | Value::Scalar(_) => {}
+        }
+    }
+
+    /// A key is read when it was asked for, when it is a name under `accounts`, or when it stands in a
+    /// part that was asked for as a whole.
+    fn covered(path: &str, asked: &[String]) -> bool {
+        let inside = |outer: &str, path: &str| {
+            path.strip_prefix(outer)
+                .is_some_and(|rest| rest.starts_with(['.', '[']))
+        };
+        let whole = |outer: &&String| {
+            inside(outer, path) && !asked.iter().any(|other| inside(outer, other))
+        };
+        asked.iter().any(|other| other == path)
+            || path == "accounts.contoso"
+            || asked.iter().any(|outer| whole(&outer))
+    }
+}

@@ -13,6 +13,7 @@ mod clouds;
 mod endpoint;
 mod journal;
 mod log;
+mod measure;
 mod node;
 mod policy;
 mod report;

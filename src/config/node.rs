@@ -31,7 +31,10 @@ impl Node {
             (base @ Value::Map(_), Value::Nothing) => base,
             (_, value) => value,
         };
-        Self { place: over.place, value }
+        Self {
+            place: over.place,
+            value,
+        }
     }
 
     /// Puts a value where the segments lead, making sections on the way.
@@ -113,10 +116,7 @@ pub(crate) fn joined(path: &str, key: &str) -> String {
     }
 }
 
-fn overlaid(
-    mut base: Vec<(String, Node)>,
-    over: Vec<(String, Node)>,
-) -> Vec<(String, Node)> {
+fn overlaid(mut base: Vec<(String, Node)>, over: Vec<(String, Node)>) -> Vec<(String, Node)> {
     for (name, node) in over {
         match base.iter_mut().find(|(known, _)| *known == name) {
             Some((_, under)) => *under = under.clone().overlaid(node),

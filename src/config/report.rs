@@ -65,11 +65,19 @@ impl Report {
             .collect()
     }
 
+    /// The paths of all keys of the contract that were come by.
+    #[cfg(test)]
+    pub(crate) fn every_asked(&self) -> Vec<String> {
+        self.asked.borrow().iter().cloned().collect()
+    }
+
     /// Ends the reading: a sound configuration with its notices, or every fault.
     pub(crate) fn verdict<T>(self, config: Option<T>) -> Result<(T, Vec<Notice>), Faults> {
         let mut faults = self.faults.into_inner();
+        let mut notices = self.notices.into_inner();
+        notices.sort_by(|one, other| one.place().cmp(other.place()));
         match config {
-            Some(config) if faults.is_empty() => Ok((config, self.notices.into_inner())),
+            Some(config) if faults.is_empty() => Ok((config, notices)),
             Some(_) => Err(Faults::new(self.file, faults)),
             None => {
                 // Whoever returns nothing notes why; this stands in should it ever be forgotten.

@@ -139,7 +139,9 @@ fn from_environment(cursor: &Cursor<'_>, environment: &Environment) -> Option<Se
         cursor.fault(format!("not a name (not shown); accepted: {VARIABLE}"));
         return None;
     }
-    let value = environment.get(name).filter(|value| !value.trim().is_empty());
+    let value = environment
+        .get(name)
+        .filter(|value| !value.trim().is_empty());
     if value.is_none() {
         cursor.refuse(&format!("{}, which is not set", quoted(name)), VARIABLE);
     }

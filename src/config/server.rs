@@ -4,7 +4,8 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
     config::{
-        scalar::{address, duration, number, size},
+        measure::{duration, size},
+        scalar::{address, number},
         secret_file,
         section::Section,
     },

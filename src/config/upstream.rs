@@ -5,7 +5,8 @@ use std::{ops::RangeInclusive, time::Duration};
 use http::HeaderValue;
 
 use crate::config::{
-    scalar::{duration, header_value, number, size},
+    measure::{duration, size},
+    scalar::{header_value, number},
     section::Section,
 };
 

@@ -43,8 +43,11 @@ pub struct Surroundings {
     /// The wall clock.
     pub clock: SharedClock,
     /// Makes the clients that go out.
-    pub connect: Box<dyn Fn(&http_client::Settings) -> Result<HttpClient, SetupError> + Send>,
+    pub connect: Box<Connect>,
 }
+
+/// Makes a client that goes out.
+pub type Connect = dyn Fn(&http_client::Settings) -> Result<HttpClient, SetupError> + Send;
 
 /// The gateway without sockets.
 #[derive(Debug)]
@@ -83,7 +86,7 @@ pub enum BuildError {
         /// The account.
         account: String,
         /// What is wrong.
-        source: BadEndpoint,
+        source: Box<BadEndpoint>,
     },
     /// The audit journal.
     #[error("starting the audit journal")]
@@ -339,7 +342,7 @@ fn arrival(request: Request<Incoming>, peer: SocketAddr) -> Arrival {
 fn accounts(
     config: &Config,
     clock: &SharedClock,
-    connect: &dyn Fn(&http_client::Settings) -> Result<HttpClient, SetupError>,
+    connect: &Connect,
 ) -> Result<Accounts, BuildError> {
     let mut accounts = Vec::new();
     for settings in &config.accounts {
@@ -357,11 +360,11 @@ fn accounts(
         let grant = Grant::new(
             settings.token.clone(),
             outgoing(&settings.token.authority)?,
-            clock.clone(),
+            SharedClock::clone(clock),
         )
         .map_err(|source| BuildError::TokenEndpoint {
             account: settings.name.clone(),
-            source,
+            source: Box::new(source),
         })?;
         let tokens = TokenCell::new(settings.name.as_str().into(), grant);
         let api = outgoing(&settings.api)?;

@@ -1,1 +1,31 @@
+//! A pretend Entra ID and Partner Center.
+//!
+//! The two behave as Microsoft documents theirs, oddities included, and hold state: a transfer that was
+//! rejected stays rejected. They keep what they saw, and misbehave on request, by a [`Script`] or fault
+//! by fault ([`Sandbox::push_fault`]). Tests call them in memory, everybody else over TCP
+//! ([`Sandbox::listen`]).
+//!
+//! Nothing here is shared with the gateway, so that a field misspelt there does not fit here.
 
+mod answer;
+mod entra;
+mod faults;
+mod keys;
+mod listen;
+mod log;
+mod partner_center;
+mod routes;
+mod sandbox;
+mod script;
+mod tee;
+mod tokens;
+mod transfers;
+
+pub use self::{
+    answer::{Answer, Dropped},
+    listen::Listening,
+    log::{Seen, TokenRequest},
+    sandbox::{Sandbox, Settings},
+    script::{Fault, Script, ScriptError, Target},
+    transfers::Transfer,
+};

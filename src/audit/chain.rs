@@ -76,15 +76,15 @@ impl Head {
     /// When the line is no record, has another number, or names another line before it.
     pub fn follow(&self, line: &[u8]) -> Result<Self, Break> {
         let expected = self.seq.saturating_add(1);
-        let link: Link =
+        let read: Link =
             serde_json::from_slice(line).map_err(|_| Break::NotARecord { expected })?;
-        if link.seq != expected {
+        if read.seq != expected {
             return Err(Break::Number {
                 expected,
-                found: link.seq,
+                found: read.seq,
             });
         }
-        if link.prev != self.hash.to_string() {
+        if read.prev != self.hash.to_string() {
             return Err(Break::Hash { seq: expected });
         }
         Ok(self.then(line))
@@ -96,10 +96,10 @@ impl Head {
     ///
     /// When the line is no record.
     pub fn resume(line: &[u8]) -> Result<Self, Break> {
-        let link: Link =
+        let read: Link =
             serde_json::from_slice(line).map_err(|_| Break::NotARecord { expected: 0 })?;
         Ok(Self {
-            seq: link.seq,
+            seq: read.seq,
             hash: LineHash::of(line),
         })
     }

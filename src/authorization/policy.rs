@@ -155,12 +155,8 @@ fn hash(rules: &[RuleSettings]) -> Box<str> {
         put("");
     }
     let hash = context.finish();
-    hash.as_ref()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>()
-        .into()
+    let first = hash.as_ref().first_chunk().copied().unwrap_or_default();
+    format!("{:016x}", u64::from_be_bytes(first)).into()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::{
     config::{
+        node::Value,
         scalar::{path, truth},
         secret_file,
         section::{Cursor, Section},
@@ -13,7 +14,9 @@ use crate::{
 
 /// Reads how callers are known; `listen` is the public listener's address.
 pub(crate) fn callers(section: &Section<'_>, listen: Option<SocketAddr>) -> Option<Settings> {
-    let issuers = section.skip("issuers");
+    let issuers = section
+        .take("issuers")
+        .is_some_and(|issuers| matches!(issuers.value(), Value::List(list) if !list.is_empty()));
     let mtls = section.required("mtls", truth);
     let token_file = section.take("token_file");
     let tokens = token_file.as_ref().map(entries);
@@ -41,7 +44,7 @@ fn entries(cursor: &Cursor<'_>) -> Option<TokenFile> {
         cursor.fault("the token file is not UTF-8; accepted: text".to_owned());
         return None;
     };
-    TokenFile::parse(&text)
+    let file = TokenFile::parse(&text)
         .map_err(|faults| {
             for fault in faults {
                 cursor.fault(format!(
@@ -50,7 +53,14 @@ fn entries(cursor: &Cursor<'_>) -> Option<TokenFile> {
                 ));
             }
         })
-        .ok()
+        .ok()?;
+    if file.is_empty() {
+        cursor.fault(
+            "the token file holds no entry; accepted: lines of name:sha256-of-the-token".to_owned(),
+        );
+        return None;
+    }
+    Some(file)
 }
 
 /// Whoever can reach the listener is `anonymous`, so it must be out of reach.

@@ -122,7 +122,7 @@ pub(crate) fn quoted(text: &str) -> String {
 fn line(f: &mut fmt::Formatter<'_>, place: &Place, key: &str, text: &str) -> fmt::Result {
     match key {
         "" => write!(f, "{place}: {text}"),
-        key => write!(f, "{place}: {key}: {text}"),
+        key => write!(f, "{place}: {}: {text}", key.escape_debug()),
     }
 }
 

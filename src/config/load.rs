@@ -52,10 +52,14 @@ fn tree(path: &Path, environment: &Environment, report: &Report) -> Option<(Node
     let text = fs::read_to_string(path)
         .map_err(|error| report.fault(&report.whole_file(), "", format!("reading it: {error}")))
         .ok()?;
-    let mut tree = defaults.clone().overlaid(yaml::parse_file(&text, report)?);
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+    let mut tree = defaults.clone().overlaid(yaml::parse_file(text, report)?);
     environment.overlay(&mut tree, report);
     Some((tree, defaults))
 }
+
+/// What some editors put before the first character.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The one place of every default that stands under a fixed key, and the reference of every key.
 const DEFAULTS: &str = include_str!("../../config/default.yaml");

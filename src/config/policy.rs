@@ -9,13 +9,13 @@ use crate::{
         fault::quoted,
         node::Value,
         scalar::{name, one_of},
-        section::{Cursor, Section, advice},
+        section::{Cursor, Section, one_of_names},
     },
     ids::CustomerId,
 };
 
 /// Reads every rule; `accounts` are the names of all accounts.
-pub(crate) fn policy(cursor: &Cursor<'_>, accounts: &[String]) -> Option<Settings> {
+pub(crate) fn policy(cursor: &Cursor<'_>, accounts: Option<&[String]>) -> Option<Settings> {
     if let Value::List(items) = cursor.value()
         && items.is_empty()
     {
@@ -32,7 +32,7 @@ pub(crate) fn policy(cursor: &Cursor<'_>, accounts: &[String]) -> Option<Setting
 
 fn settings(
     section: &Section<'_>,
-    accounts: &[String],
+    accounts: Option<&[String]>,
     names: &mut HashSet<String>,
 ) -> Option<RuleSettings> {
     let name = section
@@ -88,11 +88,12 @@ fn operation(text: &str) -> Result<Operation, String> {
     one_of(&words)(text)
 }
 
-fn account(text: &str, accounts: &[String]) -> Result<String, String> {
-    let known = accounts.iter().any(|account| account == text);
-    known
-        .then(|| text.to_owned())
-        .ok_or_else(|| format!("the name of an account; {}", advice(text, accounts)))
+/// Where the accounts themselves are at fault, every name passes.
+fn account(text: &str, accounts: Option<&[String]>) -> Result<String, String> {
+    accounts.map_or_else(
+        || Ok(text.to_owned()),
+        |accounts| one_of_names(text, accounts),
+    )
 }
 
 /// Reads a list of GUIDs, or `*` alone, with or without the brackets of a list.

@@ -1,5 +1,7 @@
 //! Reads the whole tree into a configuration.
 
+use std::net::SocketAddr;
+
 use crate::{
     authorization,
     config::{
@@ -8,7 +10,7 @@ use crate::{
         callers,
         environment::Environment,
         journal, log, policy,
-        section::{Cursor, Section, advice},
+        section::{Cursor, Section, one_of_names},
         server, upstream,
         upstream::{Client, Upstream},
     },
@@ -35,8 +37,8 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
         root.visit("idempotency", journal::idempotency);
         root.skip("cluster");
         let (server, admin, upstream) = (server?, admin?, upstream?);
-        if server.listen == admin.listen && server.listen.port() != 0 {
-            let problem = "the same as server.listen; accepted: an address of its own".to_owned();
+        if overlap(server.listen, admin.listen) {
+            let problem = "overlaps server.listen; accepted: a port of its own".to_owned();
             root.conflict("admin.listen", "server.listen", problem);
         }
         Some(Config {
@@ -54,9 +56,20 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
     })
 }
 
+/// Whether two listeners would want one port; port 0 is a free one each time.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let (here, there) = (one.ip().to_canonical(), other.ip().to_canonical());
+    let same = here == there || here.is_unspecified() || there.is_unspecified();
+    same && one.port() == other.port() && one.port() != 0
+}
+
 /// The account used where a caller names none: the one told, or the only one.
 fn default_account(root: &Section<'_>, accounts: Option<&Accounts>) -> Option<String> {
     let names = &accounts?.names;
+    if names.is_empty() {
+        root.skip("default_account");
+        return None;
+    }
     let Some(told) = root.take("default_account") else {
         let [only] = names.as_slice() else {
             let problem = format!("is missing; accepted: one of {}", names.join(", "));
@@ -65,11 +78,7 @@ fn default_account(root: &Section<'_>, accounts: Option<&Accounts>) -> Option<St
         };
         return Some(only.clone());
     };
-    told.read(|name| {
-        let known = names.iter().any(|known| known == name);
-        let accepted = || format!("the name of an account; {}", advice(name, names));
-        known.then(|| name.to_owned()).ok_or_else(accepted)
-    })
+    told.read(|name| one_of_names(name, names))
 }
 
 /// Without a policy nobody may do anything, which is sound, and seldom meant.
@@ -77,7 +86,8 @@ fn authorization(
     root: &Section<'_>,
     accounts: Option<&Accounts>,
 ) -> Option<authorization::Settings> {
-    let names = accounts.map_or(&[][..], |accounts| accounts.names.as_slice());
+    let names = accounts.map(|accounts| accounts.names.as_slice());
+    let names = names.filter(|names| !names.is_empty());
     let settings = match root.take("policy") {
         Some(cursor) => policy::policy(&cursor, names)?,
         None => authorization::Settings::default(),

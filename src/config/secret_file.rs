@@ -41,8 +41,16 @@ pub(crate) fn secret(cursor: &Cursor<'_>, environment: &Environment) -> Option<S
         match (file, variable) {
             (Some(file), None) => secret_file(&file).map(SecretSource::File),
             (None, Some(variable)) => from_environment(&variable, environment),
-            (Some(_), Some(_)) | (None, None) => {
-                section.fault_here(format!("found both or neither; accepted: {REFERENCE}"));
+            (Some(file), Some(variable)) => {
+                let later = [&variable, &file]
+                    .into_iter()
+                    .max_by_key(|cursor| cursor.place());
+                let problem = format!("found both file and env; accepted: {REFERENCE}");
+                later.unwrap_or(&file).fault(problem);
+                None
+            }
+            (None, None) => {
+                section.fault_here(format!("found neither; accepted: {REFERENCE}"));
                 None
             }
         }
@@ -150,9 +158,23 @@ fn from_environment(cursor: &Cursor<'_>, environment: &Environment) -> Option<Se
 
 /// Reads a whole file, or tells why it cannot be read.
 pub(crate) fn contents(cursor: &Cursor<'_>, path: &Path) -> Option<Vec<u8>> {
-    fs::read(path)
-        .map_err(|error| cursor.fault(format!("reading {}: {error}", shown(path))))
-        .ok()
+    let told = |error| cursor.fault(format!("reading {}: {error}", shown(path)));
+    let metadata = fs::metadata(path).map_err(told).ok()?;
+    if !(metadata.is_file() || metadata.is_dir()) {
+        cursor.fault(format!(
+            "{} is a pipe or a device; accepted: a file",
+            shown(path)
+        ));
+        return None;
+    }
+    if metadata.len() > LARGEST_FILE {
+        cursor.fault(format!(
+            "{} is too large; accepted: 1MiB at most",
+            shown(path)
+        ));
+        return None;
+    }
+    fs::read(path).map_err(told).ok()
 }
 
 fn shown(path: &Path) -> String {
@@ -167,6 +189,9 @@ const VARIABLE: &str = "the name of an environment variable that is set, in capi
 
 /// How a secret file is kept.
 const CLOSED: &str = "a file closed to others, such as mode 0640, or a projected volume";
+
+/// In bytes; a pipe or a device could be read for ever.
+const LARGEST_FILE: u64 = 1 << 20;
 
 /// The bit of a file's mode that lets everyone read.
 const READABLE_BY_OTHERS: u32 = 0o004;

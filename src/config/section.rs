@@ -47,7 +47,9 @@ impl<'a> Cursor<'a> {
     /// Reads a single value; `read` tells what is accepted where it refuses.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let Value::Scalar(text) = &self.node.value else {
-            self.refuse(self.node.shape(), "a single value");
+            let accepted = read("").err();
+            let accepted = accepted.as_deref().unwrap_or("a single value");
+            self.refuse(self.node.shape(), accepted);
             return None;
         };
         read(text)
@@ -149,7 +151,14 @@ impl<'a> Section<'a> {
         key: &str,
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        self.need(key)?.read(read)
+        let Some(cursor) = self.take(key) else {
+            let accepted = read("")
+                .err()
+                .map(|accepted| format!("; accepted: {accepted}"));
+            self.fault_of_absent(key, format!("is missing{}", accepted.unwrap_or_default()));
+            return None;
+        };
+        cursor.read(read)
     }
 
     /// Reads a single value where it is there.
@@ -254,14 +263,27 @@ impl<'a> Section<'a> {
 
 /// Names the nearest of the known names, or all of them where none is near.
 pub(crate) fn advice(name: &str, known: &[String]) -> String {
+    nearest(name, known).map_or_else(
+        || format!("accepted: {}", known.join(", ")),
+        |nearest| format!("nearest: {nearest}"),
+    )
+}
+
+fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a String> {
     let distance = |other: &String| strsim::damerau_levenshtein(&name.to_lowercase(), other);
     let nearest = known.iter().min_by_key(|other| distance(other));
-    match nearest {
-        Some(other) if distance(other) <= FARTHEST.max(other.len() / 3) => {
-            format!("nearest: {other}")
-        }
-        Some(_) | None => format!("accepted: {}", known.join(", ")),
+    nearest.filter(|other| distance(other) <= FARTHEST.max(other.len() / 3))
+}
+
+/// Reads one of the names of accounts.
+pub(crate) fn one_of_names(name: &str, names: &[String]) -> Result<String, String> {
+    if names.iter().any(|known| known == name) {
+        return Ok(name.to_owned());
     }
+    Err(nearest(name, names).map_or_else(
+        || format!("the name of an account: {}", names.join(", ")),
+        |nearest| format!("the name of an account, the nearest of which is {nearest}"),
+    ))
 }
 
 /// In edits; two slips are still a slip, three make another word.

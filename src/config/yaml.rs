@@ -156,17 +156,20 @@ fn problem(error: &LoadError) -> (usize, String) {
 /// A line that starts with `---` is a document marker wherever it stands
 /// (<https://yaml.org/spec/1.2.2/#912-document-markers>).
 fn second_document(text: &str, report: &Report) {
-    let mut content = false;
+    let is_marker = |line: &str, marker: &str| {
+        line.strip_prefix(marker)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+    };
+    let (mut content, mut ended) = (false, false);
     for (index, line) in text.lines().enumerate() {
-        let marker = line
-            .strip_prefix("---")
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
-        if marker && content {
+        let marker = is_marker(line, "---");
+        let silent = line.trim().is_empty() || line.trim_start().starts_with('#');
+        if (marker && content) || (ended && !silent) {
             let problem = "found a second document; accepted: one".to_owned();
             report.fault(&report.line(index + 1), "", problem);
             return;
         }
-        let silent = line.trim().is_empty() || line.trim_start().starts_with('#');
+        ended |= is_marker(line, "...");
         content |= marker || !(silent || line.starts_with('%'));
     }
 }

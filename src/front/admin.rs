@@ -19,7 +19,8 @@ pub struct Admin {
 /// One thing that must hold before traffic may come.
 #[derive(Debug, Serialize)]
 struct Check {
-    check: &'static str,
+    #[serde(rename = "check")]
+    name: &'static str,
     ready: bool,
     detail: &'static str,
 }
@@ -69,7 +70,7 @@ impl Admin {
         let staying = !self.drain.has_begun();
         [
             Check {
-                check: "configuration",
+                name: "configuration",
                 ready: true,
                 detail: "loaded",
             },
@@ -87,7 +88,7 @@ impl Admin {
 
 fn check(name: &'static str, ready: bool, good: &'static str, bad: &'static str) -> Check {
     Check {
-        check: name,
+        name,
         ready,
         detail: if ready { good } else { bad },
     }

@@ -61,6 +61,12 @@ impl TokenFile {
         }
     }
 
+    /// Whether it lets nobody in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Finds whose token this is.
     ///
     /// Compares with every entry, in a time that does not depend on how much of a hash is right.

@@ -54,12 +54,8 @@ pub fn name(token: &str) -> Box<str> {
         .as_ref()
         .and_then(|claims| text(claims, "uti").or_else(|| text(claims, "jti")));
     let hash = digest(&SHA256, id.unwrap_or(token).as_bytes());
-    hash.as_ref()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>()
-        .into()
+    let first = hash.as_ref().first_chunk().copied().unwrap_or_default();
+    format!("{:016x}", u64::from_be_bytes(first)).into()
 }
 
 fn claims(token: &str) -> Option<Map<String, Value>> {

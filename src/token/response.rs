@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use oauth2::{RefreshToken, Scope, TokenResponse, basic::BasicTokenType};
+use oauth2::{
+    RefreshToken, Scope, TokenResponse, basic::BasicTokenType,
+    helpers::deserialize_untagged_enum_case_insensitive,
+};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// A successful answer of the token endpoint.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct EntraTokenResponse {
     access_token: oauth2::AccessToken,
+    #[serde(deserialize_with = "deserialize_untagged_enum_case_insensitive")]
     token_type: BasicTokenType,
     #[serde(deserialize_with = "seconds")]
     expires_in: u64,

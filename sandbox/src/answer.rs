@@ -1,0 +1,101 @@
+//! What the pretend services answer with.
+
+use std::{
+    collections::VecDeque,
+    error::Error,
+    fmt, io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use serde::Serialize;
+
+/// The body of an answer: whole, or broken off on purpose.
+#[derive(Debug)]
+pub struct Answer {
+    parts: VecDeque<Bytes>,
+    breaks_off: bool,
+}
+
+/// The connection was closed without an answer, on purpose.
+#[derive(Clone, Copy, Debug)]
+pub struct Dropped;
+
+impl Answer {
+    pub(crate) fn whole(body: impl Into<Bytes>) -> Self {
+        Self {
+            parts: VecDeque::from([body.into()]),
+            breaks_off: false,
+        }
+    }
+
+    pub(crate) fn broken_off(part: Bytes) -> Self {
+        Self {
+            parts: VecDeque::from([part]),
+            breaks_off: true,
+        }
+    }
+
+    fn left(&self) -> usize {
+        self.parts.iter().map(Bytes::len).sum()
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(part) = self.parts.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(part))));
+        }
+        let breaks_off = std::mem::take(&mut self.breaks_off);
+        Poll::Ready(breaks_off.then(|| Err(io::ErrorKind::UnexpectedEof.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left() == 0 && !self.breaks_off
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let left = u64::try_from(self.left()).unwrap_or(u64::MAX);
+        let mut hint = SizeHint::with_exact(left);
+        if self.breaks_off {
+            hint = SizeHint::new();
+            hint.set_lower(left);
+        }
+        hint
+    }
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the sandbox closed the connection without an answer")
+    }
+}
+
+impl Error for Dropped {}
+
+/// A JSON answer of Entra ID, or of Partner Center's front door.
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response<Answer> {
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    typed(status, "application/json; charset=utf-8", text)
+}
+
+/// An answer of some media type; none where it is empty or no header value.
+pub(crate) fn typed(status: StatusCode, media: &str, body: impl Into<Bytes>) -> Response<Answer> {
+    let mut response = Response::new(Answer::whole(body));
+    *response.status_mut() = status;
+    if let Ok(value) = HeaderValue::from_str(media)
+        && !media.is_empty()
+    {
+        response.headers_mut().insert(header::CONTENT_TYPE, value);
+    }
+    response
+}

@@ -1,0 +1,195 @@
+//! What each fault does to a request.
+
+use std::{future::pending, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+
+use crate::{
+    answer::{Answer, Dropped, json as json_answer, typed},
+    partner_center,
+    script::Fault,
+};
+
+/// What a fault changes in a token's answer.
+#[derive(Debug, Default)]
+pub(crate) struct TokenChange {
+    pub(crate) expires_in: Option<Value>,
+    pub(crate) token_type: Option<String>,
+    pub(crate) audience: Option<String>,
+    pub(crate) refresh_in: bool,
+}
+
+/// Answers a token request, or not.
+pub(crate) async fn token(
+    fault: Fault,
+    answer: impl Fn(TokenChange) -> Response<Answer>,
+) -> Result<Response<Answer>, Dropped> {
+    let usual = TokenChange::default();
+    let change = match fault {
+        Fault::ExpiresIn { value } => TokenChange {
+            expires_in: Some(value),
+            ..usual
+        },
+        Fault::TokenType { value } => TokenChange {
+            token_type: Some(value),
+            ..usual
+        },
+        Fault::Audience { value } => TokenChange {
+            audience: Some(value),
+            ..usual
+        },
+        Fault::ExtraRefreshIn => TokenChange {
+            refresh_in: true,
+            ..usual
+        },
+        other => return common(other, || answer(TokenChange::default()), entra_words).await,
+    };
+    Ok(answer(change))
+}
+
+/// Answers a request to Partner Center, or not.
+pub(crate) async fn partner_center(
+    fault: Fault,
+    request: &Request<Bytes>,
+    answer: impl Fn() -> Response<Answer>,
+) -> Result<Response<Answer>, Dropped> {
+    match fault {
+        Fault::WrongStatus { status } => Ok(partner_center::pretend(request, None, &status)),
+        Fault::WrongId => {
+            let another = "00000000-0000-4000-8000-000000000000";
+            Ok(partner_center::pretend(request, Some(another), "Reject"))
+        }
+        other => common(other, answer, partner_center_words).await,
+    }
+}
+
+/// The faults that do the same to both services; one that is for the other service does nothing.
+async fn common(
+    fault: Fault,
+    answer: impl Fn() -> Response<Answer>,
+    words: fn(StatusCode) -> Value,
+) -> Result<Response<Answer>, Dropped> {
+    match fault {
+        Fault::Delay { ms } => {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            Ok(answer())
+        }
+        Fault::Status {
+            status,
+            body,
+            content_type,
+            retry_after,
+            headers,
+        } => {
+            let plain = status_answer(status, body, content_type.as_deref(), words);
+            Ok(with_headers(plain, retry_after, headers))
+        }
+        Fault::Body {
+            status,
+            content_type,
+            body,
+        } => Ok(typed(code(status), &content_type.unwrap_or_default(), body)),
+        Fault::CutBody => cut(answer()).await,
+        Fault::DropBefore => Err(Dropped),
+        Fault::CommitThenSilence => {
+            drop(answer());
+            Err(Dropped)
+        }
+        Fault::Hang => pending().await,
+        Fault::WrongJson => Ok(typed(StatusCode::OK, JSON, r#"{"id":"ac4a9d22-ba07-444e"#)),
+        Fault::Html => Ok(typed(
+            StatusCode::OK,
+            "text/html",
+            "<html><body>Service</body></html>",
+        )),
+        Fault::Huge { bytes } => Ok(typed(StatusCode::OK, JSON, vec![b'x'; bytes])),
+        Fault::Redirect { location } => {
+            let moved = typed(StatusCode::TEMPORARY_REDIRECT, "", "");
+            Ok(with_headers(
+                moved,
+                None,
+                vec![("Location".to_owned(), location)],
+            ))
+        }
+        Fault::Pass
+        | Fault::WrongStatus { .. }
+        | Fault::WrongId
+        | Fault::ExpiresIn { .. }
+        | Fault::TokenType { .. }
+        | Fault::Audience { .. }
+        | Fault::ExtraRefreshIn => Ok(answer()),
+    }
+}
+
+fn status_answer(
+    status: u16,
+    body: Option<String>,
+    content_type: Option<&str>,
+    words: fn(StatusCode) -> Value,
+) -> Response<Answer> {
+    let status = code(status);
+    match body {
+        Some(body) => typed(status, content_type.unwrap_or(JSON), body),
+        None => json_answer(status, &words(status)),
+    }
+}
+
+fn with_headers(
+    mut response: Response<Answer>,
+    retry_after: Option<String>,
+    headers: Vec<(String, String)>,
+) -> Response<Answer> {
+    let retry_after = retry_after.map(|value| ("Retry-After".to_owned(), value));
+    for (name, value) in headers.into_iter().chain(retry_after) {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(&value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+/// Half of the body, with the length of the whole.
+async fn cut(response: Response<Answer>) -> Result<Response<Answer>, Dropped> {
+    let (mut head, body) = response.into_parts();
+    let whole = body.collect().await.map_err(|_| Dropped)?.to_bytes();
+    head.headers
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
+    let half = whole.slice(..whole.len() / 2);
+    Ok(Response::from_parts(head, Answer::broken_off(half)))
+}
+
+fn code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn entra_words(status: StatusCode) -> Value {
+    let error = match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            "temporarily_unavailable"
+        }
+        status if status.is_server_error() => "server_error",
+        _ => "invalid_request",
+    };
+    json!({
+        "error": error,
+        "error_description": "AADSTS90033: A transient error has occurred. Please try again.",
+        "error_codes": [90033],
+    })
+}
+
+/// A throttled request is answered by the front door, in a shape of its own.
+fn partner_center_words(status: StatusCode) -> Value {
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return json!({
+            "statusCode": 429,
+            "message": "Rate limit is exceeded. Try again in 57 seconds.",
+        });
+    }
+    partner_center::error_body(800_003, "Unexpected service error")
+}
+
+const JSON: &str = "application/json";

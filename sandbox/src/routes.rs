@@ -1,0 +1,68 @@
+//! The paths of both services.
+
+/// The customer and the transfer of `/v1/customers/{customer}/transfers/{transfer}`, whatever they are.
+pub(crate) fn transfer(path: &str) -> Option<(&str, &str)> {
+    let rest = path.strip_prefix("/v1/customers/")?;
+    let (customer, rest) = rest.split_once('/')?;
+    let transfer = rest.strip_prefix("transfers/")?;
+    (!transfer.contains('/')).then_some((customer, transfer))
+}
+
+/// A path of Entra ID.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Entra<'a> {
+    Token { tenant: &'a str, version: Version },
+    Configuration { tenant: &'a str, version: Version },
+    Keys,
+    Unknown,
+}
+
+/// The version of an endpoint, which is not the version of its tokens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Version {
+    V1,
+    V2,
+}
+
+pub(crate) fn entra(path: &str) -> Entra<'_> {
+    let Some((tenant, rest)) = path.strip_prefix('/').and_then(|path| path.split_once('/')) else {
+        return Entra::Unknown;
+    };
+    match rest {
+        "oauth2/token" => Entra::Token {
+            tenant,
+            version: Version::V1,
+        },
+        "oauth2/v2.0/token" => Entra::Token {
+            tenant,
+            version: Version::V2,
+        },
+        ".well-known/openid-configuration" => Entra::Configuration {
+            tenant,
+            version: Version::V1,
+        },
+        "v2.0/.well-known/openid-configuration" => Entra::Configuration {
+            tenant,
+            version: Version::V2,
+        },
+        "discovery/keys" | "discovery/v2.0/keys" => Entra::Keys,
+        _ => Entra::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_a_transfer_and_nothing_beside_it() {
+        assert_eq!(transfer("/v1/customers/a/transfers/b"), Some(("a", "b")));
+        for path in [
+            "/v1/customers/a/transfers",
+            "/v1/customers/a/transfers/b/c",
+            "/customers/a",
+        ] {
+            assert_eq!(transfer(path), None, "{path}");
+        }
+    }
+}

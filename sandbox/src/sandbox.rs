@@ -1,0 +1,213 @@
+//! The sandbox itself: its state, and the two services over it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::{
+    answer::{Answer, Dropped},
+    entra, faults,
+    log::{Log, Seen, TokenRequest, header_list},
+    partner_center,
+    script::{Fault, Script, Target, Turns},
+    tokens::Tokens,
+    transfers::{Transfer, Transfers},
+};
+
+/// What the sandbox is like.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The tenant's GUID.
+    pub tenant: String,
+    /// The application's GUID.
+    pub client_id: String,
+    /// The application's secret; a pretend one, so it is no secret.
+    pub client_secret: String,
+    /// The audience that Partner Center accepts.
+    pub audience: String,
+    /// The life of a token in seconds.
+    pub expires_in: u64,
+    /// What goes wrong.
+    pub script: Script,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tenant: "3a9a35ce-d5be-4814-ab58-4451c36fe157".to_owned(),
+            client_id: "4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01".to_owned(),
+            client_secret: "sandbox-client-secret".to_owned(),
+            audience: "https://api.partnercenter.microsoft.com".to_owned(),
+            expires_in: 3600,
+            script: Script::default(),
+        }
+    }
+}
+
+/// A pretend Entra ID and Partner Center that share their state; clones are the same sandbox.
+#[derive(Clone, Debug)]
+pub struct Sandbox(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    state: Mutex<State>,
+}
+
+/// What changes while the sandbox runs.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) client_secret: String,
+    pub(crate) tokens: Tokens,
+    pub(crate) transfers: Transfers,
+    pub(crate) answers: u64,
+    token_faults: Turns,
+    partner_center_faults: Turns,
+    seen: Log<Seen>,
+    token_requests: Log<TokenRequest>,
+}
+
+/// The bytes of a request as they came, carried in its extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct Raw(pub(crate) Bytes);
+
+impl Sandbox {
+    /// A sandbox that holds the documented transfer.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let mut transfers = Transfers::default();
+        transfers.add(Transfer::documented());
+        let state = State {
+            client_secret: settings.client_secret.clone(),
+            tokens: Tokens::default(),
+            transfers,
+            answers: 0,
+            token_faults: settings.script.token.clone(),
+            partner_center_faults: settings.script.partner_center.clone(),
+            seen: Log::default(),
+            token_requests: Log::default(),
+        };
+        Self(Arc::new(Inner {
+            settings,
+            state: Mutex::new(state),
+        }))
+    }
+
+    /// Answers a request to Entra ID.
+    ///
+    /// # Errors
+    ///
+    /// [`Dropped`] where a fault closes the connection.
+    pub async fn entra(&self, request: Request<Bytes>) -> Result<Response<Answer>, Dropped> {
+        if !entra::is_token_request(&request) {
+            return Ok(entra::documents(&request, self.settings()));
+        }
+        let (number, fault) = {
+            let mut state = self.state();
+            let number = state.token_requests.push(TokenRequest {
+                path: request.uri().path().to_owned(),
+                headers: header_list(request.headers()),
+                form: entra::shown_form(request.body()),
+                status: 0,
+            });
+            (number, state.token_faults.next())
+        };
+        let answer = faults::token(fault, |change| entra::token(self, &request, change)).await?;
+        if let Some(entry) = self.state().token_requests.get_mut(number) {
+            entry.status = answer.status().as_u16();
+        }
+        Ok(answer)
+    }
+
+    /// Answers a request to Partner Center.
+    ///
+    /// # Errors
+    ///
+    /// [`Dropped`] where a fault closes the connection.
+    pub async fn partner_center(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Response<Answer>, Dropped> {
+        let (number, fault) = {
+            let mut state = self.state();
+            let number = state.seen.push(Seen {
+                method: request.method().clone(),
+                path: request
+                    .uri()
+                    .path_and_query()
+                    .map_or("/", |path| path.as_str())
+                    .to_owned(),
+                headers: header_list(request.headers()),
+                body: request.body().clone(),
+                raw: request.extensions().get::<Raw>().map(|raw| raw.0.clone()),
+                committed: false,
+            });
+            (number, state.partner_center_faults.next())
+        };
+        let answer = || partner_center::answer(self, &request, number);
+        faults::partner_center(fault, &request, answer).await
+    }
+
+    /// Adds a transfer, or puts one in another's place.
+    pub fn add_transfer(&self, transfer: Transfer) {
+        self.state().transfers.add(transfer);
+    }
+
+    /// The status of a transfer, if there is one of that ID.
+    #[must_use]
+    pub fn transfer_status(&self, customer: &str, transfer: &str) -> Option<String> {
+        self.state()
+            .transfers
+            .get(customer, transfer)
+            .map(|transfer| transfer.status.clone())
+    }
+
+    /// The requests that Partner Center got, in their order.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Seen> {
+        self.state().seen.all()
+    }
+
+    /// The requests that the token endpoint got, in their order.
+    #[must_use]
+    pub fn token_requests(&self) -> Vec<TokenRequest> {
+        self.state().token_requests.all()
+    }
+
+    /// Puts a fault behind those that wait already.
+    pub fn push_fault(&self, target: Target, fault: Fault) {
+        let mut state = self.state();
+        match target {
+            Target::Token => state.token_faults.push(fault),
+            Target::PartnerCenter => state.partner_center_faults.push(fault),
+        }
+    }
+
+    /// Rotates the application's secret.
+    pub fn set_client_secret(&self, secret: &str) {
+        secret.clone_into(&mut self.state().client_secret);
+    }
+
+    /// Ends every token that was issued.
+    pub fn revoke_tokens(&self) {
+        self.state().tokens.revoke_all();
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Notes that a request changed a transfer.
+    pub(crate) fn committed(&mut self, number: usize) {
+        if let Some(seen) = self.seen.get_mut(number) {
+            seen.committed = true;
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Rules: who may do what, for whom, with whose credentials.
+
+use crate::site::{ACCOUNTS, CALLERS, Site, faults};
+
+#[test]
+fn refuses_rules_that_are_not_whole() {
+    let text = rules(
+        "  - principals: []
+    operations: [transfers.reject]
+    customers: ['*']
+    accounts: [contoso]
+  - name: ' two '
+    principals: billing
+    operations: []
+    customers: []
+    accounts: []
+  - everyone
+",
+    );
+
+    insta::assert_snapshot!(faults(&text), @r#"
+    config.yaml: 8 faults
+    config.yaml:8: policy[0].name: is missing
+    config.yaml:8: policy[0].principals: found an empty list; accepted: at least one element
+    config.yaml:12: policy[1].name: found " two "; accepted: 1 to 128 printable characters
+    config.yaml:13: policy[1].principals: found a single value; accepted: a list
+    config.yaml:14: policy[1].operations: found an empty list; accepted: at least one element
+    config.yaml:15: policy[1].customers: found an empty list; accepted: at least one element
+    config.yaml:16: policy[1].accounts: found an empty list; accepted: at least one element
+    config.yaml:17: policy[2]: found a single value; accepted: a section with keys of its own
+    "#);
+}
+
+#[test]
+fn refuses_what_a_rule_cannot_mean() {
+    let text = rules(
+        "  - name: one
+    principals: ['*billing', 'bill*ing', '', [billing]]
+    operations: [transfers.rejct, '*']
+    customers: ['*', b67f0b00-f9e8-4c57-bcb5-0b8b95c6ccf0, fabrikam]
+    accounts: [contosso, '*', northwind]
+  - name: one
+    principals: ['*']
+    operations: [transfers.read]
+    customers: fabrikam
+    accounts: [contoso]
+",
+    );
+
+    insta::assert_snapshot!(faults(&text), @r#"
+    config.yaml: 13 faults
+    config.yaml:9: policy[0].principals[0]: found "*billing"; accepted: a principal, or the beginning of one followed by *
+    config.yaml:9: policy[0].principals[1]: found "bill*ing"; accepted: a principal, or the beginning of one followed by *
+    config.yaml:9: policy[0].principals[2]: found ""; accepted: a principal, or the beginning of one followed by *
+    config.yaml:9: policy[0].principals[3]: found a list; accepted: a principal, or the beginning of one followed by *
+    config.yaml:10: policy[0].operations[0]: found "transfers.rejct"; accepted: transfers.reject, transfers.read, audit.read
+    config.yaml:10: policy[0].operations[1]: found "*"; accepted: transfers.reject, transfers.read, audit.read
+    config.yaml:11: policy[0].customers[0]: found "*"; accepted: GUIDs of customers, or * alone
+    config.yaml:11: policy[0].customers[2]: found "fabrikam"; accepted: GUIDs of customers, or * alone
+    config.yaml:12: policy[0].accounts[0]: found "contosso"; accepted: the name of an account, the nearest of which is contoso
+    config.yaml:12: policy[0].accounts[1]: found "*"; accepted: the name of an account: contoso
+    config.yaml:12: policy[0].accounts[2]: found "northwind"; accepted: the name of an account: contoso
+    config.yaml:13: policy[1].name: found "one", the name of another rule; accepted: a name of its own
+    config.yaml:16: policy[1].customers: found "fabrikam"; accepted: GUIDs of customers, or * alone, as a list
+    "#);
+}
+
+#[test]
+fn tells_of_a_policy_that_grants_nothing() {
+    let site = Site::new();
+
+    insta::assert_snapshot!(site.notices(&format!("{ACCOUNTS}{CALLERS}")), @"config.yaml: policy: no rule grants anything, so every call is refused");
+    insta::assert_snapshot!(site.notices(&format!("{ACCOUNTS}{CALLERS}policy: []\n")), @"config.yaml: policy: no rule grants anything, so every call is refused");
+}
+
+fn rules(rules: &str) -> String {
+    format!("{ACCOUNTS}{CALLERS}policy:\n{rules}")
+}

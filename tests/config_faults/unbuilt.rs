@@ -1,0 +1,89 @@
+//! What the contract has and this version does not do.
+
+use crate::site::{ACCOUNTS, CALLERS, Site, faults};
+
+#[test]
+fn refuses_what_this_version_does_not_do() {
+    let text = "accounts:
+  contoso:
+    tenant_id: contoso.com
+    client_id: 4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01
+    flow: app_user
+    credential: {certificate: {certificate_file: a, private_key_file: b}}
+    refresh_token: {file: DIR/token}
+    endpoints: {token_version: v1}
+  fabrikam:
+    tenant_id: fabrikam.com
+    client_id: 4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01
+    credential: {federated_token: {file: DIR/secret}}
+default_account: contoso
+callers:
+  issuers: [{name: cluster}]
+  mtls: true
+policy:
+  - name: one
+    principals: [billing]
+    operations: [transfers.reject]
+    customers: '*'
+    accounts: [contoso]
+    rate: {per_second: 1, burst: 1}
+cluster: {nats: {url: 'nats://nats'}}
+audit:
+  signing_key_file: DIR/key
+  sinks: [{name: agent, kind: stdout}]
+server: {tls: {client_ca_file: DIR/ca.crt}}
+";
+
+    insta::assert_snapshot!(faults(text), @"
+    config.yaml: 14 faults
+    config.yaml:5: accounts.contoso.flow: not available in this version; accepted: anything but app_user
+    config.yaml:6: accounts.contoso.credential.certificate: not available in this version; accepted: nothing, leave the key out
+    config.yaml:7: accounts.contoso.refresh_token: not available in this version; accepted: nothing, leave the key out
+    config.yaml:8: accounts.contoso.endpoints.token_version: not available in this version; accepted: anything but v1
+    config.yaml:12: accounts.fabrikam.credential.federated_token: not available in this version; accepted: nothing, leave the key out
+    config.yaml:15: callers.issuers: not available in this version; accepted: nothing, leave it empty
+    config.yaml:16: callers.mtls: not available in this version; accepted: anything but true
+    config.yaml:23: policy[0].rate: not available in this version; accepted: nothing, leave the key out
+    config.yaml:24: cluster: not available in this version; accepted: nothing, leave it empty
+    config.yaml:26: audit.signing_key_file: not available in this version; accepted: nothing, leave the key out
+    config.yaml:27: audit.sinks: not available in this version; accepted: nothing, leave it empty
+    config.yaml:28: server.tls.client_ca_file: not available in this version; accepted: nothing, leave the key out
+    config.yaml:28: server.tls.certificate_file: is missing
+    config.yaml:28: server.tls.private_key_file: is missing
+    ");
+}
+
+#[test]
+fn tells_of_keys_that_have_no_effect_and_of_clouds() {
+    let more = "upstream: {max_attempts: 3, retry_budget: 0.2, circuit_breaker: {window: 5s}}
+audit: {retention: 30d, flush_interval: 2s}
+idempotency: {ttl: 12h}
+telemetry: {traces: {otlp_endpoint: 'http://collector:4318/v1/traces'}}";
+    let site = Site::new();
+    let notices = |cloud: &str, more: &str| {
+        let accounts = ACCOUNTS.replace(
+            "    tenant_id",
+            &format!("    cloud: {cloud}\n    tenant_id"),
+        );
+        site.notices(&format!("{accounts}{CALLERS}{more}\n"))
+    };
+
+    insta::assert_snapshot!(notices("germany", more), @"
+    config.yaml: policy: no rule grants anything, so every call is refused
+    config.yaml:3: accounts.contoso.cloud: this cloud closed in October 2021
+    config.yaml:8: upstream.max_attempts: is read but has no effect in this version
+    config.yaml:8: upstream.circuit_breaker.window: is read but has no effect in this version
+    config.yaml:9: audit.retention: is read but has no effect in this version
+    config.yaml:9: audit.flush_interval: has no effect while audit.durability is strict
+    config.yaml:10: idempotency.ttl: is read but has no effect in this version
+    config.yaml:11: telemetry.traces.otlp_endpoint: is read but has no effect in this version
+    ");
+    insta::assert_snapshot!(notices("china", ""), @"
+    config.yaml: policy: no rule grants anything, so every call is refused
+    config.yaml:3: accounts.contoso.cloud: Microsoft documents transfers for the public cloud only
+    ");
+    insta::assert_snapshot!(notices("us_government", ""), @"
+    config.yaml: policy: no rule grants anything, so every call is refused
+    config.yaml:3: accounts.contoso.cloud: Microsoft documents transfers for the public cloud only
+    ");
+}

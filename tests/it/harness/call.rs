@@ -1,0 +1,208 @@
+//! Calls as a caller makes them, and answers that have been checked.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt as _, Full};
+use partner_gateway::front::exchange::{Arrival, Body};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use super::{World, journal::hex};
+
+/// A call under construction.
+pub(crate) struct Call<'a> {
+    world: &'a World,
+    request: http::request::Builder,
+    body: Body,
+}
+
+/// An answer that has been checked against the contract and the journal.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// The answer's outcome record.
+    pub(crate) record: Value,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn to(world: &'a World, target: &str) -> Self {
+        let request = Request::post(target);
+        Self {
+            world,
+            request,
+            body: whole(Bytes::new()),
+        }
+    }
+
+    pub(crate) fn at(mut self, target: &str) -> Self {
+        self.request = self.request.uri(target);
+        self
+    }
+
+    pub(crate) fn method(mut self, method: &str) -> Self {
+        self.request = self.request.method(method);
+        self
+    }
+
+    pub(crate) fn token(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.request.headers_mut().expect("headers").remove(name);
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub(crate) fn json(self, body: &str) -> Self {
+        self.header("content-type", "application/json").body(body)
+    }
+
+    pub(crate) fn body(mut self, body: &str) -> Self {
+        self.body = whole(Bytes::copy_from_slice(body.as_bytes()));
+        self
+    }
+
+    pub(crate) fn streamed(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// Sends the call, waits for the answer and checks it.
+    pub(crate) async fn send(self) -> Answer {
+        let world = self.world;
+        let (head, body) = self.request.body(self.body).expect("request").into_parts();
+        let peer: SocketAddr = "192.0.2.7:40000".parse().expect("address");
+        let arrival = Arrival { head, body, peer };
+        let answer = world
+            .gateway
+            .stack()
+            .oneshot(arrival)
+            .await
+            .expect("infallible");
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.expect("body").to_bytes();
+        let status = head.status.as_u16();
+        let record = checked(world, status, &head.headers, &body);
+        Answer {
+            status,
+            headers: head.headers,
+            body,
+            record,
+        }
+    }
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().expect("text"))
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON body")
+    }
+
+    /// Checks that the gateway itself answers with this problem.
+    pub(crate) fn is_problem(&self, status: u16, code: &str, forwarded: &str) {
+        let problem = self.json();
+        assert_eq!(
+            (self.status, problem["code"].as_str()),
+            (status, Some(code)),
+            "{problem}"
+        );
+        assert_eq!(problem["forwarded"], forwarded, "{problem}");
+        assert_eq!(self.record["code"], code);
+    }
+}
+
+pub(crate) fn whole(body: Bytes) -> Body {
+    Full::new(body)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// Checks what holds for every answer, and returns its outcome record.
+fn checked(world: &World, status: u16, headers: &HeaderMap, body: &[u8]) -> Value {
+    for name in headers.keys() {
+        assert!(
+            ANSWER_HEADERS.contains(&name.as_str()),
+            "header {name} on an answer"
+        );
+        assert_eq!(headers.get_all(name).iter().count(), 1, "{name} twice");
+    }
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().expect("text"));
+    let id = text("gateway-audit-id").expect("every answer names its record");
+    let record = world.journal().outcome(id);
+    assert_eq!(record["status"], status);
+    assert_eq!(record["outcome"].as_str(), text("gateway-outcome"));
+    assert_eq!(record["correlation_id"].as_str(), text("ms-correlationid"));
+    assert_eq!(text("cache-control"), Some("no-store"));
+    assert_eq!(record["body_bytes"], body.len());
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body);
+    assert_eq!(record["body_sha256"], hex(hash.as_ref()));
+    let attempts = record["attempts"].as_array();
+    let last = attempts.and_then(|attempts| attempts.last());
+    assert_eq!(
+        last.and_then(|last| last["request_id"].as_str()),
+        text("ms-requestid")
+    );
+    if text("content-type") == Some("application/problem+json") {
+        checked_problem(status, headers, body, &record);
+    } else {
+        assert_eq!(record["outcome"], "forwarded");
+        assert_eq!(record["forwarded"], "yes");
+        assert_eq!(record.get("code"), None);
+    }
+    record
+}
+
+fn checked_problem(status: u16, headers: &HeaderMap, body: &[u8], record: &Value) {
+    let problem: Value = serde_json::from_slice(body).expect("problem body");
+    let code = problem["code"].as_str().expect("code");
+    assert_eq!(
+        problem["type"],
+        format!("urn:partner-gateway:problem:{code}")
+    );
+    assert_eq!(problem["status"], status);
+    assert_eq!(record["code"], code);
+    assert_eq!(problem["forwarded"], record["forwarded"]);
+    assert_eq!(problem["auditId"], record["id"]);
+    assert_eq!(problem["correlationId"], record["correlation_id"]);
+    assert!(!problem["title"].as_str().expect("title").is_empty());
+    assert!(!problem["detail"].as_str().expect("detail").is_empty());
+    assert_eq!(status == 405, headers.contains_key("allow"));
+    assert_eq!(status == 401, headers.contains_key("www-authenticate"));
+    if matches!(status, 429 | 503) {
+        assert!(
+            headers.contains_key("retry-after"),
+            "{code} without Retry-After"
+        );
+    }
+    if status == 503 {
+        assert_eq!(problem["forwarded"], "no");
+    }
+}
+
+/// The headers that the HTTP contract gives an answer.
+const ANSWER_HEADERS: [&str; 10] = [
+    "allow",
+    "cache-control",
+    "content-type",
+    "gateway-audit-id",
+    "gateway-outcome",
+    "ms-correlationid",
+    "ms-requestid",
+    "retry-after",
+    "www-authenticate",
+    "x-locale",
+];

@@ -1,0 +1,129 @@
+//! Reads a journal as an outsider would: lines, SHA-256, nothing of the gateway's own code.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::{self, File},
+    io::{Read as _, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard},
+};
+
+use aws_lc_rs::digest;
+use serde_json::Value;
+
+/// A journal that is read further as it grows.
+pub(crate) struct Journal {
+    dir: PathBuf,
+    read: Mutex<Read>,
+}
+
+#[derive(Default)]
+struct Read {
+    bytes: HashMap<PathBuf, u64>,
+    head: Option<String>,
+    records: Vec<Value>,
+    outcomes: HashMap<String, usize>,
+    ended: HashSet<String>,
+}
+
+impl Journal {
+    pub(crate) fn of(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            read: Mutex::default(),
+        }
+    }
+
+    /// Reads what was written since the last time, checking number and hash of every line.
+    pub(crate) fn read_on(&self) {
+        let mut read = self.read();
+        for path in segments(&self.dir) {
+            let from = read.bytes.get(&path).copied().unwrap_or(0);
+            let mut new = Vec::new();
+            let mut segment = File::open(&path).expect("segment");
+            segment
+                .seek(SeekFrom::Start(from))
+                .expect("segments only grow");
+            let more = segment.read_to_end(&mut new).expect("segment");
+            for line in new.split_inclusive(|byte| *byte == b'\n') {
+                let line = line.strip_suffix(b"\n").expect("whole line");
+                read.take(line);
+            }
+            read.bytes
+                .insert(path, from + u64::try_from(more).expect("size"));
+        }
+    }
+
+    /// All records so far.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        self.read().records.clone()
+    }
+
+    /// The records of one kind.
+    pub(crate) fn of_kind(&self, kind: &str) -> Vec<Value> {
+        self.records()
+            .into_iter()
+            .filter(|record| record["kind"] == kind)
+            .collect()
+    }
+
+    /// The outcome record that an answer names; there must be exactly one.
+    pub(crate) fn outcome(&self, id: &str) -> Value {
+        let read = self.read();
+        let place = *read
+            .outcomes
+            .get(id)
+            .unwrap_or_else(|| panic!("no outcome record {id}"));
+        read.records[place].clone()
+    }
+
+    fn read(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().expect("journal")
+    }
+}
+
+impl Read {
+    fn take(&mut self, line: &[u8]) {
+        assert!(line.len() <= 8192, "a record is over 8 KiB");
+        let record: Value = serde_json::from_slice(line).expect("record");
+        let seq = u64::try_from(self.records.len()).expect("count") + 1;
+        assert_eq!(record["seq"], seq, "numbers without gaps");
+        let before = self.head.clone().unwrap_or_else(|| "0".repeat(64));
+        assert_eq!(
+            record["prev"],
+            before.as_str(),
+            "record {seq} breaks the chain"
+        );
+        self.head = Some(hex(digest::digest(&digest::SHA256, line).as_ref()));
+        if record["kind"] == "outcome" {
+            let id = record["id"].as_str().expect("id").to_owned();
+            let repeated = self.outcomes.insert(id, self.records.len());
+            assert_eq!(repeated, None, "an outcome record stands there twice");
+            let call = record["call"].as_str().expect("call").to_owned();
+            assert!(self.ended.insert(call), "a call has two outcomes: {record}");
+        }
+        self.records.push(record);
+    }
+}
+
+/// The segments of a journal in the order of their names.
+pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).expect("journal directory");
+    let mut segments: Vec<_> = entries
+        .map(|entry| entry.expect("entry").path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "jsonl"))
+        .collect();
+    segments.sort();
+    segments
+}
+
+/// The SHA-256 of a text, in hexadecimal digits.
+pub(crate) fn sha256(text: &str) -> String {
+    hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble| char::from_digit(u32::from(nibble), 16).expect("a nibble");
+    let digits = |byte: &u8| [digit(byte >> 4), digit(byte & 15)];
+    bytes.iter().flat_map(digits).collect()
+}

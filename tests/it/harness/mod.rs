@@ -1,0 +1,240 @@
+//! A whole gateway over the sandbox, without sockets, in a time that stands still.
+//!
+//! Every answer is checked, whatever the test is about: its headers are the contract's and no others,
+//! and the journal holds exactly one outcome record for it with the same status, body and words.
+
+pub(crate) mod call;
+pub(crate) mod journal;
+pub(crate) mod served;
+pub(crate) mod transport;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, SystemTime},
+};
+
+use partner_gateway::{
+    app::{Gateway, Surroundings},
+    audit,
+    authorization::{self, Customers, RuleSettings},
+    clock::Clock,
+    command::Operation,
+    config::Config,
+    front,
+    http_client::HttpClient,
+    identity::{self, token_file::TokenFile},
+    partner_center::{self, AccountSettings},
+    telemetry,
+    token::{self, secret::SecretSource},
+};
+use sandbox::Sandbox;
+use tempfile::TempDir;
+
+use self::{call::Call, journal::Journal, transport::ToSandbox};
+
+/// The customer, transfer and correlation ID of Microsoft's documented example.
+pub(crate) const CUSTOMER: &str = "b67f0b00-f9e8-4c57-bcb5-0b8b95c6ccf0";
+pub(crate) const TRANSFER: &str = "ac4a9d22-ba07-444e-890f-cfe084eed498";
+pub(crate) const CORRELATION: &str = "efa4c6f5-153a-4f76-e458-1375e181cc14";
+
+/// The token of the caller `billing`, and its SHA-256.
+pub(crate) const BILLING: &str = "billing-token-with-32-bytes-of-entropy";
+
+/// A gateway, the sandbox behind it, and the journal it writes.
+pub(crate) struct World {
+    pub(crate) gateway: Gateway,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) network: ToSandbox,
+    pub(crate) dir: TempDir,
+    journal: Journal,
+    _standstill: Standstill,
+}
+
+impl World {
+    /// The usual world: the caller `billing` may reject for the documented customer.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A world whose configuration differs from the usual one.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::over(
+            Sandbox::new(sandbox::Settings::default()),
+            tempdir(),
+            change,
+        )
+        .await
+    }
+
+    /// A world over a given sandbox and journal directory.
+    pub(crate) async fn over(
+        sandbox: Sandbox,
+        dir: TempDir,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let network = ToSandbox::new(sandbox.clone());
+        let mut config = config(&dir);
+        change(&mut config);
+        let client = network.clone();
+        let surroundings = Surroundings {
+            clock: Arc::new(StandingClock::default()),
+            connect: Box::new(move |_| Ok(HttpClient::over(client.clone()))),
+        };
+        let standstill = Standstill::begin();
+        let gateway = Gateway::build(config, surroundings).await.expect("gateway");
+        let journal = Journal::of(dir.path());
+        Self {
+            gateway,
+            sandbox,
+            network,
+            dir,
+            journal,
+            _standstill: standstill,
+        }
+    }
+
+    /// The documented call of the caller `billing`, to be changed and sent.
+    pub(crate) fn reject(&self) -> Call<'_> {
+        Call::to(self, &format!("/transfers/{CUSTOMER}/{TRANSFER}/reject")).token(BILLING)
+    }
+
+    /// The journal with everything written so far.
+    pub(crate) fn journal(&self) -> &Journal {
+        self.journal.read_on();
+        &self.journal
+    }
+
+    /// Lets the network fail to connect, or connect again.
+    pub(crate) fn cut_network(&self, cut: bool) {
+        self.network.unreachable.store(cut, Ordering::SeqCst);
+    }
+
+    /// Ends the gateway in good order and gives back what outlives it.
+    pub(crate) async fn end(self) -> (Sandbox, TempDir) {
+        let Self {
+            gateway,
+            sandbox,
+            dir,
+            ..
+        } = self;
+        gateway.finish().await.expect("drain");
+        (sandbox, dir)
+    }
+}
+
+/// A configuration for the usual world.
+pub(crate) fn config(dir: &TempDir) -> Config {
+    let sandbox = sandbox::Settings::default();
+    Config {
+        server: front::settings::Settings {
+            listen: "127.0.0.1:0".parse().expect("address"),
+            tls: None,
+            max_body_bytes: 4096,
+            max_connections: 1000,
+            max_in_flight: 20_000,
+            header_timeout: Duration::from_secs(5),
+            drain_timeout: Duration::from_secs(25),
+            deadline: Duration::from_secs(60),
+        },
+        admin: front::settings::AdminSettings {
+            listen: "127.0.0.1:0".parse().expect("address"),
+        },
+        accounts: vec![AccountSettings {
+            name: "contoso".to_owned(),
+            tenant: sandbox.tenant.clone(),
+            api: "https://api.test".parse().expect("address"),
+            ca_file: None,
+            token: token::Settings {
+                authority: "https://login.test".parse().expect("address"),
+                tenant: sandbox.tenant,
+                client_id: sandbox.client_id,
+                scope: format!("{}/.default", sandbox.audience),
+                client_secret: SecretSource::Value(sandbox.client_secret.into()),
+            },
+        }],
+        default_account: "contoso".to_owned(),
+        identity: identity::Settings {
+            token_file: Some(TokenFile::parse(&callers()).expect("token file")),
+            anonymous: false,
+        },
+        authorization: authorization::Settings {
+            rules: vec![billing_rule()],
+        },
+        upstream: partner_center::Settings {
+            application_name: "partner-gateway".parse().expect("value"),
+            locale: "en-US".parse().expect("value"),
+            attempt_timeout: Duration::from_secs(20),
+            max_response_bytes: 1024 * 1024,
+        },
+        connect_timeout: Duration::from_secs(3),
+        audit: audit::Settings {
+            dir: dir.path().to_owned(),
+            durability: audit::Durability::Strict,
+        },
+        telemetry: telemetry::Settings {
+            format: telemetry::Format::Text,
+            filter: "info".to_owned(),
+        },
+    }
+}
+
+/// The rule that lets `billing` reject for the documented customer.
+pub(crate) fn billing_rule() -> RuleSettings {
+    RuleSettings {
+        name: "billing may reject".to_owned(),
+        principals: vec!["billing".to_owned()],
+        operations: BTreeSet::from([Operation::TransfersReject]),
+        customers: Customers::These(BTreeSet::from([CUSTOMER.parse().expect("guid")])),
+        accounts: BTreeSet::from(["contoso".to_owned()]),
+    }
+}
+
+/// A token file with the callers `billing` and `stranger`; the latter is in no rule.
+pub(crate) fn callers() -> String {
+    format!(
+        "billing:{}\nstranger:{}\n",
+        journal::sha256(BILLING),
+        journal::sha256("stranger-token")
+    )
+}
+
+/// A fresh directory for a journal.
+pub(crate) fn tempdir() -> TempDir {
+    tempfile::tempdir().expect("temporary directory")
+}
+
+/// Holds the paused time of the runtime still: only the test moves it. A blocking task that is under
+/// way keeps tokio from jumping to the next timer while the audit thread works.
+struct Standstill {
+    _end: std::sync::mpsc::Sender<()>,
+}
+
+impl Standstill {
+    fn begin() -> Self {
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        drop(tokio::task::spawn_blocking(move || wait.recv()));
+        Self { _end: end }
+    }
+}
+
+/// A wall clock that moves with the runtime's paused time.
+#[derive(Debug)]
+struct StandingClock {
+    began: tokio::time::Instant,
+}
+
+impl Default for StandingClock {
+    fn default() -> Self {
+        Self {
+            began: tokio::time::Instant::now(),
+        }
+    }
+}
+
+impl Clock for StandingClock {
+    fn now(&self) -> SystemTime {
+        // 2026-03-01T00:00:00Z, a time like any other.
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_772_323_200) + self.began.elapsed()
+    }
+}

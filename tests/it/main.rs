@@ -1,0 +1,22 @@
+//! Behaviour, tried from outside: the real stack over the sandbox, in memory wherever no socket is
+//! needed.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod harness;
+
+mod audit;
+mod authorization;
+mod identity;
+mod problems;
+mod process;
+mod rejecting;
+mod sockets;
+mod token;
+mod upstream;

@@ -1,0 +1,296 @@
+//! Tokens: fetched once, renewed early, never sent after their end, never shown.
+
+use std::time::Duration;
+
+use sandbox::{Fault, Settings, Target};
+use serde_json::json;
+
+use crate::harness::World;
+
+#[tokio::test(start_paused = true)]
+async fn asks_entra_as_documented() {
+    let world = World::new().await;
+
+    world.reject().send().await;
+
+    let asked = world.sandbox.token_requests();
+    let [asked] = &asked[..] else {
+        panic!("one token request")
+    };
+    let tenant = Settings::default().tenant;
+    assert_eq!(asked.path, format!("/{tenant}/oauth2/v2.0/token"));
+    let field = |name: &str| {
+        let found = asked
+            .form
+            .iter()
+            .find(|(is, _)| is == name)
+            .map(|(_, value)| value.as_str());
+        found.map(ToOwned::to_owned)
+    };
+    assert_eq!(field("grant_type").as_deref(), Some("client_credentials"));
+    assert_eq!(
+        field("scope").as_deref(),
+        Some("https://api.partnercenter.microsoft.com/.default")
+    );
+    assert_eq!(field("client_id"), Some(Settings::default().client_id));
+    assert!(asked.form.iter().any(|(name, _)| name == "client_secret"));
+    let header = |name: &str| asked.headers.iter().any(|(is, _)| is == name);
+    assert!(
+        !header("authorization"),
+        "the secret belongs into the body alone"
+    );
+    assert!(header("client-request-id"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeps_a_token_and_renews_it_early() {
+    let world = World::new().await;
+    world.reject().send().await;
+    let fetched = || world.sandbox.token_requests().len();
+
+    tokio::time::advance(Duration::from_mins(44)).await;
+    world.reject().send().await;
+    assert_eq!(
+        fetched(),
+        1,
+        "a token of an hour is not yet due after 44 minutes"
+    );
+
+    tokio::time::advance(Duration::from_mins(7)).await;
+    let answer = world.reject().send().await;
+    assert_ne!(answer.status, 503);
+    settle(|| fetched() == 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn serves_through_an_outage_and_never_sends_an_expired_token() {
+    let world = World::new().await;
+    world.reject().send().await;
+    for _ in 0..1000 {
+        let outage = Fault::Status {
+            status: 503,
+            body: None,
+            content_type: None,
+            retry_after: None,
+            headers: vec![],
+        };
+        world.sandbox.push_fault(Target::Token, outage);
+    }
+
+    for _ in 0..59 {
+        tokio::time::advance(Duration::from_mins(1)).await;
+        let answer = world.reject().send().await;
+        assert_eq!(
+            answer.status, 400,
+            "the transfer has ended, and Partner Center says so"
+        );
+    }
+    tokio::time::advance(Duration::from_mins(1)).await;
+    let seen = world.sandbox.seen().len();
+    let expired = world.reject().send().await;
+
+    expired.is_problem(503, "token_unavailable", "no");
+    assert_eq!(
+        world.sandbox.seen().len(),
+        seen,
+        "an expired token was sent"
+    );
+    assert!(
+        world.journal().of_kind("intent").len() > seen,
+        "the intent stands before the token"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn has_one_meaning_for_every_odd_answer() {
+    let body = |status, kind: &str, body: &str| Fault::Body {
+        status,
+        content_type: Some(kind.to_owned()),
+        body: body.to_owned(),
+    };
+    let json = "application/json";
+    let life = |value| Fault::ExpiresIn { value };
+    for fault in [
+        body(200, json, ""),
+        body(200, "text/html", "<html>"),
+        body(200, json, "<html>"),
+        body(200, json, r#"{"token_type":"Bearer","access_to"#),
+        body(200, json, r#"{"error":"invalid_client"}"#),
+        body(200, json, r#"{"token_type":"Bearer","access_token":"a"}"#),
+        body(
+            200,
+            json,
+            r#"{"token_type":"Bearer","expires_in":3600,"access_token":""}"#,
+        ),
+        body(
+            200,
+            json,
+            r#"{"token_type":"Bearer","expires_in":3600,"access_token":"a\r\nb"}"#,
+        ),
+        body(
+            200,
+            json,
+            r#"{"token_type":"Bearer","expires_in":3600,"access_token":"a b"}"#,
+        ),
+        life(json!(0)),
+        life(json!(-1)),
+        life(json!(1e99)),
+        life(json!(3600.5)),
+        life(json!("x")),
+        life(json!(null)),
+        Fault::TokenType {
+            value: "mac".to_owned(),
+        },
+        body(307, "text/plain", ""),
+        body(
+            400,
+            json,
+            r#"{"error":"invalid_grant","error_codes":[50196]}"#,
+        ),
+        body(
+            401,
+            json,
+            r#"{"error":"invalid_client","error_codes":[7000215]}"#,
+        ),
+        body(500, "text/plain", "oops"),
+        Fault::DropBefore,
+        Fault::Redirect {
+            location: "https://elsewhere.test/".to_owned(),
+        },
+        Fault::Huge { bytes: 1_000_000 },
+    ] {
+        let told = format!("{fault:?}");
+        let world = World::new().await;
+        world.sandbox.push_fault(Target::Token, fault);
+
+        let answer = world.reject().send().await;
+
+        assert_eq!(answer.status, 503, "{told}");
+        answer.is_problem(503, "token_unavailable", "no");
+        assert_eq!(answer.header("gateway-outcome"), Some("failed"));
+        assert_eq!(answer.header("ms-requestid"), None);
+        assert!(world.sandbox.seen().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn takes_a_life_in_quotes() {
+    let world = World::new().await;
+    world.sandbox.push_fault(
+        Target::Token,
+        Fault::ExpiresIn {
+            value: json!("3599"),
+        },
+    );
+
+    assert_eq!(world.reject().send().await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refuses_a_token_for_somebody_else() {
+    for audience in [
+        "https://graph.windows.net",
+        "https://api.partnercenter.microsoft.com.evil",
+    ] {
+        let world = World::new().await;
+        let value = audience.to_owned();
+        world
+            .sandbox
+            .push_fault(Target::Token, Fault::Audience { value });
+
+        world
+            .reject()
+            .send()
+            .await
+            .is_problem(503, "token_unavailable", "no");
+        assert!(world.sandbox.seen().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn honours_retry_after_and_asks_no_sooner() {
+    let world = World::new().await;
+    let throttled = Fault::Status {
+        status: 429,
+        body: None,
+        content_type: None,
+        retry_after: Some("57".to_owned()),
+        headers: vec![],
+    };
+    world.sandbox.push_fault(Target::Token, throttled);
+
+    let first = world.reject().send().await;
+    tokio::time::advance(Duration::from_secs(56)).await;
+    let second = world.reject().send().await;
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let third = world.reject().send().await;
+
+    assert_eq!(first.header("retry-after"), Some("57"));
+    assert_eq!(second.header("retry-after"), Some("1"));
+    assert_eq!(third.status, 200);
+    assert_eq!(world.sandbox.token_requests().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn remembers_for_a_minute_that_the_secret_is_wrong() {
+    let world = World::new().await;
+    world.sandbox.set_client_secret("another");
+
+    for _ in 0..20 {
+        world
+            .reject()
+            .send()
+            .await
+            .is_problem(503, "token_unavailable", "no");
+    }
+
+    assert_eq!(world.sandbox.token_requests().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_a_rotated_secret_without_a_restart() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "sandbox-client-secret\n").unwrap();
+    let world = World::with(|config| {
+        let account = config.accounts.first_mut().unwrap();
+        account.token.client_secret =
+            partner_gateway::token::secret::SecretSource::File(file.path().to_owned());
+    })
+    .await;
+    assert_eq!(world.reject().send().await.status, 200);
+
+    world.sandbox.set_client_secret("rotated");
+    std::fs::write(file.path(), "rotated").unwrap();
+    world.sandbox.revoke_tokens();
+    let answer = world.reject().send().await;
+
+    assert_eq!(
+        answer.status, 400,
+        "the transfer has ended, and Partner Center says so"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn fetches_for_the_others_when_the_first_caller_leaves() {
+    let world = World::new().await;
+    world
+        .sandbox
+        .push_fault(Target::Token, Fault::Delay { ms: 500 });
+    let mut first = Box::pin(world.reject().send());
+
+    assert!(futures_util::poll!(&mut first).is_pending());
+    settle(|| world.sandbox.token_requests().len() == 1).await;
+    drop(first);
+    let second = world.reject().send();
+    let (second, ()) = tokio::join!(second, tokio::time::advance(Duration::from_secs(1)));
+
+    assert!(matches!(second.status, 200 | 400));
+    assert_eq!(world.sandbox.token_requests().len(), 1);
+}
+
+/// Lets other tasks run until something holds that no timer is needed for.
+async fn settle(holds: impl Fn() -> bool) {
+    while !holds() {
+        tokio::task::yield_now().await;
+    }
+}

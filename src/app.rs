@@ -1,15 +1,12 @@
 //! The composition root: the one place that knows every room.
 //!
-//! [`Gateway`] is everything but sockets, so tests run it in memory; [`Bound`] has its sockets and
-//! knows their addresses.
+//! [`Gateway`] is everything but sockets, so tests run it in memory; [`bound::Bound`] has its sockets
+//! and knows their addresses.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+pub mod bound;
 
-use http::Request;
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
-use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
+use std::{fmt, sync::Arc};
+
 use tracing::{error, info};
 
 use crate::{
@@ -20,12 +17,9 @@ use crate::{
     config::Config,
     front::{
         admin::Admin,
-        exchange::Arrival,
         handler::Handler,
-        listener::{Limits, Listener},
         settings::{AdminSettings, Settings},
         stack::{self, Stack},
-        tls::{self, TlsError},
     },
     http_client::{self, HttpClient, SetupError},
     identity::Identity,
@@ -61,14 +55,6 @@ pub struct Gateway {
     operators: AdminSettings,
 }
 
-/// The gateway with its sockets.
-pub struct Bound {
-    gateway: Gateway,
-    callers: Listener,
-    operators: Listener,
-    tls: Option<TlsAcceptor>,
-}
-
 /// The gateway cannot be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -93,24 +79,6 @@ pub enum BuildError {
     Journal(#[from] StartError),
 }
 
-/// The gateway cannot have its sockets.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// An address.
-    #[error("listening on {address}; is another process there, or is `{key}` not this machine's?")]
-    Address {
-        /// The address asked for.
-        address: SocketAddr,
-        /// The key that sets it.
-        key: &'static str,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// TLS.
-    #[error("setting up TLS")]
-    Tls(#[from] TlsError),
-}
-
 impl Surroundings {
     /// The real ones.
     #[must_use]
@@ -126,14 +94,6 @@ impl fmt::Debug for Surroundings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Surroundings")
             .field("clock", &self.clock)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bound")
-            .field("gateway", &self.gateway)
             .finish_non_exhaustive()
     }
 }
@@ -200,143 +160,16 @@ impl Gateway {
         }
         finished
     }
-
-    /// Takes the sockets.
-    ///
-    /// # Errors
-    ///
-    /// When an address cannot be had or TLS cannot be offered.
-    pub async fn bind(self) -> Result<Bound, BindError> {
-        let tls = self.server.tls.as_ref().map(tls::acceptor).transpose()?;
-        let limits = |max_connections| Limits {
-            max_connections,
-            header_timeout: self.server.header_timeout,
-        };
-        let callers = bind(
-            self.server.listen,
-            "server.listen",
-            limits(self.server.max_connections),
-        )
-        .await?;
-        let operators = bind(
-            self.operators.listen,
-            "admin.listen",
-            limits(OPERATOR_CONNECTIONS),
-        )
-        .await?;
-        Ok(Bound {
-            gateway: self,
-            callers,
-            operators,
-            tls,
-        })
-    }
-}
-
-impl Bound {
-    /// Where callers connect.
-    ///
-    /// # Errors
-    ///
-    /// When the operating system does not tell.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.callers.address()
-    }
-
-    /// Where operators connect.
-    ///
-    /// # Errors
-    ///
-    /// When the operating system does not tell.
-    pub fn admin_address(&self) -> io::Result<SocketAddr> {
-        self.operators.address()
-    }
-
-    /// Tells the gateway to leave; [`Bound::serve`] returns when it has.
-    #[must_use]
-    pub fn drain(&self) -> Drain {
-        self.gateway.drain.clone()
-    }
-
-    /// Serves until the drain begins, then leaves in good order.
-    ///
-    /// # Errors
-    ///
-    /// When calls are still under way after the drain time.
-    pub async fn serve(self) -> Result<(), Cut> {
-        let Self {
-            gateway,
-            callers,
-            operators,
-            tls,
-        } = self;
-        let stack = gateway.stack();
-        let admin = gateway.admin.clone();
-        let gone = Drain::default();
-        let limit = gateway.server.drain_timeout;
-        let operating = operators.serve(
-            None,
-            move |request, _| {
-                let admin = admin.clone();
-                async move { admin.answer(&request.into_parts().0).await }
-            },
-            gone.clone(),
-            limit,
-        );
-        let calling = callers.serve(
-            tls,
-            move |request, peer| stack.clone().oneshot(arrival(request, peer)),
-            gateway.drain.clone(),
-            limit,
-        );
-        let working = async {
-            tokio::join!(calling, async {
-                tokio::select! {
-                    () = warm_up(&gateway.transfers) => {}
-                    () = gateway.drain.begun() => {}
-                }
-            });
-            let finished = gateway.finish().await;
-            // Probes are answered until the very end.
-            gone.begin();
-            finished
-        };
-        let (finished, ()) = tokio::join!(working, operating);
-        finished
-    }
-}
-
-async fn bind(
-    address: SocketAddr,
-    key: &'static str,
-    limits: Limits,
-) -> Result<Listener, BindError> {
-    Listener::bind(address, limits)
-        .await
-        .map_err(|source| BindError::Address {
-            address,
-            key,
-            source,
-        })
 }
 
 async fn warm_up(transfers: &Transfers) {
-    let Some(account) = transfers.accounts.find(None) else {
+    let Some(account) = transfers.accounts.default_account() else {
         return;
     };
     while let Err(unavailable) = account.tokens().current().await {
         tokio::time::sleep(unavailable.retry_after).await;
     }
     info!(account = %account.name(), "ready to forward");
-}
-
-fn arrival(request: Request<Incoming>, peer: SocketAddr) -> Arrival {
-    let (head, body) = request.into_parts();
-    Arrival {
-        head,
-        body: body.map_err(io::Error::other).boxed_unsync(),
-        peer,
-    }
 }
 
 fn accounts(
@@ -372,6 +205,3 @@ fn accounts(
     }
     Ok(Accounts::new(accounts, &config.default_account))
 }
-
-/// Probes, scrapes and a few people.
-const OPERATOR_CONNECTIONS: usize = 64;

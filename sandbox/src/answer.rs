@@ -1,7 +1,6 @@
 //! What the pretend services answer with.
 
 use std::{
-    collections::VecDeque,
     error::Error,
     fmt, io,
     pin::Pin,
@@ -16,7 +15,7 @@ use serde::Serialize;
 /// The body of an answer: whole, or broken off on purpose.
 #[derive(Debug)]
 pub struct Answer {
-    parts: VecDeque<Bytes>,
+    rest: Option<Bytes>,
     breaks_off: bool,
 }
 
@@ -27,20 +26,25 @@ pub struct Dropped;
 impl Answer {
     pub(crate) fn whole(body: impl Into<Bytes>) -> Self {
         Self {
-            parts: VecDeque::from([body.into()]),
+            rest: Some(body.into()),
             breaks_off: false,
         }
     }
 
     pub(crate) fn broken_off(part: Bytes) -> Self {
         Self {
-            parts: VecDeque::from([part]),
+            rest: Some(part),
             breaks_off: true,
         }
     }
 
+    /// The body, if it is a whole one.
+    pub(crate) fn bytes(&self) -> Option<Bytes> {
+        self.rest.clone().filter(|_| !self.breaks_off)
+    }
+
     fn left(&self) -> usize {
-        self.parts.iter().map(Bytes::len).sum()
+        self.rest.as_ref().map_or(0, Bytes::len)
     }
 }
 
@@ -52,7 +56,7 @@ impl Body for Answer {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if let Some(part) = self.parts.pop_front() {
+        if let Some(part) = self.rest.take() {
             return Poll::Ready(Some(Ok(Frame::data(part))));
         }
         let breaks_off = std::mem::take(&mut self.breaks_off);

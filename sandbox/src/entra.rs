@@ -5,12 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use crate::{
     answer::{Answer, json as json_answer, typed},
     faults::TokenChange,
+    form::Form,
     keys,
+    refusal::{Refusal, no_store, no_such_tenant, refusal},
     routes::{Entra, Version, entra},
     sandbox::{Sandbox, Settings},
     tokens::{Wanted, wall_time},
@@ -23,7 +24,9 @@ pub(crate) fn is_token_request(request: &Request<Bytes>) -> bool {
 /// Everything of Entra ID but the token endpoints.
 pub(crate) fn documents(request: &Request<Bytes>, settings: &Settings) -> Response<Answer> {
     match entra(request.uri().path()) {
-        Entra::Configuration { tenant, .. } if tenant != settings.tenant => unknown_tenant(tenant),
+        Entra::Configuration { tenant, .. } if tenant != settings.tenant => {
+            no_such_tenant(tenant).answer(request)
+        }
         Entra::Configuration { tenant, version } => {
             let base = format!("{}/{tenant}", base(request));
             json_answer(
@@ -131,201 +134,6 @@ fn body(version: Version, audience: &str, life: u64) -> Map<String, Value> {
     fields.as_object().cloned().unwrap_or_default()
 }
 
-/// The form's fields; a secret's value is not shown.
-pub(crate) fn shown_form(body: &[u8]) -> Vec<(String, String)> {
-    let shown = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
-        let secret = matches!(
-            &*name,
-            "client_secret" | "client_assertion" | "refresh_token"
-        );
-        let value = if secret {
-            "(not shown)".to_owned()
-        } else {
-            value.into_owned()
-        };
-        (name.into_owned(), value)
-    };
-    form_urlencoded::parse(body).map(shown).collect()
-}
-
-struct Form(Vec<(String, String)>);
-
-impl Form {
-    /// The fields; none where the body is not declared to be a form.
-    fn of(request: &Request<Bytes>) -> Self {
-        let media = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|it| it.to_str().ok());
-        if !media.is_some_and(|media| media.starts_with("application/x-www-form-urlencoded")) {
-            return Self(Vec::new());
-        }
-        Self(
-            form_urlencoded::parse(request.body())
-                .into_owned()
-                .collect(),
-        )
-    }
-
-    fn field(&self, name: &str) -> Option<&str> {
-        let found = self
-            .0
-            .iter()
-            .find(|(is, value)| is == name && !value.is_empty());
-        found.map(|(_, value)| value.as_str())
-    }
-
-    fn need(&self, name: &str) -> Result<&str, Refusal> {
-        let missing = || {
-            let told = format!("The request body must contain the following parameter: '{name}'.");
-            refusal(400, "invalid_request", 900_144, &told)
-        };
-        self.field(name).ok_or_else(missing)
-    }
-
-    /// The audience of the token that the form earns.
-    fn granted_audience(
-        &self,
-        settings: &Settings,
-        secret: &str,
-        version: Version,
-    ) -> Result<String, Refusal> {
-        if self.need("grant_type")? != "client_credentials" {
-            return Err(refusal(
-                400,
-                "unsupported_grant_type",
-                70_003,
-                "Unsupported grant type.",
-            ));
-        }
-        if self.need("client_id")? != settings.client_id {
-            return Err(refusal(
-                401,
-                "invalid_client",
-                700_016,
-                "Application not found.",
-            ));
-        }
-        let shown = self.field("client_secret").ok_or_else(|| {
-            refusal(
-                401,
-                "invalid_client",
-                7_000_218,
-                "A client_secret or assertion is needed.",
-            )
-        })?;
-        if shown != secret {
-            return Err(refusal(
-                401,
-                "invalid_client",
-                7_000_215,
-                "Invalid client secret provided.",
-            ));
-        }
-        let resource = match version {
-            Version::V1 => self.need("resource")?,
-            Version::V2 => self
-                .need("scope")?
-                .strip_suffix("/.default")
-                .ok_or_else(|| {
-                    refusal(
-                        400,
-                        "invalid_scope",
-                        70_011,
-                        "The scope must end in /.default.",
-                    )
-                })?,
-        };
-        if resource != settings.audience && resource != OLD_AUDIENCE {
-            return Err(refusal(
-                400,
-                "invalid_resource",
-                500_011,
-                "Resource principal not found.",
-            ));
-        }
-        Ok(resource.to_owned())
-    }
-}
-
-/// Why no token is given.
-struct Refusal {
-    status: u16,
-    error: &'static str,
-    code: u64,
-    description: String,
-}
-
-fn refusal(status: u16, error: &'static str, code: u64, description: &str) -> Refusal {
-    Refusal {
-        status,
-        error,
-        code,
-        description: description.to_owned(),
-    }
-}
-
-fn no_such_tenant(tenant: &str) -> Refusal {
-    refusal(
-        400,
-        "invalid_request",
-        90_002,
-        &format!("Tenant '{tenant}' not found."),
-    )
-}
-
-impl Refusal {
-    fn answer(self, request: &Request<Bytes>) -> Response<Answer> {
-        let Self {
-            status,
-            error,
-            code,
-            description,
-        } = self;
-        let correlation = request.headers().get("client-request-id");
-        let correlation = correlation
-            .and_then(|id| id.to_str().ok())
-            .map(ToOwned::to_owned);
-        let correlation = correlation.unwrap_or_else(|| Uuid::new_v4().to_string());
-        let trace = Uuid::new_v4().to_string();
-        let time = humantime::format_rfc3339_seconds(wall_time())
-            .to_string()
-            .replace('T', " ");
-        let body = json!({
-            "error": error,
-            "error_description": format!(
-                "AADSTS{code}: {description} Trace ID: {trace} Correlation ID: {correlation} \
-                 Timestamp: {time}"
-            ),
-            "error_codes": [code],
-            "timestamp": time,
-            "trace_id": trace,
-            "correlation_id": correlation,
-        });
-        no_store(json_answer(
-            StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
-            &body,
-        ))
-    }
-}
-
-fn unknown_tenant(tenant: &str) -> Response<Answer> {
-    let Refusal {
-        error,
-        code,
-        description,
-        ..
-    } = no_such_tenant(tenant);
-    let body = json!({"error": error, "error_description": description, "error_codes": [code]});
-    json_answer(StatusCode::BAD_REQUEST, &body)
-}
-
-fn no_store(mut response: Response<Answer>) -> Response<Answer> {
-    let value = http::HeaderValue::from_static("no-store, no-cache");
-    response.headers_mut().insert(header::CACHE_CONTROL, value);
-    response
-}
-
 /// Scheme and host as the request named them.
 fn base(request: &Request<Bytes>) -> String {
     let host = request
@@ -344,6 +152,3 @@ fn issuer(base: &str, tenant: &str, version: Version) -> String {
         Version::V2 => format!("{base}/v2.0"),
     }
 }
-
-/// The audience of applications from before 2025, for which tokens are still issued and no longer taken.
-const OLD_AUDIENCE: &str = "https://graph.windows.net";

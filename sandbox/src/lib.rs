@@ -10,10 +10,12 @@
 mod answer;
 mod entra;
 mod faults;
+mod form;
 mod keys;
 mod listen;
 mod log;
 mod partner_center;
+mod refusal;
 mod routes;
 mod sandbox;
 mod script;

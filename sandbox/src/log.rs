@@ -20,6 +20,8 @@ pub struct Seen {
     pub raw: Option<Bytes>,
     /// Whether it changed a transfer.
     pub committed: bool,
+    /// The body it was answered with, where it was answered with a whole one.
+    pub answered: Option<Bytes>,
 }
 
 /// A request that the token endpoint got.

@@ -7,7 +7,7 @@ use http::{Request, Response};
 
 use crate::{
     answer::{Answer, Dropped},
-    entra, faults,
+    entra, faults, form,
     log::{Log, Seen, TokenRequest, header_list},
     partner_center,
     script::{Fault, Script, Target, Turns},
@@ -108,7 +108,7 @@ impl Sandbox {
             let number = state.token_requests.push(TokenRequest {
                 path: request.uri().path().to_owned(),
                 headers: header_list(request.headers()),
-                form: entra::shown_form(request.body()),
+                form: form::shown_form(request.body()),
                 status: 0,
             });
             (number, state.token_faults.next())
@@ -142,11 +142,16 @@ impl Sandbox {
                 body: request.body().clone(),
                 raw: request.extensions().get::<Raw>().map(|raw| raw.0.clone()),
                 committed: false,
+                answered: None,
             });
             (number, state.partner_center_faults.next())
         };
         let answer = || partner_center::answer(self, &request, number);
-        faults::partner_center(fault, &request, answer).await
+        let answer = faults::partner_center(fault, &request, answer).await?;
+        if let Some(seen) = self.state().seen.get_mut(number) {
+            seen.answered = answer.body().bytes();
+        }
+        Ok(answer)
     }
 
     /// Adds a transfer, or puts one in another's place.

@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod journal;
+mod members;
 pub mod record;
 pub mod recovery;
 pub mod segment;

@@ -3,14 +3,15 @@
 //! A [`Draft`] holds everything that its maker knows, already as JSON, so that the one writer has only
 //! to put number, time and hash around it.
 
-use std::{fmt::Display, time::SystemTime};
+use std::time::SystemTime;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::{
     audit::{
         chain::LineHash,
-        trail::{Attempt, Facts, Upstream},
+        members::{AttemptMember, Members},
+        trail::{Facts, Upstream},
     },
     ids::{BootId, JournalId, RecordId, RequestId},
 };
@@ -174,157 +175,4 @@ pub struct Count {
     pub code: &'static str,
     /// How often.
     pub count: u64,
-}
-
-/// The members of a record in the order of the contract.
-#[derive(Default, Serialize)]
-struct Members<'a> {
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    call: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operation: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    customer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transfer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    principal: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    peer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    account: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    partner_tenant: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    flow: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    correlation_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decision: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    forwarded: Option<&'static str>,
-    boot: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    request_ids: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    attempts: Vec<AttemptMember>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transfer_status: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
-    body_sha256: Option<LineHash>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_bytes: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_us: Option<u128>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    counts: Vec<Count>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cut: Option<Cut>,
-}
-
-#[derive(Serialize)]
-struct AttemptMember {
-    request_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    started: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_us: Option<u128>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
-}
-
-impl<'a> Members<'a> {
-    fn of_run(kind: &'static str, boot: BootId) -> Self {
-        Self {
-            kind,
-            boot: boot.to_string(),
-            ..Self::default()
-        }
-    }
-
-    fn of_call(kind: &'static str, facts: &'a Facts, boot: BootId) -> Self {
-        let who = facts.caller.get();
-        let through = facts.account.get();
-        Self {
-            call: Some(facts.call.to_string()),
-            operation: facts.operation.get().copied(),
-            customer: facts.customer.get().map(ToString::to_string),
-            transfer: facts.transfer.get().map(ToString::to_string),
-            principal: who.map(|who| &*who.principal),
-            issuer: who.and_then(|who| who.issuer.as_deref()),
-            auth: who.map(|who| who.auth),
-            peer: Some(facts.peer.to_string()),
-            reason: facts.reason.get().map(String::as_str),
-            account: through.map(|through| &*through.account),
-            partner_tenant: through.map(|through| &*through.partner_tenant),
-            flow: through.map(|through| through.flow),
-            correlation_id: Some(facts.correlation.to_string()),
-            trace_id: Some(facts.trace.to_string()),
-            rule: facts.rule.get().map(|rule| &**rule),
-            policy: facts.policy.get().map(|policy| &**policy),
-            ..Self::of_run(kind, boot)
-        }
-    }
-}
-
-impl AttemptMember {
-    fn of(attempt: &Attempt) -> Self {
-        Self {
-            request_id: attempt.request.to_string(),
-            started: Some(humantime::format_rfc3339_micros(attempt.started).to_string()),
-            duration_us: attempt.took.map(|took| took.as_micros()),
-            status: attempt.status,
-            error: attempt.error,
-            error_code: attempt.error_code.clone(),
-            token: attempt.token.as_deref().map(ToOwned::to_owned),
-        }
-    }
-
-    fn cut_short(request: RequestId) -> Self {
-        Self {
-            request_id: request.to_string(),
-            started: None,
-            duration_us: None,
-            status: None,
-            error: Some("cut_short"),
-            error_code: None,
-            token: None,
-        }
-    }
-}
-
-#[expect(
-    clippy::ref_option,
-    reason = "serde hands over a reference to the whole field"
-)]
-fn as_text<T: Display, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => to.collect_str(value),
-        None => to.serialize_none(),
-    }
 }

@@ -65,7 +65,7 @@ impl Admin {
         let token = self
             .transfers
             .accounts
-            .find(None)
+            .default_account()
             .is_some_and(|account| account.tokens().has_obtained_one());
         let staying = !self.drain.has_begun();
         [

@@ -3,8 +3,9 @@
 use std::{io, net::SocketAddr};
 
 use bytes::Bytes;
-use http::request::Parts;
-use http_body_util::combinators::UnsyncBoxBody;
+use http::{Request, request::Parts};
+use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
+use hyper::body::Incoming;
 
 use crate::audit::trail::Trail;
 
@@ -17,6 +18,16 @@ pub struct Arrival {
     pub body: Body,
     /// The TCP peer.
     pub peer: SocketAddr,
+}
+
+impl Arrival {
+    /// A request whose body still comes over its connection.
+    #[must_use]
+    pub fn over_wire(request: Request<Incoming>, peer: SocketAddr) -> Self {
+        let (head, body) = request.into_parts();
+        let body = body.map_err(io::Error::other).boxed_unsync();
+        Self { head, body, peer }
+    }
 }
 
 /// A request with its identifiers and its trail.

@@ -131,175 +131,40 @@ pub struct Row {
 impl Problem {
     /// The row of the table for this problem.
     #[must_use]
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one table reads better than several parts of it"
-    )]
+    #[rustfmt::skip]
     pub fn row(&self) -> Row {
-        use Forwarded::{No, Yes};
+        use Forwarded::{No, Unknown, Yes};
         use Outcome::{Failed, Refused};
 
         match self {
             Self::NotFound => row(404, "not_found", "No such route", Refused, No),
-            Self::MethodNotAllowed { .. } => row(
-                405,
-                "method_not_allowed",
-                "The route takes another method",
-                Refused,
-                No,
-            ),
-            Self::RequestTimeout => row(
-                408,
-                "request_timeout",
-                "The body did not come in time",
-                Refused,
-                No,
-            ),
-            Self::BodyTooLarge { .. } => {
-                row(413, "body_too_large", "The body is too large", Refused, No)
-            }
-            Self::Unauthenticated(_) => row(
-                401,
-                "unauthenticated",
-                "The caller is not known",
-                Refused,
-                No,
-            ),
-            Self::InvalidRequest(_) => row(
-                400,
-                "invalid_request",
-                "The request is malformed",
-                Refused,
-                No,
-            ),
-            Self::InvalidCustomerId(_) => row(
-                400,
-                "invalid_customer_id",
-                "The customer ID is malformed",
-                Refused,
-                No,
-            ),
-            Self::InvalidTransferId(_) => row(
-                400,
-                "invalid_transfer_id",
-                "The transfer ID is malformed",
-                Refused,
-                No,
-            ),
-            Self::InvalidHeader(_) => {
-                row(400, "invalid_header", "A header is malformed", Refused, No)
-            }
+            Self::MethodNotAllowed { .. } => row(405, "method_not_allowed", "The route takes another method", Refused, No),
+            Self::RequestTimeout => row(408, "request_timeout", "The body did not come in time", Refused, No),
+            Self::BodyTooLarge { .. } => row(413, "body_too_large", "The body is too large", Refused, No),
+            Self::Unauthenticated(_) => row(401, "unauthenticated", "The caller is not known", Refused, No),
+            Self::InvalidRequest(_) => row(400, "invalid_request", "The request is malformed", Refused, No),
+            Self::InvalidCustomerId(_) => row(400, "invalid_customer_id", "The customer ID is malformed", Refused, No),
+            Self::InvalidTransferId(_) => row(400, "invalid_transfer_id", "The transfer ID is malformed", Refused, No),
+            Self::InvalidHeader(_) => row(400, "invalid_header", "A header is malformed", Refused, No),
             Self::InvalidBody(_) => row(400, "invalid_body", "The body is malformed", Refused, No),
-            Self::UnsupportedMediaType(_) => row(
-                415,
-                "unsupported_media_type",
-                "The body is not JSON",
-                Refused,
-                No,
-            ),
-            Self::PolicyDenied => row(
-                403,
-                "policy_denied",
-                "Policy does not allow this",
-                Refused,
-                No,
-            ),
-            Self::AccountForbidden => row(
-                403,
-                "account_forbidden",
-                "The account is not for this caller",
-                Refused,
-                No,
-            ),
-            Self::RateLimited { .. } => row(
-                429,
-                "rate_limited",
-                "The caller's rate is used up",
-                Refused,
-                No,
-            ),
-            Self::IdempotencyInProgress => row(
-                409,
-                "idempotency_in_progress",
-                "The idempotency key is being worked on",
-                Refused,
-                No,
-            ),
-            Self::IdempotencyMismatch => row(
-                422,
-                "idempotency_mismatch",
-                "The idempotency key came with another request",
-                Refused,
-                No,
-            ),
-            Self::TokenUnavailable { .. } => {
-                row(503, "token_unavailable", "No token can be had", Failed, No)
-            }
-            Self::AuditUnavailable => row(
-                503,
-                "audit_unavailable",
-                "The audit journal cannot be written",
-                Refused,
-                No,
-            ),
+            Self::UnsupportedMediaType(_) => row(415, "unsupported_media_type", "The body is not JSON", Refused, No),
+            Self::PolicyDenied => row(403, "policy_denied", "Policy does not allow this", Refused, No),
+            Self::AccountForbidden => row(403, "account_forbidden", "The account is not for this caller", Refused, No),
+            Self::RateLimited { .. } => row(429, "rate_limited", "The caller's rate is used up", Refused, No),
+            Self::IdempotencyInProgress => row(409, "idempotency_in_progress", "The idempotency key is being worked on", Refused, No),
+            Self::IdempotencyMismatch => row(422, "idempotency_mismatch", "The idempotency key came with another request", Refused, No),
+            Self::TokenUnavailable { .. } => row(503, "token_unavailable", "No token can be had", Failed, No),
+            Self::AuditUnavailable => row(503, "audit_unavailable", "The audit journal cannot be written", Refused, No),
             Self::Overloaded => row(503, "overloaded", "Too many calls at once", Refused, No),
             Self::Draining => row(503, "draining", "This replica is leaving", Refused, No),
-            Self::CircuitOpen { .. } => row(
-                503,
-                "circuit_open",
-                "Partner Center failed too often of late",
-                Refused,
-                No,
-            ),
-            Self::UpstreamUnreachable => row(
-                502,
-                "upstream_unreachable",
-                "Partner Center cannot be reached",
-                Failed,
-                No,
-            ),
-            Self::UpstreamInvalid => row(
-                502,
-                "upstream_invalid",
-                "Partner Center's answer is not a whole one",
-                Failed,
-                Forwarded::Unknown,
-            ),
-            Self::UpstreamUnauthorized(_) => row(
-                502,
-                "upstream_unauthorized",
-                "Partner Center refuses the gateway's token",
-                Failed,
-                Yes,
-            ),
-            Self::UpstreamUnconfirmed => row(
-                502,
-                "upstream_unconfirmed",
-                "Partner Center's answer does not prove the rejection",
-                Failed,
-                Yes,
-            ),
-            Self::UpstreamTimeout { forwarded } => row(
-                504,
-                "upstream_timeout",
-                "Partner Center did not answer",
-                Failed,
-                *forwarded,
-            ),
-            Self::AuditIncomplete { forwarded } => row(
-                502,
-                "audit_incomplete",
-                "The call was made, but its outcome could not be written down",
-                Failed,
-                *forwarded,
-            ),
-            Self::Internal { forwarded } => row(
-                500,
-                "internal",
-                "A defect of the gateway",
-                Failed,
-                *forwarded,
-            ),
+            Self::CircuitOpen { .. } => row(503, "circuit_open", "Partner Center failed too often of late", Refused, No),
+            Self::UpstreamUnreachable => row(502, "upstream_unreachable", "Partner Center cannot be reached", Failed, No),
+            Self::UpstreamInvalid => row(502, "upstream_invalid", "Partner Center's answer is not a whole one", Failed, Unknown),
+            Self::UpstreamUnauthorized(_) => row(502, "upstream_unauthorized", "Partner Center refuses the gateway's token", Failed, Yes),
+            Self::UpstreamUnconfirmed => row(502, "upstream_unconfirmed", "Partner Center's answer does not prove the rejection", Failed, Yes),
+            Self::UpstreamTimeout { forwarded } => row(504, "upstream_timeout", "Partner Center did not answer", Failed, *forwarded),
+            Self::AuditIncomplete { forwarded } => row(502, "audit_incomplete", "The call was made, but its outcome could not be written down", Failed, *forwarded),
+            Self::Internal { forwarded } => row(500, "internal", "A defect of the gateway", Failed, *forwarded),
         }
     }
 

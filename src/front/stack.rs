@@ -1,10 +1,20 @@
 //! The stack: every layer a call passes, in one function, with the reason for its place.
 
-use tower::{ServiceBuilder, limit::ConcurrencyLimit, load_shed::LoadShed, timeout::Timeout};
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use tower::{
+    ServiceBuilder, ServiceExt as _, limit::ConcurrencyLimit, load_shed::LoadShed, timeout::Timeout,
+};
 
 use crate::{
     audit::journal::Journal,
-    front::{audited::Audited, entry::Entry, handler::Handler, rescue::Rescue, settings::Settings},
+    front::{
+        audited::Audited, entry::Entry, exchange::Arrival, handler::Handler, rescue::Rescue,
+        settings::Settings,
+    },
     shutdown::Tasks,
 };
 
@@ -28,4 +38,13 @@ pub fn stack(settings: &Settings, handler: Handler, journal: &Journal, tasks: &T
         // A backstop, longer than all deadlines inside.
         .timeout(settings.deadline)
         .service(handler)
+}
+
+/// Answers one call; nothing of it can fail.
+///
+/// # Errors
+///
+/// Never.
+pub async fn answer(stack: Stack, arrival: Arrival) -> Result<Response<Full<Bytes>>, Infallible> {
+    stack.oneshot(arrival).await
 }

@@ -3,6 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
+    authorization::permit::Permit,
+    command::RejectTransfer,
     http_client::HttpClient,
     partner_center::{AccountSettings, Settings, wire::Template},
     token::cell::TokenCell,
@@ -24,6 +26,16 @@ pub struct Account {
 pub struct Accounts {
     by_name: HashMap<Arc<str>, Account>,
     default: Arc<str>,
+}
+
+/// An account, and the permit to do one thing through it.
+///
+/// [`Accounts::through`] makes it by the permit's own word, so a permit cannot be used with another
+/// account's credentials.
+#[derive(Debug)]
+pub struct Way<'a> {
+    pub(in crate::partner_center) account: &'a Account,
+    pub(in crate::partner_center) permit: Permit<RejectTransfer>,
 }
 
 impl Account {
@@ -90,9 +102,31 @@ impl Accounts {
         }
     }
 
-    /// Finds an account by its name, or the default one.
+    /// The name of an account as the configuration spells it, or the default one's.
     #[must_use]
-    pub fn find(&self, name: Option<&str>) -> Option<&Account> {
-        self.by_name.get(name.unwrap_or(&self.default))
+    pub fn name<'a>(&'a self, wanted: Option<&str>) -> Option<&'a Arc<str>> {
+        let found = self.by_name.get(wanted.unwrap_or(&self.default))?;
+        Some(&found.name)
+    }
+
+    /// The account used where a caller names none.
+    #[must_use]
+    pub fn default_account(&self) -> Option<&Account> {
+        self.by_name.get(&self.default)
+    }
+
+    /// The account that a permit is for.
+    #[must_use]
+    pub fn through(&self, permit: Permit<RejectTransfer>) -> Option<Way<'_>> {
+        let account = self.by_name.get(permit.account())?;
+        Some(Way { account, permit })
+    }
+}
+
+impl Way<'_> {
+    /// The account.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        self.account
     }
 }

@@ -10,14 +10,12 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{
-    authorization::permit::Permit,
     cause,
     clock::SharedClock,
-    command::RejectTransfer,
     http_client::{Answer, HttpError},
     ids::RequestId,
     partner_center::{
-        account::Account,
+        account::Way,
         verdict::{Attempt, Plan, Verdict, Witness},
         wire,
     },
@@ -31,7 +29,7 @@ enum Ended {
     Broken(Verdict),
 }
 
-impl Account {
+impl Way<'_> {
     /// Rejects a transfer.
     ///
     /// Sends one `PATCH`, and a second one with a fresh token where Partner Center refused the first
@@ -40,21 +38,14 @@ impl Account {
     /// # Cancel safety
     ///
     /// Dropping the future may cut a `PATCH` in half; the witness has heard of it.
-    pub async fn reject(
-        &self,
-        permit: Permit<RejectTransfer>,
-        plan: &Plan,
-        clock: &SharedClock,
-        witness: &dyn Witness,
-    ) -> Verdict {
+    pub async fn reject(self, plan: &Plan, clock: &SharedClock, witness: &dyn Witness) -> Verdict {
         let [first, second] = plan.requests;
-        let token = match self.tokens().current().await {
+        let token = match self.account.tokens().current().await {
             Ok(token) => token,
             Err(unavailable) => return Verdict::NoToken(unavailable),
         };
         let trip = Trip {
-            account: self,
-            permit,
+            way: self,
             plan,
             clock,
             witness,
@@ -72,8 +63,7 @@ impl Account {
 
 /// One command under way.
 struct Trip<'a> {
-    account: &'a Account,
-    permit: Permit<RejectTransfer>,
+    way: Way<'a>,
     plan: &'a Plan,
     clock: &'a SharedClock,
     witness: &'a dyn Witness,
@@ -87,8 +77,8 @@ impl Trip<'_> {
         refused: &Arc<AccessToken>,
         error: wire::ErrorBody,
     ) -> Verdict {
-        self.account.tokens().invalidate(refused);
-        let Ok(token) = self.account.tokens().current().await else {
+        self.way.account.tokens().invalidate(refused);
+        let Ok(token) = self.way.account.tokens().current().await else {
             return Verdict::Unauthorized(error);
         };
         match self.attempt(request, &token).await {
@@ -135,14 +125,16 @@ impl Trip<'_> {
         request: RequestId,
         token: &AccessToken,
     ) -> Result<Answer, (Verdict, &'static str)> {
-        let command = self.permit.command();
-        let settings = self.account.settings();
+        let command = self.way.permit.command();
+        let settings = self.way.account.settings();
         let request = self
+            .way
             .account
             .template()
             .reject(command, token, self.plan.correlation, request)
             .map_err(|_| (Verdict::Unreachable, "address"))?;
-        self.account
+        self.way
+            .account
             .http()
             .exchange(request, settings.attempt_timeout, settings.max_response_bytes)
             .await
@@ -156,7 +148,7 @@ impl Trip<'_> {
         if answer.status != StatusCode::OK {
             return Verdict::Answered(answer);
         }
-        if wire::proves_rejection(&answer.body, self.permit.command().transfer) {
+        if wire::proves_rejection(&answer.body, self.way.permit.command().transfer) {
             Verdict::Rejected(answer)
         } else {
             Verdict::Unconfirmed

@@ -6,6 +6,7 @@
 pub mod access_token;
 pub mod cell;
 pub mod claims;
+pub mod endpoint;
 pub mod grant;
 pub mod response;
 pub mod secret;

@@ -85,17 +85,14 @@ impl Transfers {
         }
 
         facts.policy.get_or_init(|| self.policy.hash().into());
-        let account = self
-            .accounts
-            .find(arguments.account.as_deref())
-            .ok_or(Refusal::Account)?;
-        let permit = self
-            .policy
-            .permit(&caller, arguments.command, account.name())?;
+        let name = self.accounts.name(arguments.account.as_deref());
+        let name = name.ok_or(Refusal::Account)?;
+        let permit = self.policy.permit(&caller, arguments.command, name)?;
         facts.rule.get_or_init(|| Arc::clone(permit.rule()));
+        let way = self.accounts.through(permit).ok_or(Refusal::Account)?;
         facts.account.get_or_init(|| Through {
-            account: Arc::clone(account.name()),
-            partner_tenant: Arc::clone(account.tenant()),
+            account: Arc::clone(way.account().name()),
+            partner_tenant: Arc::clone(way.account().tenant()),
             flow: "app",
         });
 
@@ -106,9 +103,7 @@ impl Transfers {
         let intent = Draft::intent(facts, self.journal.boot(), &plan.requests);
         self.journal.append(intent).await?;
 
-        Ok(account
-            .reject(permit, &plan, &self.clock, &Noting(trail))
-            .await)
+        Ok(way.reject(&plan, &self.clock, &Noting(trail)).await)
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 
-use crate::harness::{BILLING, CUSTOMER, TRANSFER, World, call::Call};
+use crate::harness::{BILLING, CUSTOMER, TRANSFER, World, call::Call, while_time_passes};
 
 #[tokio::test(start_paused = true)]
 async fn knows_no_other_path() {
@@ -240,8 +240,7 @@ async fn does_not_wait_for_a_body_for_ever() {
         .reject()
         .streamed(StreamBody::new(never).boxed_unsync())
         .send();
-    let wait = tokio::time::advance(Duration::from_secs(6));
-    let (answer, ()) = tokio::join!(call, wait);
+    let answer = while_time_passes(call).await;
 
     answer.is_problem(408, "request_timeout", "no");
     nothing_was_sent(&world);

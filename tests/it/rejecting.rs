@@ -69,6 +69,8 @@ async fn answers_with_partner_centers_body_byte_for_byte() {
         .send()
         .await;
 
+    let sent = world.sandbox.seen()[0].answered.clone().unwrap();
+    assert_eq!(answer.body, sent);
     let body = std::str::from_utf8(&answer.body).unwrap();
     assert!(
         body.contains(r#""createdTime":"2020-03-25T22:05:25.1057725Z""#),

@@ -11,6 +11,7 @@ pub(crate) mod transport;
 use std::{
     collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
+    task::Poll,
     time::{Duration, SystemTime},
 };
 
@@ -202,6 +203,20 @@ pub(crate) fn callers() -> String {
 /// A fresh directory for a journal.
 pub(crate) fn tempdir() -> TempDir {
     tempfile::tempdir().expect("temporary directory")
+}
+
+/// Lets time pass, a second whenever nothing else is left to do, until something is done.
+pub(crate) async fn while_time_passes<T>(something: impl Future<Output = T>) -> T {
+    let mut something = std::pin::pin!(something);
+    loop {
+        for _ in 0..100 {
+            if let Poll::Ready(done) = futures_util::poll!(something.as_mut()) {
+                return done;
+            }
+            tokio::task::yield_now().await;
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
 }
 
 /// Holds the paused time of the runtime still: only the test moves it. A blocking task that is under

@@ -1,0 +1,173 @@
+//! The gateway with its sockets, until it leaves.
+
+use std::{fmt, io, net::SocketAddr};
+
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    app::Gateway,
+    front::{
+        exchange::Arrival,
+        listener::{Limits, Listener},
+        stack,
+        tls::{self, TlsError},
+    },
+    shutdown::{Cut, Drain},
+};
+
+/// The gateway with its sockets.
+pub struct Bound {
+    gateway: Gateway,
+    callers: Listener,
+    operators: Listener,
+    tls: Option<TlsAcceptor>,
+}
+
+/// The gateway cannot have its sockets.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// An address.
+    #[error("listening on {address}; is another process there, or is `{key}` not this machine's?")]
+    Address {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The key that sets it.
+        key: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// TLS.
+    #[error("setting up TLS")]
+    Tls(#[from] TlsError),
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound")
+            .field("gateway", &self.gateway)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// Takes the sockets.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be had or TLS cannot be offered.
+    pub async fn bind(self) -> Result<Bound, BindError> {
+        let tls = self.server.tls.as_ref().map(tls::acceptor).transpose()?;
+        let limits = |max_connections| Limits {
+            max_connections,
+            header_timeout: self.server.header_timeout,
+        };
+        let callers = bind(
+            self.server.listen,
+            "server.listen",
+            limits(self.server.max_connections),
+        )
+        .await?;
+        let operators = bind(
+            self.operators.listen,
+            "admin.listen",
+            limits(OPERATOR_CONNECTIONS),
+        )
+        .await?;
+        Ok(Bound {
+            gateway: self,
+            callers,
+            operators,
+            tls,
+        })
+    }
+}
+
+impl Bound {
+    /// Where callers connect.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.callers.address()
+    }
+
+    /// Where operators connect.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system does not tell.
+    pub fn admin_address(&self) -> io::Result<SocketAddr> {
+        self.operators.address()
+    }
+
+    /// Tells the gateway to leave; [`Bound::serve`] returns when it has.
+    #[must_use]
+    pub fn drain(&self) -> Drain {
+        self.gateway.drain.clone()
+    }
+
+    /// Serves until the drain begins, then leaves in good order.
+    ///
+    /// # Errors
+    ///
+    /// When calls are still under way after the drain time.
+    pub async fn serve(self) -> Result<(), Cut> {
+        let Self {
+            gateway,
+            callers,
+            operators,
+            tls,
+        } = self;
+        let stack = gateway.stack();
+        let admin = gateway.admin.clone();
+        let gone = Drain::default();
+        let limit = gateway.server.drain_timeout;
+        let operating = operators.serve(
+            None,
+            move |request, _| {
+                let admin = admin.clone();
+                async move { admin.answer(&request.into_parts().0).await }
+            },
+            gone.clone(),
+            limit,
+        );
+        let calling = callers.serve(
+            tls,
+            move |request, peer| stack::answer(stack.clone(), Arrival::over_wire(request, peer)),
+            gateway.drain.clone(),
+            limit,
+        );
+        let working = async {
+            tokio::join!(calling, async {
+                tokio::select! {
+                    () = gateway.warm_up() => {}
+                    () = gateway.drain.begun() => {}
+                }
+            });
+            let finished = gateway.finish().await;
+            // Probes are answered until the very end.
+            gone.begin();
+            finished
+        };
+        let (finished, ()) = tokio::join!(working, operating);
+        finished
+    }
+}
+
+async fn bind(
+    address: SocketAddr,
+    key: &'static str,
+    limits: Limits,
+) -> Result<Listener, BindError> {
+    Listener::bind(address, limits)
+        .await
+        .map_err(|source| BindError::Address {
+            address,
+            key,
+            source,
+        })
+}
+
+/// Probes, scrapes and a few people.
+const OPERATOR_CONNECTIONS: usize = 64;

@@ -1,0 +1,167 @@
+//! The members of a record: their names, their order and how each is written.
+
+use std::fmt::Display;
+
+use serde::{Serialize, Serializer};
+
+use crate::{
+    audit::{
+        chain::LineHash,
+        record::{Count, Cut},
+        trail::{Attempt, Facts},
+    },
+    ids::{BootId, RequestId},
+};
+
+/// The members of a record in the order of the contract.
+#[derive(Default, Serialize)]
+pub(in crate::audit) struct Members<'a> {
+    pub(in crate::audit) kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) call: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) operation: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) customer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) transfer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) principal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) issuer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) auth: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) peer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) partner_tenant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) flow: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) correlation_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) trace_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) decision: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) forwarded: Option<&'static str>,
+    pub(in crate::audit) boot: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) policy: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::audit) request_ids: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::audit) attempts: Vec<AttemptMember>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) transfer_status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    pub(in crate::audit) body_sha256: Option<LineHash>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) body_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) duration_us: Option<u128>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::audit) counts: Vec<Count>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) cut: Option<Cut>,
+}
+
+#[derive(Serialize)]
+pub(in crate::audit) struct AttemptMember {
+    request_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_us: Option<u128>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+impl<'a> Members<'a> {
+    pub(in crate::audit) fn of_run(kind: &'static str, boot: BootId) -> Self {
+        Self {
+            kind,
+            boot: boot.to_string(),
+            ..Self::default()
+        }
+    }
+
+    pub(in crate::audit) fn of_call(kind: &'static str, facts: &'a Facts, boot: BootId) -> Self {
+        let who = facts.caller.get();
+        let through = facts.account.get();
+        Self {
+            call: Some(facts.call.to_string()),
+            operation: facts.operation.get().copied(),
+            customer: facts.customer.get().map(ToString::to_string),
+            transfer: facts.transfer.get().map(ToString::to_string),
+            principal: who.map(|who| &*who.principal),
+            issuer: who.and_then(|who| who.issuer.as_deref()),
+            auth: who.map(|who| who.auth),
+            peer: Some(facts.peer.to_string()),
+            reason: facts.reason.get().map(String::as_str),
+            account: through.map(|through| &*through.account),
+            partner_tenant: through.map(|through| &*through.partner_tenant),
+            flow: through.map(|through| through.flow),
+            correlation_id: Some(facts.correlation.to_string()),
+            trace_id: Some(facts.trace.to_string()),
+            rule: facts.rule.get().map(|rule| &**rule),
+            policy: facts.policy.get().map(|policy| &**policy),
+            ..Self::of_run(kind, boot)
+        }
+    }
+}
+
+impl AttemptMember {
+    pub(in crate::audit) fn of(attempt: &Attempt) -> Self {
+        Self {
+            request_id: attempt.request.to_string(),
+            started: Some(humantime::format_rfc3339_micros(attempt.started).to_string()),
+            duration_us: attempt.took.map(|took| took.as_micros()),
+            status: attempt.status,
+            error: attempt.error,
+            error_code: attempt.error_code.clone(),
+            token: attempt.token.as_deref().map(ToOwned::to_owned),
+        }
+    }
+
+    pub(in crate::audit) fn cut_short(request: RequestId) -> Self {
+        Self {
+            request_id: request.to_string(),
+            started: None,
+            duration_us: None,
+            status: None,
+            error: Some("cut_short"),
+            error_code: None,
+            token: None,
+        }
+    }
+}
+
+#[expect(
+    clippy::ref_option,
+    reason = "serde hands over a reference to the whole field"
+)]
+fn as_text<T: Display, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => to.collect_str(value),
+        None => to.serialize_none(),
+    }
+}

@@ -239,9 +239,9 @@ mod tests {
         );
 
         let mut reads = rules;
-        reads
-            .iter_mut()
-            .for_each(|rule| rule.operations = BTreeSet::from([Operation::TransfersRead]));
+        for rule in &mut reads {
+            rule.operations = BTreeSet::from([Operation::TransfersRead]);
+        }
         assert_eq!(decide(reads, CUSTOMER, "contoso"), Err(Denial::Operation));
     }
 

@@ -133,9 +133,9 @@ mod tests {
     fn uncommented(text: &str) -> String {
         let line = |line: &str| {
             let bare = line.trim_start();
-            let indent = line.len() - bare.len();
+            let (indent, _) = line.split_at(line.len() - bare.len());
             match bare.strip_prefix('#') {
-                Some(key) if !key.starts_with(' ') => format!("{}{key}\n", &line[..indent]),
+                Some(key) if !key.starts_with(' ') => format!("{indent}{key}\n"),
                 _ => format!("{line}\n"),
             }
         };

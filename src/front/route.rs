@@ -136,7 +136,7 @@ mod tests {
         fn never_panics_on_any_path(path in "/[ -~]{0,60}") {
             if let Ok(uri) = path.parse::<http::Uri>() {
                 let request = Request::post(uri).body(()).unwrap();
-                drop(find(&request.into_parts().0));
+                find(&request.into_parts().0).ok();
             }
         }
     }

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use partner_gateway::front::settings::TlsFiles;
 use sandbox::{Fault, Target};
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::JoinSet};
 
 use crate::harness::{
     BILLING, CUSTOMER, TRANSFER,
@@ -184,7 +184,8 @@ async fn speaks_http_2_without_tls() {
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
             .await
             .unwrap();
-    tokio::spawn(connection);
+    let mut connections = JoinSet::new();
+    connections.spawn(connection);
 
     let request = Request::post(format!(
         "http://gateway/transfers/{CUSTOMER}/{TRANSFER}/reject"

@@ -103,62 +103,7 @@ async fn serves_through_an_outage_and_never_sends_an_expired_token() {
 
 #[tokio::test(start_paused = true)]
 async fn has_one_meaning_for_every_odd_answer() {
-    let body = |status, kind: &str, body: &str| Fault::Body {
-        status,
-        content_type: Some(kind.to_owned()),
-        body: body.to_owned(),
-    };
-    let json = "application/json";
-    let life = |value| Fault::ExpiresIn { value };
-    for fault in [
-        body(200, json, ""),
-        body(200, "text/html", "<html>"),
-        body(200, json, "<html>"),
-        body(200, json, r#"{"token_type":"Bearer","access_to"#),
-        body(200, json, r#"{"error":"invalid_client"}"#),
-        body(200, json, r#"{"token_type":"Bearer","access_token":"a"}"#),
-        body(
-            200,
-            json,
-            r#"{"token_type":"Bearer","expires_in":3600,"access_token":""}"#,
-        ),
-        body(
-            200,
-            json,
-            r#"{"token_type":"Bearer","expires_in":3600,"access_token":"a\r\nb"}"#,
-        ),
-        body(
-            200,
-            json,
-            r#"{"token_type":"Bearer","expires_in":3600,"access_token":"a b"}"#,
-        ),
-        life(json!(0)),
-        life(json!(-1)),
-        life(json!(1e99)),
-        life(json!(3600.5)),
-        life(json!("x")),
-        life(json!(null)),
-        Fault::TokenType {
-            value: "mac".to_owned(),
-        },
-        body(307, "text/plain", ""),
-        body(
-            400,
-            json,
-            r#"{"error":"invalid_grant","error_codes":[50196]}"#,
-        ),
-        body(
-            401,
-            json,
-            r#"{"error":"invalid_client","error_codes":[7000215]}"#,
-        ),
-        body(500, "text/plain", "oops"),
-        Fault::DropBefore,
-        Fault::Redirect {
-            location: "https://elsewhere.test/".to_owned(),
-        },
-        Fault::Huge { bytes: 1_000_000 },
-    ] {
+    for fault in odd_answers() {
         let told = format!("{fault:?}");
         let world = World::new().await;
         world.sandbox.push_fault(Target::Token, fault);
@@ -293,4 +238,64 @@ async fn settle(holds: impl Fn() -> bool) {
     while !holds() {
         tokio::task::yield_now().await;
     }
+}
+
+/// What a token endpoint may say instead of giving a usable token.
+fn odd_answers() -> Vec<Fault> {
+    let body = |status, kind: &str, body: &str| Fault::Body {
+        status,
+        content_type: Some(kind.to_owned()),
+        body: body.to_owned(),
+    };
+    let json = "application/json";
+    let life = |value| Fault::ExpiresIn { value };
+    vec![
+        body(200, json, ""),
+        body(200, "text/html", "<html>"),
+        body(200, json, "<html>"),
+        body(200, json, r#"{"token_type":"Bearer","access_to"#),
+        body(200, json, r#"{"error":"invalid_client"}"#),
+        body(200, json, r#"{"token_type":"Bearer","access_token":"a"}"#),
+        body(
+            200,
+            json,
+            r#"{"token_type":"Bearer","expires_in":3600,"access_token":""}"#,
+        ),
+        body(
+            200,
+            json,
+            r#"{"token_type":"Bearer","expires_in":3600,"access_token":"a\r\nb"}"#,
+        ),
+        body(
+            200,
+            json,
+            r#"{"token_type":"Bearer","expires_in":3600,"access_token":"a b"}"#,
+        ),
+        life(json!(0)),
+        life(json!(-1)),
+        life(json!(1e99)),
+        life(json!(3600.5)),
+        life(json!("x")),
+        life(json!(null)),
+        Fault::TokenType {
+            value: "mac".to_owned(),
+        },
+        body(307, "text/plain", ""),
+        body(
+            400,
+            json,
+            r#"{"error":"invalid_grant","error_codes":[50196]}"#,
+        ),
+        body(
+            401,
+            json,
+            r#"{"error":"invalid_client","error_codes":[7000215]}"#,
+        ),
+        body(500, "text/plain", "oops"),
+        Fault::DropBefore,
+        Fault::Redirect {
+            location: "https://elsewhere.test/".to_owned(),
+        },
+        Fault::Huge { bytes: 1_000_000 },
+    ]
 }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    task::JoinHandle,
+    task::JoinSet,
 };
 
 use super::{BILLING, CUSTOMER, TRANSFER, config, journal::Journal, tempdir, transport::ToSandbox};
@@ -27,7 +27,7 @@ pub(crate) struct Served {
     pub(crate) sandbox: Sandbox,
     pub(crate) dir: TempDir,
     drain: Drain,
-    serving: JoinHandle<Result<(), Cut>>,
+    serving: JoinSet<Result<(), Cut>>,
 }
 
 impl Served {
@@ -50,7 +50,8 @@ impl Served {
         let address = bound.address().expect("address");
         let admin = bound.admin_address().expect("address");
         let drain = bound.drain();
-        let serving = tokio::spawn(bound.serve());
+        let mut serving = JoinSet::new();
+        serving.spawn(bound.serve());
         Self {
             address,
             admin,
@@ -69,9 +70,14 @@ impl Served {
     }
 
     /// Tells the gateway to leave and waits until it has.
-    pub(crate) async fn stop(self) -> (Result<(), Cut>, Journal) {
+    pub(crate) async fn stop(mut self) -> (Result<(), Cut>, Journal) {
         self.drain.begin();
-        let served = self.serving.await.expect("no panic");
+        let served = self
+            .serving
+            .join_next()
+            .await
+            .expect("a task")
+            .expect("no panic");
         let journal = Journal::of(self.dir.path());
         journal.read_on();
         (served, journal)

@@ -1,0 +1,258 @@
+//! The program itself: what holds when it is told to stop, killed, started twice, or out of
+//! disk.
+
+mod site;
+mod telling;
+
+use std::{fs, io::Write as _, time::Duration};
+
+use futures_util::future::join_all;
+use sandbox::{Fault, Seen, Target, Transfer};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use self::site::{Answer, Running, Site};
+use crate::harness::{
+    BILLING, CUSTOMER, TRANSFER,
+    journal::{Journal, segments},
+    process::within,
+    served::{ask, until},
+    tempdir,
+};
+
+#[tokio::test]
+async fn finishes_what_is_in_flight_when_told_to_stop() {
+    let site = Site::new().await;
+    let gateway = site.start().await;
+    let fault = Fault::Delay { ms: 500 };
+    site.sandbox.push_fault(Target::PartnerCenter, fault);
+
+    let stopping = async {
+        until(|| !site.sandbox.seen().is_empty()).await;
+        gateway.process.signal("TERM");
+    };
+    let (answer, ()) = tokio::join!(gateway.reject(TRANSFER), stopping);
+    let ended = gateway.process.ended().await;
+
+    assert_eq!((answer.status, ended.code), (200, Some(0)), "{ended:?}");
+    let journal = site.journal();
+    let outcome = journal.outcome(&answer.audit_id);
+    assert_eq!(outcome["status"], 200);
+    assert_eq!(outcome["forwarded"], "yes");
+    assert_eq!(kinds(&journal), ["started", "intent", "outcome", "stopped"]);
+}
+
+#[tokio::test]
+async fn exits_3_when_the_drain_runs_out_of_time() {
+    let site = Site::new().await;
+    site.edit("drain_timeout: 15s", "drain_timeout: 2s");
+    let gateway = site.start().await;
+    site.sandbox.push_fault(Target::PartnerCenter, Fault::Hang);
+
+    let stopping = async {
+        until(|| !site.sandbox.seen().is_empty()).await;
+        gateway.process.signal("TERM");
+        Instant::now()
+    };
+    let calling = gateway.call(TRANSFER, BILLING);
+    let (answer, told) = tokio::join!(calling, stopping);
+    let ended = gateway.process.ended().await;
+
+    let took = told.elapsed();
+    assert!(answer.is_err(), "{answer:?}");
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    let journal = site.journal();
+    assert_eq!(journal.of_kind("intent").len(), 1);
+    assert_eq!(journal.of_kind("outcome").len(), 0);
+    // Well above the drain timeout for the sake of slow machines, and well under twice as much.
+    assert!(took < Duration::from_millis(3500), "it took {took:?}");
+}
+
+#[tokio::test]
+async fn has_an_intent_for_every_patch_after_a_kill() {
+    let site = Site::new().await;
+    let gateway = site.start().await;
+
+    let calling = call_until_it_is_gone(&site, &gateway);
+    let killing = async {
+        until(|| patches(&site).len() > 100).await;
+        gateway.process.signal("KILL");
+    };
+    let (answers, ()) = tokio::join!(calling, killing);
+    let ended = gateway.process.ended().await;
+    let left = whole_lines(&site);
+    tear_the_end(&site);
+    let again = site.start().await;
+    let answer = again.reject(TRANSFER).await;
+
+    assert_eq!((ended.code, answer.status), (None, 200));
+    let journal = site.journal();
+    let kept = left.records();
+    assert_eq!(journal.records()[..kept.len()], kept, "a record was lost");
+    assert!(!answers.is_empty());
+    for answer in answers {
+        assert_eq!(left.outcome(&answer.audit_id)["status"], answer.status);
+    }
+    let intents = journal.of_kind("intent");
+    for patch in patches(&site) {
+        assert!(
+            intents.iter().any(|intent| announces(intent, &patch)),
+            "no intent for {patch:?}"
+        );
+    }
+    assert_eq!(journal.of_kind("recovered").len(), 1);
+    assert_eq!(journal.of_kind("started").len(), 2);
+    assert_eq!(journal.outcome(&answer.audit_id)["status"], 200);
+}
+
+#[tokio::test]
+async fn lets_one_process_have_the_journal() {
+    let site = Site::new().await;
+    let first = site.start().await;
+
+    let second = site.spawn("serve").ended().await;
+
+    assert_eq!(second.code, Some(1), "{second:?}");
+    assert_eq!(second.stderr.lines().count(), 1, "{second:?}");
+    let dir = site.path("audit");
+    assert!(
+        second.stderr.contains(dir.to_str().unwrap()),
+        "{}",
+        second.stderr
+    );
+    assert_eq!(first.reject(TRANSFER).await.status, 200);
+    assert_eq!(kinds(&site.journal()), ["started", "intent", "outcome"]);
+}
+
+#[tokio::test]
+async fn refuses_when_the_disk_is_full_and_heals() {
+    let site = Site::new().await;
+    // A write beyond the bound is an error then, as on a full disk, and no signal.
+    let gateway = site.start_after("trap '' XFSZ").await;
+    let [first, second, third] = transfers(&site, "00f0", 3).try_into().unwrap();
+    assert_eq!(gateway.reject(&first).await.status, 200);
+    let seen = site.sandbox.seen().len();
+
+    // Less than a record, so that a fresh file cannot take one either.
+    gateway.process.bound_file_size("100");
+    let mut refused = Vec::new();
+    for _ in 0..20 {
+        refused.push(gateway.reject(&second).await);
+        assert_eq!(ask(gateway.admin, "/readyz").await.0, 503);
+    }
+    let seen_while_full = site.sandbox.seen().len();
+    gateway.process.bound_file_size("unlimited");
+    within(async || ask(gateway.admin, "/readyz").await.0 == 200).await;
+    let healed = [
+        gateway.reject(&second).await.status,
+        gateway.reject(&third).await.status,
+    ];
+    gateway.process.signal("TERM");
+    let ended = gateway.process.ended().await;
+
+    for answer in &refused {
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert_eq!(answer.body["code"], "audit_unavailable");
+        assert_eq!(answer.body["forwarded"], "no");
+    }
+    assert_eq!(seen_while_full, seen, "sent without a record");
+    assert_eq!(healed, [200, 200]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    are_summed_up(&refused, &site.journal());
+    let again = site.start().await;
+    assert_eq!(again.reject(TRANSFER).await.status, 200);
+    assert_eq!(site.journal().of_kind("outcome").len(), 4);
+}
+
+/// Checks that summary records stand for all of these answers, each for those that name it.
+fn are_summed_up(refused: &[Answer], journal: &Journal) {
+    let mut count = 0;
+    for summary in journal.of_kind("summary") {
+        let named = |answer: &&Answer| summary["id"] == answer.audit_id.as_str();
+        let naming = refused.iter().filter(named).count();
+        let counts = json!([{"code": "audit_unavailable", "count": naming}]);
+        assert_eq!(summary["counts"], counts, "{summary}");
+        count += naming;
+    }
+    assert_eq!(count, refused.len());
+}
+
+/// Lets 64 callers reject one transfer after the other until the gateway is gone, and returns the
+/// answers that they had.
+async fn call_until_it_is_gone(site: &Site, gateway: &Running) -> Vec<Answer> {
+    let calling = (0..64).map(|caller: u32| async move {
+        let mut answers = Vec::new();
+        for transfer in transfers(site, &format!("{caller:04x}"), 100) {
+            match gateway.call(&transfer, BILLING).await {
+                Ok(answer) => answers.push(answer),
+                Err(_) => break,
+            }
+        }
+        answers
+    });
+    join_all(calling).await.concat()
+}
+
+/// Adds transfers to the sandbox, and returns their IDs.
+fn transfers(site: &Site, group: &str, count: u32) -> Vec<String> {
+    let ids: Vec<_> = (0..count)
+        .map(|number| format!("00000000-{group}-4000-8000-{number:012x}"))
+        .collect();
+    for id in &ids {
+        site.sandbox.add_transfer(Transfer {
+            id: id.clone(),
+            ..Transfer::documented()
+        });
+    }
+    ids
+}
+
+fn patches(site: &Site) -> Vec<Seen> {
+    let mut seen = site.sandbox.seen();
+    seen.retain(|request| request.method == "PATCH");
+    seen
+}
+
+/// Whether an intent record names this request, and the transfer and the correlation ID in it.
+fn announces(intent: &Value, patch: &Seen) -> bool {
+    let header = |name: &str| {
+        let found = patch.headers.iter().find(|(header, _)| header == name);
+        found.map(|(_, value)| value.as_str())
+    };
+    let named = intent["request_ids"].as_array().expect("request IDs");
+    let place = format!(
+        "/v1/customers/{CUSTOMER}/transfers/{}",
+        intent["transfer"].as_str().expect("transfer")
+    );
+    named.iter().any(|id| id.as_str() == header("ms-requestid"))
+        && intent["correlation_id"].as_str() == header("ms-correlationid")
+        && patch.path == place
+}
+
+/// The journal without a line that a kill has cut short.
+fn whole_lines(site: &Site) -> Journal {
+    let copy = tempdir();
+    for segment in segments(&site.path("audit")) {
+        let mut text = fs::read(&segment).unwrap();
+        let end = text.iter().rposition(|byte| *byte == b'\n');
+        text.truncate(end.map_or(0, |end| end + 1));
+        fs::write(copy.path().join(segment.file_name().unwrap()), text).unwrap();
+    }
+    let journal = Journal::of(copy.path());
+    journal.read_on();
+    journal
+}
+
+/// Cuts a record short, as a power failure may: a kill hardly ever does.
+fn tear_the_end(site: &Site) {
+    let last = segments(&site.path("audit")).pop().unwrap();
+    let mut file = fs::OpenOptions::new().append(true).open(last).unwrap();
+    file.write_all(br#"{"v":1,"journal":"#).unwrap();
+}
+
+fn kinds(journal: &Journal) -> Vec<String> {
+    let records = journal.records().into_iter();
+    records
+        .map(|record| record["kind"].as_str().expect("kind").to_owned())
+        .collect()
+}

@@ -1,0 +1,240 @@
+//! A gateway as a process, between callers over TCP and the sandbox over TCP.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use sandbox::{Listening, Sandbox};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
+
+use crate::harness::{
+    BILLING, CUSTOMER, callers,
+    journal::Journal,
+    process::{Process, within},
+    served::ask,
+    tempdir,
+};
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_partner-gateway");
+
+/// Files and upstream services of a gateway that can be started, more than once.
+pub(super) struct Site {
+    pub(super) sandbox: Sandbox,
+    dir: TempDir,
+    _listening: Listening,
+}
+
+/// A gateway that listens.
+pub(super) struct Running {
+    pub(super) process: Process,
+    pub(super) address: SocketAddr,
+    pub(super) admin: SocketAddr,
+}
+
+/// An answer to a call.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) audit_id: String,
+    pub(super) body: Value,
+}
+
+impl Site {
+    pub(super) async fn new() -> Self {
+        let settings = sandbox::Settings::default();
+        let sandbox = Sandbox::new(settings.clone());
+        let any: SocketAddr = "127.0.0.1:0".parse().expect("address");
+        let listening = sandbox.listen(any, any).await.expect("sandbox");
+        let dir = tempdir();
+        let file = |name| dir.path().join(name);
+        private(&file("client-secret"), &settings.client_secret);
+        private(&file("tokens"), &callers());
+        private(
+            &file(CONFIG),
+            &configuration(&settings, &listening, dir.path()),
+        );
+        Self {
+            sandbox,
+            dir,
+            _listening: listening,
+        }
+    }
+
+    /// A file or directory of the site.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(super) fn config(&self) -> PathBuf {
+        self.path(CONFIG)
+    }
+
+    /// Replaces a piece of the configuration.
+    pub(super) fn edit(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.config()).expect("configuration");
+        assert!(text.contains(from), "{from} is not in {text}");
+        private(&self.config(), &text.replacen(from, to, 1));
+    }
+
+    /// The journal as it is on the disk, checked from end to end.
+    pub(super) fn journal(&self) -> Journal {
+        let journal = Journal::of(&self.path("audit"));
+        journal.read_on();
+        journal
+    }
+
+    /// Runs a command of the program over the site's configuration.
+    pub(super) fn spawn(&self, subcommand: &str) -> Process {
+        Process::spawn(self.on_config(Command::new(PROGRAM).arg(subcommand)))
+    }
+
+    /// Starts the gateway and waits until it listens and has a token.
+    pub(super) async fn start(&self) -> Running {
+        self.listening(self.spawn("serve")).await.ready().await
+    }
+
+    /// The same from a shell that first does something to its own process.
+    pub(super) async fn start_after(&self, preparation: &str) -> Running {
+        let script = format!(r#"{preparation}; exec "$0" serve "$@""#);
+        let mut shell = Command::new("/bin/sh");
+        let process = Process::spawn(self.on_config(shell.arg("-c").arg(script).arg(PROGRAM)));
+        self.listening(process).await.ready().await
+    }
+
+    /// Waits until a process has told where it listens.
+    pub(super) async fn listening(&self, mut process: Process) -> Running {
+        let mut told = (None, None);
+        within(async || {
+            assert!(!process.has_ended(), "{}", process.stderr());
+            let log = process.stderr();
+            told = (
+                address(&log, "serving callers"),
+                address(&log, "serving operators"),
+            );
+            told.0.is_some() && told.1.is_some()
+        })
+        .await;
+        Running {
+            process,
+            address: told.0.expect("address"),
+            admin: told.1.expect("address"),
+        }
+    }
+
+    /// A process sees nothing of the test's environment.
+    fn on_config<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env_clear().arg("--config").arg(self.config())
+    }
+}
+
+impl Running {
+    /// Waits until traffic may come.
+    pub(super) async fn ready(self) -> Self {
+        within(async || ask(self.admin, "/readyz").await.0 == 200).await;
+        self
+    }
+
+    /// Makes the call of `billing` that rejects a transfer of the documented customer.
+    pub(super) async fn reject(&self, transfer: &str) -> Answer {
+        self.call(transfer, BILLING).await.expect("an answer")
+    }
+
+    /// Makes a call with a token, on a connection of its own.
+    pub(super) async fn call(&self, transfer: &str, token: &str) -> io::Result<Answer> {
+        let mut stream = BufReader::new(TcpStream::connect(self.address).await?);
+        let request = format!(
+            "POST /transfers/{CUSTOMER}/{transfer}/reject HTTP/1.1\r\nHost: gateway\r\n\
+             Authorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await?;
+        answer(&mut stream).await
+    }
+}
+
+/// Writes a file that only its owner reads.
+pub(super) fn private(path: &Path, text: &str) {
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path);
+    let written = file.expect("file").write_all(text.as_bytes());
+    written.expect("written");
+}
+
+/// The address in the line of the log that has this message.
+fn address(log: &str, message: &str) -> Option<SocketAddr> {
+    log.lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find(|line| line["message"] == message)
+        .and_then(|line| line["address"].as_str()?.parse().ok())
+}
+
+/// Reads an answer off a connection that stays open.
+async fn answer(stream: &mut BufReader<TcpStream>) -> io::Result<Answer> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut head).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    let head = head.to_lowercase();
+    let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let length = field("content-length: ").and_then(|length| length.parse().ok());
+    let mut body = vec![0; length.expect("length")];
+    stream.read_exact(&mut body).await?;
+    Ok(Answer {
+        status: status.expect("status"),
+        audit_id: field("gateway-audit-id: ").expect("audit ID").to_owned(),
+        body: serde_json::from_slice(&body).expect("JSON"),
+    })
+}
+
+/// A line for each thing that a test may replace.
+fn configuration(settings: &sandbox::Settings, upstream: &Listening, dir: &Path) -> String {
+    let sandbox::Settings {
+        tenant, client_id, ..
+    } = settings;
+    let Listening {
+        entra,
+        partner_center,
+        ..
+    } = upstream;
+    let dir = dir.display();
+    format!(
+        "server: {{listen: 127.0.0.1:0, drain_timeout: 15s}}
+admin: {{listen: 127.0.0.1:0}}
+accounts:
+  contoso:
+    tenant_id: {tenant}
+    client_id: {client_id}
+    credential: {{client_secret: {{file: {dir}/client-secret}}}}
+    endpoints: {{authority: http://{entra}, api: http://{partner_center}}}
+callers: {{token_file: {dir}/tokens}}
+policy:
+  - name: billing may reject
+    principals: [billing]
+    operations: [transfers.reject]
+    customers: [{CUSTOMER}]
+    accounts: [contoso]
+audit: {{dir: {dir}/audit}}
+telemetry: {{log: {{format: json, filter: info}}}}
+"
+    )
+}
+
+/// The name of the configuration file.
+const CONFIG: &str = "gateway.yaml";

@@ -26,7 +26,7 @@ use crate::{
     partner_center::account::{Account, Accounts},
     shutdown::{Cut, Drain, Tasks},
     token::{
-        cell::TokenCell,
+        cell::{TokenCell, TokenUnavailable},
         grant::{BadEndpoint, Grant},
     },
     transfers::reject::Transfers,
@@ -88,6 +88,26 @@ impl Surroundings {
             connect: Box::new(HttpClient::connecting),
         }
     }
+}
+
+/// Gets one token for each account, and tells by the account's name what came of it.
+///
+/// # Errors
+///
+/// When an account cannot be set up.
+pub async fn try_accounts(
+    config: &Config,
+    surroundings: Surroundings,
+) -> Result<Vec<(Arc<str>, Result<(), TokenUnavailable>)>, BuildError> {
+    let Surroundings { clock, connect } = surroundings;
+    let accounts = accounts(config, &clock, &*connect)?;
+    let mut tried = Vec::new();
+    for account in accounts.all() {
+        let token = account.tokens().current().await;
+        tried.push((Arc::clone(account.name()), token.map(drop)));
+    }
+    tried.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(tried)
 }
 
 impl fmt::Debug for Surroundings {
@@ -154,7 +174,10 @@ impl Gateway {
     /// When calls are still under way after the drain time.
     pub async fn finish(self) -> Result<(), Cut> {
         self.drain.begin();
-        let finished = self.tasks.finish(self.server.drain_timeout).await;
+        let finished = self
+            .tasks
+            .finish(self.drain.left(self.server.drain_timeout))
+            .await;
         if let Err(unwritable) = self.transfers.journal.stop().await {
             error!(error = %cause::chain(&unwritable), "last audit record not written");
         }

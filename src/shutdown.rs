@@ -1,10 +1,15 @@
 //! Ending in good order: who may still run, and who has been told to stop.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinHandle,
+    time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -12,9 +17,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 #[derive(Clone, Debug, Default)]
 pub struct Tasks(TaskTracker);
 
-/// Says whether the process is leaving.
+/// Says whether the process is leaving, and since when; clones are the same drain.
 #[derive(Clone, Debug, Default)]
-pub struct Drain(CancellationToken);
+pub struct Drain {
+    told: CancellationToken,
+    since: Arc<OnceLock<Instant>>,
+}
 
 /// A drain ran out of time with calls still under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,18 +59,26 @@ impl Tasks {
 impl Drain {
     /// Tells everyone that the process is leaving.
     pub fn begin(&self) {
-        self.0.cancel();
+        self.since.get_or_init(Instant::now);
+        self.told.cancel();
     }
 
     /// Whether the process is leaving.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        self.0.is_cancelled()
+        self.told.is_cancelled()
     }
 
     /// Waits until the process is leaving.
     pub async fn begun(&self) {
-        self.0.cancelled().await;
+        self.told.cancelled().await;
+    }
+
+    /// What is left of the time that leaving may take.
+    #[must_use]
+    pub fn left(&self, of: Duration) -> Duration {
+        let spent = self.since.get().map(Instant::elapsed);
+        of.saturating_sub(spent.unwrap_or_default())
     }
 }
 

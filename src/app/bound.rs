@@ -1,6 +1,6 @@
 //! The gateway with its sockets, until it leaves.
 
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, time::Duration};
 
 use tokio_rustls::TlsAcceptor;
 
@@ -130,7 +130,7 @@ impl Bound {
                 async move { admin.answer(&request.into_parts().0).await }
             },
             gone.clone(),
-            limit,
+            PARTING,
         );
         let calling = callers.serve(
             tls,
@@ -168,6 +168,9 @@ async fn bind(
             source,
         })
 }
+
+/// How long a probe that is under way at the very end may take.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Probes, scrapes and a few people.
 const OPERATOR_CONNECTIONS: usize = 64;

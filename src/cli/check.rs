@@ -5,15 +5,23 @@ use std::{
     path::Path,
 };
 
-use crate::config::{environment::Environment, load::load};
+use crate::{
+    app::{self, Surroundings},
+    cause,
+    config::{
+        Config,
+        environment::Environment,
+        load::{Loaded, load},
+    },
+};
 
-/// Checks a configuration with the environment of this process; returns the exit code.
-///
-/// # Errors
-///
-/// When the verdict cannot be written.
-pub fn run(config: &Path, out: &mut dyn Write) -> io::Result<u8> {
-    check(config, &Environment::of_process(), out)
+/// How far a check goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The file, and every file that it names.
+    Files,
+    /// One token for each account, too.
+    Online,
 }
 
 /// Checks a configuration; returns the exit code: 0 sound, 1 unsound.
@@ -21,20 +29,68 @@ pub fn run(config: &Path, out: &mut dyn Write) -> io::Result<u8> {
 /// # Errors
 ///
 /// When the verdict cannot be written.
-pub fn check(config: &Path, environment: &Environment, out: &mut dyn Write) -> io::Result<u8> {
+pub fn run(
+    config: &Path,
+    environment: &Environment,
+    reach: Reach,
+    out: &mut dyn Write,
+) -> io::Result<u8> {
+    let Loaded { config: read, .. } = match check(config, environment, out)? {
+        Ok(loaded) => loaded,
+        Err(Unsound) => return Ok(UNSOUND),
+    };
+    match reach {
+        Reach::Files => Ok(SOUND),
+        Reach::Online => online(&read, out),
+    }
+}
+
+/// The verdict has been told.
+#[derive(Clone, Copy, Debug)]
+struct Unsound;
+
+fn check(
+    config: &Path,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> io::Result<Result<Loaded, Unsound>> {
     match load(config, environment) {
         Ok(loaded) => {
             writeln!(out, "{}: sound", config.display())?;
             for notice in &loaded.notices {
                 writeln!(out, "{notice}")?;
             }
-            Ok(SOUND)
+            Ok(Ok(loaded))
         }
         Err(faults) => {
             writeln!(out, "{faults}")?;
-            Ok(UNSOUND)
+            Ok(Err(Unsound))
         }
     }
+}
+
+fn online(config: &Config, out: &mut dyn Write) -> io::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let tried = match runtime.block_on(app::try_accounts(config, Surroundings::real())) {
+        Ok(tried) => tried,
+        Err(error) => {
+            writeln!(out, "{}", cause::chain(&error))?;
+            return Ok(UNSOUND);
+        }
+    };
+    let mut code = SOUND;
+    for (account, token) in tried {
+        match token {
+            Ok(()) => writeln!(out, "account {account}: a token was had")?,
+            Err(unavailable) => {
+                writeln!(out, "account {account}: {}", cause::chain(&unavailable))?;
+                code = UNSOUND;
+            }
+        }
+    }
+    Ok(code)
 }
 
 const SOUND: u8 = 0;
@@ -93,7 +149,7 @@ mod tests {
             .into_iter()
             .collect();
         let mut out = Vec::new();
-        let code = check(file, &environment, &mut out).unwrap();
+        let code = run(file, &environment, Reach::Files, &mut out).unwrap();
         let dir = file.parent().unwrap().to_str().unwrap();
         (code, String::from_utf8(out).unwrap().replace(dir, "DIR"))
     }

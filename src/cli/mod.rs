@@ -7,6 +7,9 @@ use std::{io, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 
+use self::check::Reach;
+use crate::config::environment::Environment;
+
 /// Rejects Microsoft Partner Center transfers for internal services that hold no Partner Center
 /// credentials.
 #[derive(Debug, Parser)]
@@ -31,6 +34,9 @@ enum Command {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Also gets one token for each account.
+        #[arg(long)]
+        online: bool,
     },
 }
 
@@ -39,7 +45,11 @@ enum Command {
 pub fn run(arguments: Arguments) -> u8 {
     match arguments.command {
         Command::Serve { config } => serve::run(&config),
-        Command::Check { config } => check::run(&config, &mut io::stdout().lock()).unwrap_or(1),
+        Command::Check { config, online } => {
+            let reach = if online { Reach::Online } else { Reach::Files };
+            let environment = Environment::of_process();
+            check::run(&config, &environment, reach, &mut io::stdout().lock()).unwrap_or(1)
+        }
     }
 }
 
@@ -58,4 +68,4 @@ Exit codes:
   1  unsound; every fault is printed with its file, line and key
 
 Example:
-  partner-gateway check --config gateway.yaml";
+  partner-gateway check --config gateway.yaml --online";

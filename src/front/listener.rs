@@ -62,7 +62,7 @@ impl Listener {
     }
 
     /// Serves connections until the drain begins, then lets those that are open finish what they
-    /// have begun, for as long as `drain_timeout`.
+    /// have begun, until the drain is as old as `drain_timeout`.
     pub async fn serve<A, F>(
         self,
         tls: Option<TlsAcceptor>,
@@ -98,7 +98,8 @@ impl Listener {
             });
         }
         drop(self.socket);
-        let finished = tokio::time::timeout(drain_timeout, connections.shutdown()).await;
+        let finished =
+            tokio::time::timeout(drain.left(drain_timeout), connections.shutdown()).await;
         if finished.is_err() {
             warn!("connections were still open when the drain ran out of time");
         }

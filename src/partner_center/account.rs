@@ -115,6 +115,11 @@ impl Accounts {
         self.by_name.get(&self.default)
     }
 
+    /// Every account, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Account> {
+        self.by_name.values()
+    }
+
     /// The account that a permit is for.
     #[must_use]
     pub fn through(&self, permit: Permit<RejectTransfer>) -> Option<Way<'_>> {

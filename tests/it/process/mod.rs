@@ -1,22 +1,21 @@
-//! The program itself: what holds when it is told to stop, killed, started twice, or out of
-//! disk.
+//! The program itself: what holds when it is told to stop, killed, or started twice.
 
+mod disk;
 mod site;
 mod telling;
 
-use std::{fs, io::Write as _, time::Duration};
+use std::{fs, io::Write as _, path::PathBuf, time::Duration};
 
 use futures_util::future::join_all;
 use sandbox::{Fault, Seen, Target, Transfer};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use self::site::{Answer, Running, Site};
 use crate::harness::{
     BILLING, CUSTOMER, TRANSFER,
     journal::{Journal, segments},
-    process::within,
-    served::{ask, until},
+    served::until,
     tempdir,
 };
 
@@ -80,7 +79,7 @@ async fn has_an_intent_for_every_patch_after_a_kill() {
     };
     let (answers, ()) = tokio::join!(calling, killing);
     let ended = gateway.process.ended().await;
-    let left = whole_lines(&site);
+    let left = acknowledged(&site);
     tear_the_end(&site);
     let again = site.start().await;
     let answer = again.reject(TRANSFER).await;
@@ -122,59 +121,6 @@ async fn lets_one_process_have_the_journal() {
     );
     assert_eq!(first.reject(TRANSFER).await.status, 200);
     assert_eq!(kinds(&site.journal()), ["started", "intent", "outcome"]);
-}
-
-#[tokio::test]
-async fn refuses_when_the_disk_is_full_and_heals() {
-    let site = Site::new().await;
-    // A write beyond the bound is an error then, as on a full disk, and no signal.
-    let gateway = site.start_after("trap '' XFSZ").await;
-    let [first, second, third] = transfers(&site, "00f0", 3).try_into().unwrap();
-    assert_eq!(gateway.reject(&first).await.status, 200);
-    let seen = site.sandbox.seen().len();
-
-    // Less than a record, so that a fresh file cannot take one either.
-    gateway.process.bound_file_size("100");
-    let mut refused = Vec::new();
-    for _ in 0..20 {
-        refused.push(gateway.reject(&second).await);
-        assert_eq!(ask(gateway.admin, "/readyz").await.0, 503);
-    }
-    let seen_while_full = site.sandbox.seen().len();
-    gateway.process.bound_file_size("unlimited");
-    within(async || ask(gateway.admin, "/readyz").await.0 == 200).await;
-    let healed = [
-        gateway.reject(&second).await.status,
-        gateway.reject(&third).await.status,
-    ];
-    gateway.process.signal("TERM");
-    let ended = gateway.process.ended().await;
-
-    for answer in &refused {
-        assert_eq!(answer.status, 503, "{answer:?}");
-        assert_eq!(answer.body["code"], "audit_unavailable");
-        assert_eq!(answer.body["forwarded"], "no");
-    }
-    assert_eq!(seen_while_full, seen, "sent without a record");
-    assert_eq!(healed, [200, 200]);
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    are_summed_up(&refused, &site.journal());
-    let again = site.start().await;
-    assert_eq!(again.reject(TRANSFER).await.status, 200);
-    assert_eq!(site.journal().of_kind("outcome").len(), 4);
-}
-
-/// Checks that summary records stand for all of these answers, each for those that name it.
-fn are_summed_up(refused: &[Answer], journal: &Journal) {
-    let mut count = 0;
-    for summary in journal.of_kind("summary") {
-        let named = |answer: &&Answer| summary["id"] == answer.audit_id.as_str();
-        let naming = refused.iter().filter(named).count();
-        let counts = json!([{"code": "audit_unavailable", "count": naming}]);
-        assert_eq!(summary["counts"], counts, "{summary}");
-        count += naming;
-    }
-    assert_eq!(count, refused.len());
 }
 
 /// Lets 64 callers reject one transfer after the other until the gateway is gone, and returns the
@@ -229,14 +175,29 @@ fn announces(intent: &Value, patch: &Seen) -> bool {
         && patch.path == place
 }
 
-/// The journal without a line that a kill has cut short.
-fn whole_lines(site: &Site) -> Journal {
+/// The records that count: of each segment those below the name of the next one, and no line that
+/// was cut short.
+fn acknowledged(site: &Site) -> Journal {
     let copy = tempdir();
-    for segment in segments(&site.path("audit")) {
-        let mut text = fs::read(&segment).unwrap();
-        let end = text.iter().rposition(|byte| *byte == b'\n');
-        text.truncate(end.map_or(0, |end| end + 1));
-        fs::write(copy.path().join(segment.file_name().unwrap()), text).unwrap();
+    let segments = segments(&site.path("audit"));
+    let first = |segment: &PathBuf| -> Option<usize> {
+        let name = segment.file_stem()?.to_str()?;
+        name.strip_prefix("journal-")?.parse().ok()
+    };
+    for (index, segment) in segments.iter().enumerate() {
+        let next = segments.get(index + 1).and_then(first);
+        let count = next.map_or(usize::MAX, |next| next - first(segment).expect("name"));
+        let text = fs::read(segment).unwrap();
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let whole: Vec<_> = lines
+            .filter(|line| line.ends_with(b"\n"))
+            .take(count)
+            .collect();
+        fs::write(
+            copy.path().join(segment.file_name().unwrap()),
+            whole.concat(),
+        )
+        .unwrap();
     }
     let journal = Journal::of(copy.path());
     journal.read_on();

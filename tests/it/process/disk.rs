@@ -1,0 +1,101 @@
+//! A disk that is full: the bound that the operating system puts on the size of a file stands for it.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::{
+    acknowledged, kinds,
+    site::{Answer, Site},
+    transfers,
+};
+use crate::harness::{
+    TRANSFER,
+    journal::{Journal, segments},
+    process::within,
+    served::ask,
+};
+
+#[tokio::test]
+async fn refuses_when_the_disk_is_full_and_heals() {
+    let site = Site::new().await;
+    let gateway = site.start_after(FULL_IS_AN_ERROR).await;
+    let [first, second, third] = transfers(&site, "00f0", 3).try_into().unwrap();
+    assert_eq!(gateway.reject(&first).await.status, 200);
+    let seen = site.sandbox.seen().len();
+
+    // Less than a record, so that a fresh file cannot take one either.
+    gateway.process.bound_file_size("100");
+    let mut refused = Vec::new();
+    for _ in 0..20 {
+        refused.push(gateway.reject(&second).await);
+        assert_eq!(ask(gateway.admin, "/readyz").await.0, 503);
+    }
+    let seen_while_full = site.sandbox.seen().len();
+    gateway.process.bound_file_size("unlimited");
+    within(async || ask(gateway.admin, "/readyz").await.0 == 200).await;
+    let healed = [
+        gateway.reject(&second).await.status,
+        gateway.reject(&third).await.status,
+    ];
+    gateway.process.signal("TERM");
+    let ended = gateway.process.ended().await;
+
+    for answer in &refused {
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert_eq!(answer.body["code"], "audit_unavailable");
+        assert_eq!(answer.body["forwarded"], "no");
+    }
+    assert_eq!(seen_while_full, seen, "sent without a record");
+    assert_eq!(healed, [200, 200]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    are_summed_up(&refused, &site.journal());
+    let again = site.start().await;
+    assert_eq!(again.reject(TRANSFER).await.status, 200);
+    assert_eq!(site.journal().of_kind("outcome").len(), 4);
+}
+
+#[tokio::test]
+async fn goes_on_behind_a_record_that_a_full_disk_cut_short() {
+    let site = Site::new().await;
+    let gateway = site.start_after(FULL_IS_AN_ERROR).await;
+    let segment = segments(&site.path("audit")).remove(0);
+    let length = || fs::metadata(&segment).unwrap().len();
+    let whole = length();
+
+    // Room for the beginning of a record, whether in this segment or in a fresh one.
+    let bound = whole + 100;
+    gateway.process.bound_file_size(&bound.to_string());
+    let refused = gateway.reject(TRANSFER).await;
+    let sent = site.sandbox.seen().len();
+    gateway.process.bound_file_size("unlimited");
+    let healed = gateway.reject(TRANSFER).await;
+    drop(gateway);
+    let again = site.start().await;
+    let repeated = again.reject(TRANSFER).await;
+
+    assert_eq!((refused.status, sent), (503, 0), "{refused:?}");
+    assert_eq!((healed.status, repeated.status), (200, 400));
+    assert_eq!(length(), bound, "no record was cut short");
+    let journal = acknowledged(&site);
+    are_summed_up(&[refused], &journal);
+    let first_run = ["started", "summary", "intent", "outcome"];
+    let second_run = ["started", "intent", "outcome"];
+    assert_eq!(kinds(&journal), [&first_run[..], &second_run].concat());
+}
+
+/// Checks that summary records stand for all of these answers, each for those that name it.
+fn are_summed_up(refused: &[Answer], journal: &Journal) {
+    let mut count = 0;
+    for summary in journal.of_kind("summary") {
+        let named = |answer: &&Answer| summary["id"] == answer.audit_id.as_str();
+        let naming = refused.iter().filter(named).count();
+        let counts = json!([{"code": "audit_unavailable", "count": naming}]);
+        assert_eq!(summary["counts"], counts, "{summary}");
+        count += naming;
+    }
+    assert_eq!(count, refused.len());
+}
+
+/// A write beyond the bound is an error then, and no signal.
+const FULL_IS_AN_ERROR: &str = "trap '' XFSZ";

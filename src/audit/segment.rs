@@ -18,8 +18,7 @@ impl Segment {
     /// Creates the segment that begins with record `first`, durably.
     ///
     /// A file of the same name can only be left from a failed attempt none of whose records was ever
-    /// acknowledged; it is put aside under `void/`, because a descriptor that failed once is not trusted
-    /// again.
+    /// acknowledged; it is removed, because a descriptor that failed once is not trusted again.
     ///
     /// # Errors
     ///
@@ -27,7 +26,7 @@ impl Segment {
     pub fn create(dir: &Path, first: u64) -> io::Result<Self> {
         let path = dir.join(file_name(first));
         if path.exists() {
-            put_aside(dir, &path)?;
+            fs::remove_file(&path)?;
         }
         let file = OpenOptions::new()
             .append(true)
@@ -106,14 +105,6 @@ pub fn make_directory(dir: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(PRIVATE_DIRECTORY)
         .create(dir)
-}
-
-fn put_aside(dir: &Path, path: &Path) -> io::Result<()> {
-    let void = dir.join("void");
-    make_directory(&void)?;
-    let name = path.file_name().unwrap_or_else(|| OsStr::new("segment"));
-    let unique = uuid::Uuid::now_v7().to_string();
-    fs::rename(path, void.join(format!("{}.{unique}", name.display())))
 }
 
 fn file_name(first: u64) -> String {

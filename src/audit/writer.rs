@@ -49,6 +49,13 @@ pub(in crate::audit) struct Writer {
     unsynced_since: Option<Instant>,
 }
 
+/// What a batch put on the disk.
+#[derive(Clone, Copy, Debug)]
+enum Wrote {
+    Nothing,
+    Records,
+}
+
 type Waiting = oneshot::Sender<Result<(), Unwritable>>;
 
 impl Writer {
@@ -76,8 +83,13 @@ impl Writer {
     /// Writes a batch and tells everyone who waits for it.
     fn commit(&mut self, drafts: &[Draft], waiting: Vec<Waiting>, probed: bool) {
         let written = self.write(drafts, probed);
-        self.board.healthy.store(written.is_ok(), Ordering::Release);
-        let told = written.map_err(|error| {
+        match written {
+            // An empty segment takes no room, so it says nothing about a disk that was full.
+            Ok(Wrote::Nothing) => {}
+            Ok(Wrote::Records) => self.board.healthy.store(true, Ordering::Release),
+            Err(_) => self.board.healthy.store(false, Ordering::Release),
+        }
+        let told = written.map(drop).map_err(|error| {
             error!(error = %error, "audit journal not writable");
             Unwritable::new(error)
         });
@@ -87,7 +99,8 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, drafts: &[Draft], probed: bool) -> io::Result<()> {
+    fn write(&mut self, drafts: &[Draft], probed: bool) -> io::Result<Wrote> {
+        let before = self.head.seq();
         let healing = self.segment.is_none();
         self.summary = self.summary.take().or_else(|| self.board.take_summary());
         let mut segment = match self.segment.take() {
@@ -106,13 +119,14 @@ impl Writer {
         self.segment = Some(segment);
         self.head = head;
         self.summary = None;
-        if healing {
-            info!(
-                audit.seq = head.seq(),
-                "audit journal goes on in a new segment"
-            );
+        if healing && before > 0 {
+            info!(audit.seq = before, "audit journal goes on in a new segment");
         }
-        Ok(())
+        Ok(if lines.is_empty() {
+            Wrote::Nothing
+        } else {
+            Wrote::Records
+        })
     }
 
     /// Numbers and chains the summary that is due and the drafts, from the last acknowledged record on.

@@ -76,8 +76,10 @@ impl std::error::Error for Faults {}
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.faults.len() == 1 { "" } else { "s" };
-        write!(f, "{}: {} fault{plural}", self.file, self.faults.len())?;
+        if let [only] = self.faults.as_slice() {
+            return write!(f, "{only}");
+        }
+        write!(f, "{}: {} faults", self.file, self.faults.len())?;
         self.faults
             .iter()
             .try_for_each(|fault| write!(f, "\n{fault}"))

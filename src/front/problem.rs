@@ -248,3 +248,163 @@ const AUDIT_RETRY: Duration = Duration::from_secs(5);
 
 /// Another replica may have room at once.
 const SOON: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_the_table_of_the_contract() {
+        let line = |problem: &Problem| {
+            let Row {
+                status,
+                code,
+                outcome,
+                forwarded,
+                ..
+            } = problem.row();
+            let (outcome, forwarded) = (outcome.as_str(), forwarded.as_str());
+            let wait = problem
+                .retry_after()
+                .map_or(String::new(), |wait| format!(" {wait:?}"));
+            format!("{} {code} {outcome} {forwarded}{wait}", status.as_u16())
+        };
+        let table: Vec<String> = every().iter().map(line).collect();
+
+        insta::assert_snapshot!(table.join("\n"), @"
+        404 not_found refused no
+        405 method_not_allowed refused no
+        408 request_timeout refused no
+        413 body_too_large refused no
+        401 unauthenticated refused no
+        400 invalid_request refused no
+        400 invalid_customer_id refused no
+        400 invalid_transfer_id refused no
+        400 invalid_header refused no
+        400 invalid_body refused no
+        415 unsupported_media_type refused no
+        403 policy_denied refused no
+        403 account_forbidden refused no
+        429 rate_limited refused no 7s
+        409 idempotency_in_progress refused no
+        422 idempotency_mismatch refused no
+        503 token_unavailable failed no 7s
+        503 audit_unavailable refused no 5s
+        503 overloaded refused no 1s
+        503 draining refused no 1s
+        503 circuit_open refused no 7s
+        502 upstream_unreachable failed no
+        502 upstream_invalid failed unknown
+        502 upstream_unauthorized failed yes
+        502 upstream_unconfirmed failed yes
+        504 upstream_timeout failed no
+        504 upstream_timeout failed yes
+        504 upstream_timeout failed unknown
+        502 audit_incomplete failed no
+        502 audit_incomplete failed yes
+        502 audit_incomplete failed unknown
+        500 internal failed no
+        500 internal failed yes
+        500 internal failed unknown
+        ");
+    }
+
+    #[test]
+    fn tells_every_503_to_come_again_and_that_nothing_was_sent() {
+        for problem in every() {
+            let row = problem.row();
+            let again = matches!(row.status.as_u16(), 429 | 503);
+            assert_eq!(problem.retry_after().is_some(), again, "{problem:?}");
+            assert!(!again || row.forwarded == Forwarded::No, "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn gives_each_problem_a_row_and_a_code_of_its_own() {
+        let mut places: Vec<usize> = every().iter().map(place).collect();
+        places.dedup();
+        let codes: std::collections::BTreeSet<_> = every().iter().map(|it| it.row().code).collect();
+
+        assert_eq!(
+            places,
+            (0..PROBLEMS).collect::<Vec<_>>(),
+            "every() lacks a problem"
+        );
+        assert_eq!(codes.len(), PROBLEMS);
+    }
+
+    /// Every problem, in the order of [`place`]; those with a fate once for each.
+    fn every() -> Vec<Problem> {
+        let words = || "words".to_owned();
+        let retry_after = Duration::from_secs(7);
+        let mut every = vec![
+            Problem::NotFound,
+            Problem::MethodNotAllowed { allow: "POST" },
+            Problem::RequestTimeout,
+            Problem::BodyTooLarge { limit_bytes: 4096 },
+            Problem::Unauthenticated(Unidentified::Missing),
+            Problem::InvalidRequest(words()),
+            Problem::InvalidCustomerId(words()),
+            Problem::InvalidTransferId(words()),
+            Problem::InvalidHeader(words()),
+            Problem::InvalidBody(words()),
+            Problem::UnsupportedMediaType(words()),
+            Problem::PolicyDenied,
+            Problem::AccountForbidden,
+            Problem::RateLimited { retry_after },
+            Problem::IdempotencyInProgress,
+            Problem::IdempotencyMismatch,
+            Problem::TokenUnavailable { retry_after },
+            Problem::AuditUnavailable,
+            Problem::Overloaded,
+            Problem::Draining,
+            Problem::CircuitOpen { retry_after },
+            Problem::UpstreamUnreachable,
+            Problem::UpstreamInvalid,
+            Problem::UpstreamUnauthorized(ErrorBody::default()),
+            Problem::UpstreamUnconfirmed,
+        ];
+        let fates = [Forwarded::No, Forwarded::Yes, Forwarded::Unknown];
+        every.extend(fates.map(|forwarded| Problem::UpstreamTimeout { forwarded }));
+        every.extend(fates.map(|forwarded| Problem::AuditIncomplete { forwarded }));
+        every.extend(fates.map(|forwarded| Problem::Internal { forwarded }));
+        every
+    }
+
+    /// A new problem does not compile until it has its place here; then [`every`] must hold it, too.
+    fn place(problem: &Problem) -> usize {
+        match problem {
+            Problem::NotFound => 0,
+            Problem::MethodNotAllowed { .. } => 1,
+            Problem::RequestTimeout => 2,
+            Problem::BodyTooLarge { .. } => 3,
+            Problem::Unauthenticated(_) => 4,
+            Problem::InvalidRequest(_) => 5,
+            Problem::InvalidCustomerId(_) => 6,
+            Problem::InvalidTransferId(_) => 7,
+            Problem::InvalidHeader(_) => 8,
+            Problem::InvalidBody(_) => 9,
+            Problem::UnsupportedMediaType(_) => 10,
+            Problem::PolicyDenied => 11,
+            Problem::AccountForbidden => 12,
+            Problem::RateLimited { .. } => 13,
+            Problem::IdempotencyInProgress => 14,
+            Problem::IdempotencyMismatch => 15,
+            Problem::TokenUnavailable { .. } => 16,
+            Problem::AuditUnavailable => 17,
+            Problem::Overloaded => 18,
+            Problem::Draining => 19,
+            Problem::CircuitOpen { .. } => 20,
+            Problem::UpstreamUnreachable => 21,
+            Problem::UpstreamInvalid => 22,
+            Problem::UpstreamUnauthorized(_) => 23,
+            Problem::UpstreamUnconfirmed => 24,
+            Problem::UpstreamTimeout { .. } => 25,
+            Problem::AuditIncomplete { .. } => 26,
+            Problem::Internal { .. } => 27,
+        }
+    }
+
+    /// One more than the last place.
+    const PROBLEMS: usize = 28;
+}

@@ -5,7 +5,7 @@
 
 pub mod bound;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tracing::{error, info};
 
@@ -178,8 +178,19 @@ impl Gateway {
             .tasks
             .finish(self.drain.left(self.server.drain_timeout))
             .await;
-        if let Err(unwritable) = self.transfers.journal.stop().await {
-            error!(error = %cause::chain(&unwritable), "last audit record not written");
+        let closing = async {
+            match finished {
+                Ok(()) => self.transfers.journal.stop().await,
+                // What is cut off may still write, so this run has no last record.
+                Err(Cut { .. }) => self.transfers.journal.settle().await,
+            }
+        };
+        match tokio::time::timeout(LAST_RECORD, closing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(unwritable)) => {
+                error!(error = %cause::chain(&unwritable), "last audit record not written");
+            }
+            Err(_) => error!("last audit record not written in time"),
         }
         finished
     }
@@ -228,3 +239,6 @@ fn accounts(
     }
     Ok(Accounts::new(accounts, &config.default_account))
 }
+
+/// A disk that takes longer hangs, and the process must end all the same.
+const LAST_RECORD: Duration = Duration::from_secs(5);

@@ -48,22 +48,6 @@ pub struct JournalId(Uuid);
 #[error("not a GUID of 8-4-4-4-12 hexadecimal digits, or all zero")]
 pub struct NotAGuid;
 
-impl CustomerId {
-    /// The GUID itself.
-    #[must_use]
-    pub fn as_uuid(&self) -> &Uuid {
-        &self.0
-    }
-}
-
-impl TransferId {
-    /// The GUID itself.
-    #[must_use]
-    pub fn as_uuid(&self) -> &Uuid {
-        &self.0
-    }
-}
-
 impl CorrelationId {
     /// Draws a fresh random one.
     #[must_use]

@@ -41,14 +41,19 @@ impl Tasks {
         self.0.spawn(future)
     }
 
+    /// Waits until no task is running; more may be spawned while and after it waits.
+    pub async fn idle(&self) {
+        self.0.close();
+        self.0.wait().await;
+    }
+
     /// Waits for all tasks, for so long.
     ///
     /// # Errors
     ///
     /// When tasks are still running then.
     pub async fn finish(&self, within: Duration) -> Result<(), Cut> {
-        self.0.close();
-        tokio::time::timeout(within, self.0.wait())
+        tokio::time::timeout(within, self.idle())
             .await
             .map_err(|_| Cut {
                 under_way: self.0.len(),

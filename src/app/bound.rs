@@ -12,7 +12,7 @@ use crate::{
         stack,
         tls::{self, TlsError},
     },
-    shutdown::{Cut, Drain},
+    shutdown::{Cut, Drain, Tasks},
 };
 
 /// The gateway with its sockets.
@@ -122,7 +122,7 @@ impl Bound {
         let stack = gateway.stack();
         let admin = gateway.admin.clone();
         let gone = Drain::default();
-        let limit = gateway.server.drain_timeout;
+        let drain_timeout = gateway.server.drain_timeout;
         let operating = operators.serve(
             None,
             move |request, _| {
@@ -130,13 +130,13 @@ impl Bound {
                 async move { admin.answer(&request.into_parts().0).await }
             },
             gone.clone(),
-            PARTING,
+            async { tokio::time::sleep(PARTING).await },
         );
         let calling = callers.serve(
             tls,
             move |request, peer| stack::answer(stack.clone(), Arrival::over_wire(request, peer)),
             gateway.drain.clone(),
-            limit,
+            no_more_calls(gateway.tasks.clone(), gateway.drain.clone(), drain_timeout),
         );
         let working = async {
             tokio::join!(calling, async {
@@ -155,6 +155,15 @@ impl Bound {
     }
 }
 
+/// Ends when no call is under way and connections had a moment to close, or when the drain is over.
+async fn no_more_calls(tasks: Tasks, drain: Drain, drain_timeout: Duration) {
+    let parting = async {
+        tasks.idle().await;
+        tokio::time::sleep(PARTING).await;
+    };
+    drop(tokio::time::timeout(drain.left(drain_timeout), parting).await);
+}
+
 async fn bind(
     address: SocketAddr,
     key: &'static str,
@@ -169,7 +178,7 @@ async fn bind(
         })
 }
 
-/// How long a probe that is under way at the very end may take.
+/// How long connections may take to close once no call is under way on them.
 const PARTING: Duration = Duration::from_secs(1);
 
 /// Probes, scrapes and a few people.

@@ -85,7 +85,6 @@ struct Unrecorded {
 
 #[derive(Debug)]
 struct Shared {
-    id: JournalId,
     board: Arc<Board>,
     jobs: mpsc::Sender<Job>,
     _lock: File,
@@ -117,7 +116,6 @@ impl Journal {
         let boot = board.boot;
         let jobs = spawn(settings, id, head, segment, Arc::clone(&board), clock)?;
         let journal = Self(Arc::new(Shared {
-            id,
             board,
             jobs,
             _lock: lock,
@@ -185,7 +183,11 @@ impl Journal {
     }
 
     /// Waits until everything handed in so far is on the disk, whatever the durability.
-    async fn settle(&self) -> Result<(), Unwritable> {
+    ///
+    /// # Errors
+    ///
+    /// When it could not be written.
+    pub async fn settle(&self) -> Result<(), Unwritable> {
         let (done, waiting) = oneshot::channel();
         self.0.jobs.send(Job::Probe(done)).map_err(|_| gone())?;
         waiting.await.unwrap_or_else(|_| Err(gone()))
@@ -195,12 +197,6 @@ impl Journal {
     #[must_use]
     pub fn boot(&self) -> BootId {
         self.0.board.boot
-    }
-
-    /// The journal's identity.
-    #[must_use]
-    pub fn id(&self) -> JournalId {
-        self.0.id
     }
 }
 

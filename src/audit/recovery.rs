@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use uuid::Uuid;
+
 use crate::{
     audit::{
         chain::{Break, Head, LineHash},
@@ -81,8 +83,8 @@ pub enum OpenError {
 pub fn open(dir: &Path) -> Result<Opened, OpenError> {
     make_directory(dir).map_err(at(dir))?;
     let lock = lock(dir)?;
-    let id = identity(dir)?;
     let segments = segment::list(dir).map_err(at(dir))?;
+    let id = identity(dir, segments.is_empty())?;
     let mut head = Head::GENESIS;
     let mut cut = None;
     for (index, (first, path)) in segments.iter().enumerate() {
@@ -146,7 +148,9 @@ fn read(path: &Path, first: u64, next: Option<u64>, mut head: Head) -> Result<Re
         };
         match followed {
             Ok(followed) => head = followed,
-            Err(_) if next.is_none() && is_torn_tail(&mut lines).map_err(at(path))? => {
+            Err(Break::NotARecord { .. })
+                if next.is_none() && is_torn_tail(&mut lines).map_err(at(path))? =>
+            {
                 return Ok(Reading::Torn { head, offset });
             }
             Err(source) => {
@@ -161,7 +165,8 @@ fn read(path: &Path, first: u64, next: Option<u64>, mut head: Head) -> Result<Re
     }
 }
 
-/// A bad line is a torn tail only where no good record comes after it.
+/// A line that is no record is a torn tail only where no record comes after it. A record that does not
+/// follow the one before it is never a torn tail: a crash cannot make one.
 fn is_torn_tail(rest: &mut BufReader<File>) -> io::Result<bool> {
     let mut line = Vec::new();
     while rest.read_until(b'\n', &mut line)? > 0 {
@@ -183,10 +188,10 @@ fn cut_off(dir: &Path, path: &Path, offset: u64) -> io::Result<Cut> {
     let sha256 = LineHash::of(&tail).to_string();
     let kept = dir.join("cut");
     make_directory(&kept)?;
-    let name = format!(
-        "{}.{offset}",
-        path.file_name().unwrap_or_default().display()
-    );
+    sync_directory(dir)?;
+    let segment = path.file_name().unwrap_or_default();
+    // The same place can be torn twice, and each tail is evidence.
+    let name = format!("{}.{offset}.{}", segment.display(), Uuid::now_v7());
     write_durably(&kept, &name, &tail)?;
     file.set_len(offset)?;
     file.sync_all()?;
@@ -216,18 +221,19 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn identity(dir: &Path) -> Result<JournalId, OpenError> {
+fn identity(dir: &Path, is_new: bool) -> Result<JournalId, OpenError> {
     let path = dir.join("journal.id");
     match fs::read_to_string(&path) {
         Ok(text) => text
             .trim()
             .parse()
             .map_err(|_| OpenError::Identity { path }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_new => {
             let id = JournalId::random();
             write_durably(dir, "journal.id", format!("{id}\n").as_bytes()).map_err(at(&path))?;
             Ok(id)
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::Identity { path }),
         Err(source) => Err(OpenError::Io { path, source }),
     }
 }

@@ -169,12 +169,6 @@ impl Facts {
             .or_else(|| upstream.attempts.last().map(|attempt| attempt.request))
     }
 
-    /// Whether an attempt has begun and nobody knows how it ended.
-    #[must_use]
-    pub fn is_cut_short(&self) -> bool {
-        self.state().under_way.is_some()
-    }
-
     fn state(&self) -> MutexGuard<'_, Upstream> {
         self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
     }

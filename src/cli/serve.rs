@@ -45,11 +45,12 @@ fn start(path: &Path) -> Result<Result<(), Cut>, Fault> {
         .enable_all()
         .build()?;
     let served = runtime.block_on(async {
-        let stop = shutdown::asked_to_stop()?;
         let bound = Gateway::build(config, Surroundings::real())
             .await?
             .bind()
             .await?;
+        // Before this a signal ends the process at once, however long the journal takes to read.
+        let stop = shutdown::asked_to_stop()?;
         info!(address = %bound.address()?, "serving callers");
         info!(address = %bound.admin_address()?, "serving operators");
         let drain = bound.drain();

@@ -19,6 +19,7 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::shutdown::Drain;
@@ -62,13 +63,13 @@ impl Listener {
     }
 
     /// Serves connections until the drain begins, then lets those that are open finish what they
-    /// have begun, until the drain is as old as `drain_timeout`.
+    /// have begun, until `cutoff`, which is polled from then on.
     pub async fn serve<A, F>(
         self,
         tls: Option<TlsAcceptor>,
         answer: A,
         drain: Drain,
-        drain_timeout: Duration,
+        cutoff: impl Future<Output = ()>,
     ) where
         A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
@@ -98,10 +99,9 @@ impl Listener {
             });
         }
         drop(self.socket);
-        let finished =
-            tokio::time::timeout(drain.left(drain_timeout), connections.shutdown()).await;
-        if finished.is_err() {
-            warn!("connections were still open when the drain ran out of time");
+        tokio::select! {
+            () = connections.shutdown() => {}
+            () = cutoff => warn!("connections were still open at the end of the drain"),
         }
     }
 
@@ -162,7 +162,12 @@ impl Connection {
         A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
     {
-        let service = service_fn(move |request| answer(request, peer));
+        let begun = CancellationToken::new();
+        let heard = begun.clone();
+        let service = service_fn(move |request| {
+            heard.cancel();
+            answer(request, peer)
+        });
         let mut server = auto::Builder::new(TokioExecutor::new());
         server
             .http1()
@@ -180,9 +185,22 @@ impl Connection {
         let connection = server
             .serve_connection(TokioIo::new(stream), service)
             .into_owned();
-        if let Err(error) = self.watcher.watch(connection).await {
-            debug!(error = %error, address = %peer, "connection ended early");
+        tokio::select! {
+            ended = self.watcher.watch(connection) => if let Err(error) = ended {
+                debug!(error = %error, address = %peer, "connection ended early");
+            },
+            () = silence(&begun, self.limits.header_timeout) => {
+                debug!(address = %peer, "connection without a request in time");
+            }
         }
+    }
+}
+
+/// Ends when no request has come in time; the server's own clock starts only with the first bytes that
+/// tell which version of HTTP they are.
+async fn silence(begun: &CancellationToken, limit: Duration) {
+    if tokio::time::timeout(limit, begun.cancelled()).await.is_ok() {
+        std::future::pending::<()>().await;
     }
 }
 

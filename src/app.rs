@@ -155,6 +155,12 @@ impl Gateway {
         self.stack.clone()
     }
 
+    /// Tells the gateway to leave, or whether it was told.
+    #[must_use]
+    pub fn drain(&self) -> Drain {
+        self.drain.clone()
+    }
+
     /// The service of the operator listener.
     #[must_use]
     pub fn admin(&self) -> &Admin {

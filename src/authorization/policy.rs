@@ -26,6 +26,9 @@ pub struct Policy {
 /// Policy says no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
+    /// No rule names the caller.
+    #[error("no rule names the caller")]
+    Stranger,
     /// No rule grants this operation on this customer.
     #[error("no rule grants this")]
     Operation,
@@ -80,8 +83,8 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`Denial::Account`] where no rule of the caller's names the account, else
-    /// [`Denial::Operation`] where none grants the rest.
+    /// [`Denial::Stranger`] where no rule names the caller, [`Denial::Account`] where none of the
+    /// caller's names the account, else [`Denial::Operation`] where none grants the rest.
     pub fn permit<C: Command>(
         &self,
         caller: &Caller,
@@ -93,7 +96,10 @@ impl Policy {
             .iter()
             .filter(|rule| rule.accounts.contains(&**account))
             .collect();
-        if through.is_empty() && !rules.is_empty() {
+        if rules.is_empty() {
+            return Err(Denial::Stranger);
+        }
+        if through.is_empty() {
             return Err(Denial::Account);
         }
         through
@@ -133,7 +139,7 @@ impl Rule {
     }
 }
 
-/// Hashes the rules with every part's length before it, so that no two policies look alike.
+/// Hashes the rules with every part's length before it and every list's end behind it, so that no two policies look alike.
 fn hash(rules: &[RuleSettings]) -> Box<str> {
     let mut context = Context::new(&SHA256);
     let mut put = |part: &str| {
@@ -142,12 +148,13 @@ fn hash(rules: &[RuleSettings]) -> Box<str> {
     };
     for rule in rules {
         put(&rule.name);
-        for part in rule.principals.iter().chain(&rule.accounts) {
-            put(part);
-        }
-        for operation in &rule.operations {
-            put(operation.as_str());
-        }
+        // No part is empty, so an empty one ends each list.
+        rule.principals.iter().for_each(|principal| put(principal));
+        put("");
+        rule.accounts.iter().for_each(|account| put(account));
+        put("");
+        rule.operations.iter().for_each(|it| put(it.as_str()));
+        put("");
         match &rule.customers {
             Customers::Any => put("*"),
             Customers::These(these) => these.iter().for_each(|id| put(&id.to_string())),
@@ -204,9 +211,9 @@ mod tests {
 
     #[test]
     fn denies_by_default() {
-        assert_eq!(decide(vec![], CUSTOMER, "contoso"), Err(Denial::Operation));
+        assert_eq!(decide(vec![], CUSTOMER, "contoso"), Err(Denial::Stranger));
         let others = vec![rule("r", "anonymous2", Customers::Any)];
-        assert_eq!(decide(others, CUSTOMER, "contoso"), Err(Denial::Operation));
+        assert_eq!(decide(others, CUSTOMER, "contoso"), Err(Denial::Stranger));
     }
 
     #[test]
@@ -251,7 +258,18 @@ mod tests {
         let one = hash(vec![rule("a", "bc", Customers::Any)]);
         let two = hash(vec![rule("ab", "c", Customers::Any)]);
 
+        let grants = |principals: &[&str], accounts: &[&str]| {
+            let mut rule = rule("a", "x", Customers::Any);
+            rule.principals = principals.iter().map(|&it| it.to_owned()).collect();
+            rule.accounts = accounts.iter().map(|&it| it.to_owned()).collect();
+            hash(vec![rule])
+        };
+
         assert_eq!(one.len(), 16);
         assert_ne!(one, two);
+        assert_ne!(
+            grants(&["alice"], &["black", "contoso"]),
+            grants(&["alice", "black"], &["contoso"])
+        );
     }
 }

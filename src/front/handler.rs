@@ -11,6 +11,7 @@ use std::{
 use tower::Service;
 
 use crate::{
+    command::{Command as _, RejectTransfer},
     front::{
         exchange::Exchange,
         problem::{Forwarded, Problem},
@@ -75,8 +76,12 @@ impl Within {
             trail,
             bad_correlation,
         } = exchange;
+        let too_late = self.drain.has_begun();
         let Route::Reject { customer, transfer } = route::find(&head)?;
         let facts = trail.facts();
+        facts
+            .operation
+            .get_or_init(|| RejectTransfer::OPERATION.as_str());
         if let Ok(id) = customer.parse() {
             facts.customer.get_or_init(|| id);
         }
@@ -87,10 +92,8 @@ impl Within {
         let request = RejectRequest {
             credential: reading::credential(&head.headers),
             arguments: reading::arguments(&head, (customer, transfer), bad_correlation, &body),
+            too_late,
         };
-        if self.drain.has_begun() {
-            return Err(Problem::Draining);
-        }
         let verdict = self.transfers.reject(request, &trail).await?;
         reply(verdict)
     }
@@ -133,6 +136,7 @@ impl From<Refusal> for Problem {
             Refusal::Malformed(malformed) => malformed.into(),
             Refusal::Account => Self::AccountForbidden,
             Refusal::Denied => Self::PolicyDenied,
+            Refusal::Leaving => Self::Draining,
             Refusal::Unwritable(_) => Self::AuditUnavailable,
         }
     }

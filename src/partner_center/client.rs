@@ -54,6 +54,8 @@ impl Way<'_> {
             Ended::Whole(answer) => trip.judge(answer),
             Ended::Broken(verdict) => verdict,
             Ended::Refused(error) if wire::no_token_will_do(StatusCode::UNAUTHORIZED, &error) => {
+                // Once a person has mended it, the next call must not show the old token again.
+                trip.way.account.tokens().invalidate(&token);
                 Verdict::Unauthorized(error)
             }
             Ended::Refused(error) => trip.once_more(second, &token, error).await,
@@ -145,6 +147,9 @@ impl Trip<'_> {
     }
 
     fn judge(&self, answer: Answer) -> Verdict {
+        if !FINAL.contains(&answer.status.as_u16()) {
+            return Verdict::Invalid;
+        }
         if answer.status != StatusCode::OK {
             return Verdict::Answered(answer);
         }
@@ -167,3 +172,6 @@ fn broken(error: &HttpError) -> (Verdict, &'static str) {
         HttpError::TooLarge { .. } => (Verdict::Invalid, "too_large"),
     }
 }
+
+/// The statuses that end an exchange; 101, for one, would hand the connection over to who knows what.
+const FINAL: std::ops::RangeInclusive<u16> = 200..=599;

@@ -10,7 +10,6 @@ use crate::{
     },
     authorization::policy::{Denial, Policy},
     clock::SharedClock,
-    command::{Command as _, RejectTransfer},
     identity::{Identity, Unidentified},
     ids::RequestId,
     partner_center::{
@@ -50,6 +49,9 @@ pub enum Refusal {
     /// Policy says no.
     #[error("policy does not allow it")]
     Denied,
+    /// The call came after the gateway was told to leave.
+    #[error("the gateway is leaving")]
+    Leaving,
     /// It could not be written down.
     #[error("the intent could not be written down")]
     Unwritable(#[from] Unwritable),
@@ -68,10 +70,6 @@ impl Transfers {
     /// that no caller can drop.
     pub async fn reject(&self, request: RejectRequest, trail: &Trail) -> Result<Verdict, Refusal> {
         let facts = trail.facts();
-        facts
-            .operation
-            .get_or_init(|| RejectTransfer::OPERATION.as_str());
-
         let caller = self.identity.identify(&request.credential)?;
         facts.caller.get_or_init(|| Who {
             principal: Arc::clone(caller.principal()),
@@ -87,8 +85,20 @@ impl Transfers {
         facts.policy.get_or_init(|| self.policy.hash().into());
         let name = self.accounts.name(arguments.account.as_deref());
         let name = name.ok_or(Refusal::Account)?;
-        let permit = self.policy.permit(&caller, arguments.command, name)?;
+        let named = arguments.account.is_some();
+        let permit = self
+            .policy
+            .permit(&caller, arguments.command, name)
+            .map_err(|denial| match denial {
+                // Who names an account must not learn whether there is one of that name.
+                Denial::Stranger if named => Refusal::Account,
+                Denial::Stranger | Denial::Operation => Refusal::Denied,
+                Denial::Account => Refusal::Account,
+            })?;
         facts.rule.get_or_init(|| Arc::clone(permit.rule()));
+        if request.too_late {
+            return Err(Refusal::Leaving);
+        }
         let way = self.accounts.through(permit).ok_or(Refusal::Account)?;
         facts.account.get_or_init(|| Through {
             account: Arc::clone(way.account().name()),
@@ -104,15 +114,6 @@ impl Transfers {
         self.journal.append(intent).await?;
 
         Ok(way.reject(&plan, &self.clock, &Noting(trail)).await)
-    }
-}
-
-impl From<Denial> for Refusal {
-    fn from(denial: Denial) -> Self {
-        match denial {
-            Denial::Operation => Self::Denied,
-            Denial::Account => Self::Account,
-        }
     }
 }
 

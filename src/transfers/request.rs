@@ -11,6 +11,8 @@ pub struct RejectRequest {
     pub credential: Credential,
     /// What the caller wants.
     pub arguments: Result<Arguments, Malformed>,
+    /// Whether the call came after the gateway was told to leave.
+    pub too_late: bool,
 }
 
 /// What the caller wants, parsed.

@@ -143,6 +143,13 @@ async fn refuses_to_start_on_damage_that_is_no_torn_tail() {
         whole.replacen("billing", "drillin", 1),
         without(3),
         without(0),
+        without(lines.len() - 2),
+        lines
+            .join("\n")
+            .replace("\"kind\":\"stopped\"", "\"kind\":\"started\"")
+            + "\n"
+            + lines[0]
+            + "\n",
         swapped.join("\n") + "\n",
         whole.replacen('{', "x", 1),
     ] {

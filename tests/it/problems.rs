@@ -332,6 +332,37 @@ async fn sheds_what_is_over_the_limit_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn turns_late_calls_away_once_it_knows_who_calls() {
+    let world = World::new().await;
+    world.gateway.drain().begin();
+
+    let late = world.reject().send().await;
+    let unknown = world.reject().without("authorization").send().await;
+
+    late.is_problem(503, "draining", "no");
+    assert_eq!(late.header("gateway-outcome"), Some("refused"));
+    unknown.is_problem(401, "unauthenticated", "no");
+    nothing_was_sent(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_a_call_that_panics() {
+    let world = World::with(|config| {
+        let account = config.accounts.first_mut().unwrap();
+        // The harness's network panics on a host that it does not know.
+        account.api = "https://elsewhere.test".parse().unwrap();
+    })
+    .await;
+
+    let answer = world.reject().send().await;
+
+    answer.is_problem(500, "internal", "unknown");
+    assert_eq!(answer.header("gateway-outcome"), Some("failed"));
+    assert_eq!(answer.record["attempts"][0]["error"], "cut_short");
+    assert_eq!(world.journal().of_kind("intent").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn never_shows_a_credential_in_an_answer() {
     let world = World::new().await;
 

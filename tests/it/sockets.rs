@@ -292,6 +292,25 @@ async fn is_ready_once_a_token_was_had_and_stays_so_through_an_outage() {
 }
 
 #[tokio::test]
+async fn keeps_no_place_for_a_connection_that_stays_silent() {
+    let served =
+        Served::with(|config| config.server.header_timeout = Duration::from_millis(200)).await;
+
+    for beginning in [
+        &b""[..],
+        b"P",
+        b"PRI * HTTP/2.0\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        for address in [served.address, served.admin] {
+            converse(address, beginning).await;
+        }
+    }
+
+    assert!(served.sandbox.seen().is_empty());
+}
+
+#[tokio::test]
 async fn lets_calls_under_way_end_before_it_leaves() -> io::Result<()> {
     let served = Served::new().await;
     until(|| !served.sandbox.token_requests().is_empty()).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandbox::{Fault, Target};
 use serde_json::Value;
 
-use crate::harness::{CUSTOMER, TRANSFER, World, call::Answer};
+use crate::harness::{CUSTOMER, TRANSFER, World, call::Answer, while_time_passes};
 
 /// Sends one call while the next request upstream meets this fault.
 async fn meeting(fault: Fault) -> (World, Answer) {
@@ -278,4 +278,37 @@ async fn takes_an_answer_as_large_as_allowed() {
     let (_, answer) = meeting(status(400, &"x".repeat(1024 * 1024))).await;
 
     assert_eq!((answer.status, answer.body.len()), (400, 1024 * 1024));
+}
+
+#[tokio::test(start_paused = true)]
+async fn cuts_a_call_that_outlasts_every_deadline() {
+    let world = World::with(|config| config.server.deadline = Duration::from_secs(10)).await;
+    world.sandbox.push_fault(Target::PartnerCenter, Fault::Hang);
+
+    let answer = while_time_passes(world.reject().send()).await;
+
+    answer.is_problem(504, "upstream_timeout", "unknown");
+    let tried = attempts(&answer);
+    assert_eq!((tried.len(), &tried[0]["error"]), (1, &"cut_short".into()));
+    assert_eq!(world.sandbox.seen().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hands_no_connection_over() {
+    for code in [101, 999] {
+        let (_, answer) = meeting(status(code, "")).await;
+
+        answer.is_problem(502, "upstream_invalid", "unknown");
+        assert_eq!(answer.record["attempts"][0]["status"], code);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shows_a_token_no_more_that_only_a_person_can_mend() {
+    let (world, refused) = meeting(status(401, r#"{"code":"900421"}"#)).await;
+    refused.is_problem(502, "upstream_unauthorized", "yes");
+
+    assert_eq!(world.reject().send().await.status, 200);
+
+    assert_eq!(world.sandbox.token_requests().len(), 2);
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use sandbox::{Fault, Target};
 use serde_json::json;
 
 use super::{
@@ -13,7 +14,7 @@ use crate::harness::{
     TRANSFER,
     journal::{Journal, segments},
     process::within,
-    served::ask,
+    served::{ask, until},
 };
 
 #[tokio::test]
@@ -82,6 +83,42 @@ async fn goes_on_behind_a_record_that_a_full_disk_cut_short() {
     let first_run = ["started", "summary", "intent", "outcome"];
     let second_run = ["started", "intent", "outcome"];
     assert_eq!(kinds(&journal), [&first_run[..], &second_run].concat());
+}
+
+#[tokio::test]
+async fn tells_what_happened_when_the_outcome_cannot_be_written() {
+    let site = Site::new().await;
+    let gateway = site.start_after(FULL_IS_AN_ERROR).await;
+    let slow = Fault::Delay { ms: 300 };
+    site.sandbox.push_fault(Target::PartnerCenter, slow);
+
+    let filling = async {
+        until(|| !site.sandbox.seen().is_empty()).await;
+        gateway.process.bound_file_size("100");
+    };
+    let (answer, ()) = tokio::join!(gateway.reject(TRANSFER), filling);
+    gateway.process.bound_file_size("unlimited");
+    within(async || ask(gateway.admin, "/readyz").await.0 == 200).await;
+    gateway.process.signal("TERM");
+    let ended = gateway.process.ended().await;
+
+    assert_eq!(
+        (answer.status, ended.code),
+        (502, Some(0)),
+        "{answer:?} {ended:?}"
+    );
+    assert_eq!(answer.body["code"], "audit_incomplete");
+    assert_eq!(answer.body["forwarded"], "yes");
+    let journal = site.journal();
+    assert_eq!(journal.of_kind("intent").len(), 1);
+    assert_eq!(journal.of_kind("outcome").len(), 0);
+    let summaries = journal.of_kind("summary");
+    assert_eq!(summaries.len(), 1);
+    assert_eq!(summaries[0]["id"], answer.audit_id.as_str());
+    assert_eq!(
+        summaries[0]["counts"],
+        json!([{"code": "audit_incomplete", "count": 1}])
+    );
 }
 
 /// Checks that summary records stand for all of these answers, each for those that name it.

@@ -135,6 +135,7 @@ impl Gateway {
             accounts,
             journal: journal.clone(),
             clock,
+            deadline: config.deadline,
         });
         let (tasks, drain) = (Tasks::default(), Drain::default());
         let handler = Handler::new(&config.server, Arc::clone(&transfers), drain.clone());

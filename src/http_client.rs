@@ -3,18 +3,15 @@
 //!
 //! [`Transport`] is the seam that tests replace. This room knows nothing of ours.
 
+mod pool;
+
 use std::{fmt, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{self, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+
+use self::pool::Pool;
 
 /// Carries requests for the rooms that go out.
 #[derive(Clone, Debug)]
@@ -23,7 +20,7 @@ pub struct HttpClient(Arc<dyn Transport>);
 /// What a client needs from the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How long a TCP connection may take to open.
+    /// How long a connection may take to open, TLS included.
     pub connect_timeout: Duration,
     /// A further trust anchor, in PEM.
     pub ca_file: Option<PathBuf>,
@@ -126,13 +123,7 @@ impl HttpClient {
     ///
     /// When trust anchors are missing or unreadable.
     pub fn connecting(settings: &Settings) -> Result<Self, SetupError> {
-        let connector = connector(settings)?;
-        let pool = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_CONNECTION_KEPT)
-            .retry_canceled_requests(false)
-            .build(connector);
-        Ok(Self::over(Pool(pool)))
+        Ok(Self::over(Pool::connecting(settings)?))
     }
 
     /// Makes a client over any transport.
@@ -189,79 +180,3 @@ impl HttpClient {
         })
     }
 }
-
-#[derive(Debug)]
-struct Pool(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
-
-impl Transport for Pool {
-    fn send(&self, request: Request<Full<Bytes>>) -> Sending {
-        let sending = self.0.request(request);
-        Box::pin(async move {
-            match sending.await {
-                Ok(answer) => Ok(answer.map(|body| body.map_err(io::Error::other).boxed_unsync())),
-                Err(error) if error.is_connect() => Err(SendError::Connect(error.into())),
-                Err(error) if is_parse_error(&error) => Err(SendError::NotHttp(error.into())),
-                Err(error) => Err(SendError::Exchange(error.into())),
-            }
-        })
-    }
-}
-
-fn is_parse_error(error: &legacy::Error) -> bool {
-    let hyper =
-        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
-    hyper.is_some_and(hyper::Error::is_parse)
-}
-
-fn connector(settings: &Settings) -> Result<HttpsConnector<HttpConnector>, SetupError> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(settings.connect_timeout));
-    let tls = tls(settings)?;
-    let schemes = HttpsConnectorBuilder::new().with_tls_config(tls);
-    let connector = if settings.plain_http {
-        schemes.https_or_http().enable_http1().wrap_connector(tcp)
-    } else {
-        schemes.https_only().enable_http1().wrap_connector(tcp)
-    };
-    Ok(connector)
-}
-
-fn tls(settings: &Settings) -> Result<ClientConfig, SetupError> {
-    let mut anchors = RootCertStore::empty();
-    if !settings.plain_http {
-        anchors.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    if let Some(path) = &settings.ca_file {
-        let unreadable = |source: BoxError| SetupError::Anchor {
-            path: path.clone(),
-            source,
-        };
-        let certificates = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| unreadable(error.into()))?;
-        if certificates.is_empty() {
-            return Err(unreadable(
-                io::Error::from(io::ErrorKind::InvalidData).into(),
-            ));
-        }
-        for certificate in certificates {
-            anchors
-                .add(certificate)
-                .map_err(|error| unreadable(error.into()))?;
-        }
-    }
-    if anchors.is_empty() && !settings.plain_http {
-        return Err(SetupError::NoAnchors);
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(anchors)
-        .with_no_client_auth())
-}
-
-/// Shorter than the idle timeouts of the load balancers in front of Microsoft's services, so that a
-/// request rarely meets a connection that is being closed.
-const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(50);

@@ -344,6 +344,7 @@ const CRATES: &str = "
     strsim: config
     tokio-rustls: app front
     tower: front
+    tower-service: http_client
     tracing-subscriber: config telemetry
     uuid: audit config ids token
 ";

@@ -49,6 +49,8 @@ pub struct Config {
     pub upstream: partner_center::Settings,
     /// How long connecting to an upstream may take, TLS included.
     pub connect_timeout: Duration,
+    /// How long a call may take upstream, tokens and repeats included.
+    pub deadline: Duration,
     /// The audit journal.
     pub audit: audit::Settings,
     /// The service's own log.

@@ -49,6 +49,7 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             identity: identity?,
             authorization: authorization?,
             connect_timeout: upstream.connect_timeout,
+            deadline: upstream.deadline,
             upstream: common(&upstream, client?),
             audit: audit?,
             telemetry: telemetry?,

@@ -112,6 +112,9 @@ fn reply(verdict: Verdict) -> Result<Reply, Problem> {
         Verdict::NoToken(unavailable) => Err(Problem::TokenUnavailable {
             retry_after: unavailable.retry_after,
         }),
+        Verdict::OutOfTime => Err(Problem::UpstreamTimeout {
+            forwarded: Forwarded::No,
+        }),
         Verdict::Unreachable => Err(Problem::UpstreamUnreachable),
         Verdict::Unanswered => Err(Problem::UpstreamTimeout {
             forwarded: Forwarded::Unknown,

@@ -3,10 +3,10 @@
 //! Attempts are numbered by the plan: the same token is never tried twice after a 401, and a token is
 //! dropped only while it is still the current one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use crate::{
@@ -40,9 +40,10 @@ impl Way<'_> {
     /// Dropping the future may cut a `PATCH` in half; the witness has heard of it.
     pub async fn reject(self, plan: &Plan, clock: &SharedClock, witness: &dyn Witness) -> Verdict {
         let [first, second] = plan.requests;
-        let token = match self.account.tokens().current().await {
-            Ok(token) => token,
-            Err(unavailable) => return Verdict::NoToken(unavailable),
+        let token = match timeout_at(plan.until, self.account.tokens().current()).await {
+            Ok(Ok(token)) => token,
+            Ok(Err(unavailable)) => return Verdict::NoToken(unavailable),
+            Err(_) => return Verdict::OutOfTime,
         };
         let trip = Trip {
             way: self,
@@ -80,22 +81,28 @@ impl Trip<'_> {
         error: wire::ErrorBody,
     ) -> Verdict {
         self.way.account.tokens().invalidate(refused);
-        let Ok(token) = self.way.account.tokens().current().await else {
+        let token = timeout_at(self.plan.until, self.way.account.tokens().current()).await;
+        let Ok(Ok(token)) = token else {
             return Verdict::Unauthorized(error);
         };
         match self.attempt(request, &token).await {
             Ended::Whole(answer) => self.judge(answer),
-            Ended::Broken(Verdict::Unreachable) => Verdict::Unauthorized(error),
+            Ended::Broken(Verdict::Unreachable | Verdict::OutOfTime) => {
+                Verdict::Unauthorized(error)
+            }
             Ended::Broken(verdict) => verdict,
             Ended::Refused(error) => Verdict::Unauthorized(error),
         }
     }
 
     async fn attempt(&self, request: RequestId, token: &AccessToken) -> Ended {
+        let Some(within) = self.time_for_one_attempt() else {
+            return Ended::Broken(Verdict::OutOfTime);
+        };
         let started = self.clock.now();
         let clock = Instant::now();
         self.witness.sending(request);
-        let exchanged = self.exchange(request, token).await;
+        let exchanged = self.exchange(request, token, within).await;
         let (ended, error) = match exchanged {
             Ok(answer) => (Ok(answer), None),
             Err((verdict, error)) => (Err(verdict), Some(error)),
@@ -126,6 +133,7 @@ impl Trip<'_> {
         &self,
         request: RequestId,
         token: &AccessToken,
+        within: Duration,
     ) -> Result<Answer, (Verdict, &'static str)> {
         let command = self.way.permit.command();
         let settings = self.way.account.settings();
@@ -138,12 +146,19 @@ impl Trip<'_> {
         self.way
             .account
             .http()
-            .exchange(request, settings.attempt_timeout, settings.max_response_bytes)
+            .exchange(request, within, settings.max_response_bytes)
             .await
             .map_err(|error| {
                 warn!(upstream.error = %cause::chain(&error), "no whole answer from Partner Center");
                 broken(&error)
             })
+    }
+
+    /// An attempt that the deadline is sure to cut would only make its outcome unknown.
+    fn time_for_one_attempt(&self) -> Option<Duration> {
+        let usual = self.way.account.settings().attempt_timeout;
+        let left = self.plan.until.saturating_duration_since(Instant::now());
+        (left >= usual.min(LEAST)).then(|| usual.min(left))
     }
 
     fn judge(&self, answer: Answer) -> Verdict {
@@ -172,6 +187,9 @@ fn broken(error: &HttpError) -> (Verdict, &'static str) {
         HttpError::TooLarge { .. } => (Verdict::Invalid, "too_large"),
     }
 }
+
+/// Partner Center seldom answers faster.
+const LEAST: Duration = Duration::from_millis(100);
 
 /// The statuses that end an exchange; 101, for one, would hand the connection over to who knows what.
 const FINAL: std::ops::RangeInclusive<u16> = 200..=599;

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use tokio::time::Instant;
+
 use crate::{
     http_client::Answer,
     ids::{CorrelationId, RequestId},
@@ -18,6 +20,8 @@ use crate::{
 pub struct Plan {
     /// One for the whole call.
     pub correlation: CorrelationId,
+    /// When the call must have ended; no wait and no attempt goes beyond it.
+    pub until: Instant,
     /// One for each attempt after an answer: the first, and one more after a 401.
     pub requests: [RequestId; 2],
 }
@@ -64,6 +68,8 @@ pub enum Verdict {
     Unauthorized(ErrorBody),
     /// No token could be had; nothing was sent.
     NoToken(TokenUnavailable),
+    /// The call's deadline passed before anything was sent.
+    OutOfTime,
     /// No connection could be had; nothing was sent.
     Unreachable,
     /// Something was sent and no answer came.

@@ -1,6 +1,6 @@
 //! Rejecting a transfer, from the caller's credential to Partner Center's answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     audit::{
@@ -32,6 +32,8 @@ pub struct Transfers {
     pub journal: Journal,
     /// The wall clock.
     pub clock: SharedClock,
+    /// How long a call may take upstream, from its first byte on.
+    pub deadline: Duration,
 }
 
 /// The gateway says no before anything is sent.
@@ -108,6 +110,7 @@ impl Transfers {
 
         let plan = Plan {
             correlation: facts.correlation,
+            until: facts.began + self.deadline,
             requests: [RequestId::random(), RequestId::random()],
         };
         let intent = Draft::intent(facts, self.journal.boot(), &plan.requests);

@@ -285,7 +285,13 @@ async fn cuts_a_call_that_outlasts_every_deadline() {
     let world = World::with(|config| config.server.deadline = Duration::from_secs(10)).await;
     world.sandbox.push_fault(Target::PartnerCenter, Fault::Hang);
 
-    let answer = while_time_passes(world.reject().send()).await;
+    let wait = async {
+        while world.sandbox.seen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::advance(Duration::from_secs(11)).await;
+    };
+    let (answer, ()) = tokio::join!(world.reject().send(), wait);
 
     answer.is_problem(504, "upstream_timeout", "unknown");
     let tried = attempts(&answer);
@@ -311,4 +317,42 @@ async fn shows_a_token_no_more_that_only_a_person_can_mend() {
     assert_eq!(world.reject().send().await.status, 200);
 
     assert_eq!(world.sandbox.token_requests().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ends_every_wait_at_the_deadline() {
+    let world = World::with(|config| config.deadline = Duration::from_secs(8)).await;
+    world.sandbox.push_fault(Target::Token, Fault::Hang);
+
+    let waited = while_time_passes(world.reject().send()).await;
+
+    waited.is_problem(504, "upstream_timeout", "no");
+    assert!(world.sandbox.seen().is_empty());
+    assert_eq!(waited.record.get("attempts"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cuts_an_attempt_at_the_deadline_and_begins_none_behind_it() {
+    let world = World::with(|config| config.deadline = Duration::from_secs(8)).await;
+    world.reject().send().await;
+    let seen = world.sandbox.seen().len();
+    world.sandbox.push_fault(Target::PartnerCenter, Fault::Hang);
+
+    let wait = async {
+        while world.sandbox.seen().len() == seen {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::advance(Duration::from_secs(9)).await;
+        for _ in 0..10_000 {
+            tokio::task::yield_now().await;
+        }
+        // Long enough for the attempt's own timeout, should the deadline not have cut it.
+        tokio::time::advance(Duration::from_mins(1)).await;
+    };
+    let (cut, ()) = tokio::join!(world.reject().send(), wait);
+
+    cut.is_problem(504, "upstream_timeout", "unknown");
+    assert_eq!(cut.record["attempts"][0]["error"], "timeout");
+    assert_eq!(cut.record["attempts"][0]["duration_us"], 9_000_000);
+    assert_eq!(world.sandbox.seen().len(), seen + 1);
 }

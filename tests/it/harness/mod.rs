@@ -170,6 +170,7 @@ pub(crate) fn config(dir: &TempDir) -> Config {
             max_response_bytes: 1024 * 1024,
         },
         connect_timeout: Duration::from_secs(3),
+        deadline: Duration::from_secs(55),
         audit: audit::Settings {
             dir: dir.path().to_owned(),
             durability: audit::Durability::Strict,

@@ -7,6 +7,7 @@ pub mod bound;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
 use tracing::{error, info};
 
 use crate::{
@@ -135,6 +136,7 @@ impl Gateway {
             accounts,
             journal: journal.clone(),
             clock,
+            places: Semaphore::new(config.server.max_in_flight),
             deadline: config.deadline,
         });
         let (tasks, drain) = (Tasks::default(), Drain::default());

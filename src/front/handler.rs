@@ -140,6 +140,7 @@ impl From<Refusal> for Problem {
             Refusal::Account => Self::AccountForbidden,
             Refusal::Denied => Self::PolicyDenied,
             Refusal::Leaving => Self::Draining,
+            Refusal::Full => Self::Overloaded,
             Refusal::Unwritable(_) => Self::AuditUnavailable,
         }
     }

@@ -13,7 +13,7 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// Connections held at once; beyond it new ones wait in the accept queue.
     pub max_connections: usize,
-    /// Calls in flight at once; beyond it 503 `overloaded`.
+    /// Permitted calls in flight at once; beyond it 503 `overloaded`.
     pub max_in_flight: usize,
     /// How long a caller may take to send a request's head, and then its body.
     pub header_timeout: Duration,

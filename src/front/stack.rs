@@ -33,8 +33,9 @@ pub fn stack(settings: &Settings, handler: Handler, journal: &Journal, tasks: &T
         .layer_fn(Rescue::new)
         // Full means an answer now, not later.
         .load_shed()
-        // Bounds the work in flight; inside the shedding, which asks it whether there is room.
-        .concurrency_limit(settings.max_in_flight)
+        // Bounds what is being read, whoever sends it; inside the shedding, which asks it whether there
+        // is room. Who may have a place in flight is decided by the use case, once it knows the caller.
+        .concurrency_limit(settings.max_connections.max(settings.max_in_flight))
         // A backstop, longer than all deadlines inside.
         .timeout(settings.deadline)
         .service(handler)

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
+
 use crate::{
     audit::{
         journal::{Journal, Unwritable},
@@ -32,6 +34,8 @@ pub struct Transfers {
     pub journal: Journal,
     /// The wall clock.
     pub clock: SharedClock,
+    /// A place for each call that may be in flight at once.
+    pub places: Semaphore,
     /// How long a call may take upstream, from its first byte on.
     pub deadline: Duration,
 }
@@ -54,6 +58,9 @@ pub enum Refusal {
     /// The call came after the gateway was told to leave.
     #[error("the gateway is leaving")]
     Leaving,
+    /// As many calls as may be are in flight.
+    #[error("too many calls are in flight")]
+    Full,
     /// It could not be written down.
     #[error("the intent could not be written down")]
     Unwritable(#[from] Unwritable),
@@ -101,6 +108,7 @@ impl Transfers {
         if request.too_late {
             return Err(Refusal::Leaving);
         }
+        let _place = self.places.try_acquire().map_err(|_| Refusal::Full)?;
         let way = self.accounts.through(permit).ok_or(Refusal::Account)?;
         facts.account.get_or_init(|| Through {
             account: Arc::clone(way.account().name()),

@@ -320,6 +320,8 @@ async fn sheds_what_is_over_the_limit_at_once() {
         while world.sandbox.seen().is_empty() {
             tokio::task::yield_now().await;
         }
+        let unknown = world.reject().without("authorization").send().await;
+        unknown.is_problem(401, "unauthenticated", "no");
         let shed = world.reject().send().await;
         tokio::time::advance(Duration::from_secs(2)).await;
         shed

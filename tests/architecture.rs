@@ -342,11 +342,12 @@ const CRATES: &str = "
     rustls-native-certs: http_client
     std::env: config
     strsim: config
-    tokio-rustls: app front
+    tokio-rustls: front
     tower: front
     tower-service: http_client
     tracing-subscriber: config telemetry
     uuid: audit config ids token
+    x509-parser: identity
 ";
 
 /// Beyond this a file has two subjects.

@@ -2,15 +2,13 @@
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
-use tokio_rustls::TlsAcceptor;
-
 use crate::{
     app::Gateway,
     front::{
         exchange::Arrival,
         listener::{Limits, Listener},
         stack,
-        tls::{self, TlsError},
+        tls::{Tls, TlsError},
     },
     shutdown::{Cut, Drain, Tasks},
 };
@@ -20,7 +18,7 @@ pub struct Bound {
     gateway: Gateway,
     callers: Listener,
     operators: Listener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
 }
 
 /// The gateway cannot have its sockets.
@@ -56,7 +54,7 @@ impl Gateway {
     ///
     /// When an address cannot be had or TLS cannot be offered.
     pub async fn bind(self) -> Result<Bound, BindError> {
-        let tls = self.server.tls.as_ref().map(tls::acceptor).transpose()?;
+        let tls = self.server.tls.as_ref().map(Tls::read).transpose()?;
         let limits = |max_connections| Limits {
             max_connections,
             header_timeout: self.server.header_timeout,

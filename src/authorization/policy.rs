@@ -178,11 +178,11 @@ mod tests {
 
     fn anonymous() -> Caller {
         let settings = IdentitySettings {
-            token_file: None,
             anonymous: true,
+            ..IdentitySettings::default()
         };
         Identity::new(settings)
-            .identify(&Credential::Absent)
+            .identify(&Credential::Absent, None, std::time::UNIX_EPOCH)
             .unwrap()
     }
 

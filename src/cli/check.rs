@@ -114,7 +114,7 @@ mod tests {
         insta::assert_snapshot!(said, @r#"
         DIR/gateway.yaml: 3 faults
         DIR/gateway.yaml: accounts: is missing
-        DIR/gateway.yaml: callers: nobody could call; accepted: token_file, or anonymous with a loopback listener
+        DIR/gateway.yaml: callers: nobody could call; accepted: token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener
         DIR/gateway.yaml:1: server.listen: found "here"; accepted: an IP address and a port, such as 127.0.0.1:8080
         "#);
     }

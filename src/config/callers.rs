@@ -33,8 +33,25 @@ pub(crate) fn callers(section: &Section<'_>, listen: Option<SocketAddr>) -> Opti
     };
     Some(Settings {
         token_file,
+        mtls: mtls?,
         anonymous: anonymous?,
     })
+}
+
+/// Checks that certificates are asked for where they name callers, and tells where they name nobody.
+pub(crate) fn mutual_tls(root: &Section<'_>, mtls: bool) {
+    let authorities = root.find("server.tls.client_ca_file");
+    match (mtls, authorities) {
+        (true, None) => root.conflict(
+            "callers.mtls",
+            "server.tls.client_ca_file",
+            format!("found true; accepted: false, unless {MUTUAL_TLS}"),
+        ),
+        (false, Some(authorities)) => authorities.notice(
+            "callers' certificates are checked and name nobody while callers.mtls is false",
+        ),
+        (true, Some(_)) | (false, None) => {}
+    }
 }
 
 fn entries(cursor: &Cursor<'_>) -> Option<TokenFile> {
@@ -73,5 +90,9 @@ fn anonymous(cursor: &Cursor<'_>, listen: Option<SocketAddr>) -> Option<bool> {
     Some(anonymous)
 }
 
+/// What mutual TLS needs.
+const MUTUAL_TLS: &str = "server.tls.client_ca_file names the certificate authorities of callers";
+
 /// The ways in that this version has.
-const WAYS_IN: &str = "token_file, or anonymous with a loopback listener";
+const WAYS_IN: &str =
+    "token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener";

@@ -31,6 +31,9 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             .and_then(|cursor| accounts::accounts(&cursor, environment));
         let default_account = default_account(root, accounts.as_ref());
         let identity = root.section("callers", |section| callers::callers(section, listen));
+        if let Some(identity) = &identity {
+            callers::mutual_tls(root, identity.mtls);
+        }
         let authorization = authorization(root, accounts.as_ref());
         let audit = root.section("audit", journal::audit);
         let telemetry = root.section("telemetry", log::telemetry);

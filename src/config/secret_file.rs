@@ -18,6 +18,7 @@ use crate::{
         scalar,
         section::{Cursor, Section},
     },
+    identity::authorities::Authorities,
     token::secret::SecretSource,
 };
 
@@ -87,6 +88,19 @@ pub(crate) fn certificates(cursor: &Cursor<'_>) -> Option<(PathBuf, Vec<Certific
             None
         }
     }
+}
+
+/// Reads the path of a file of callers' certificate authorities.
+pub(crate) fn authorities(cursor: &Cursor<'_>) -> Option<PathBuf> {
+    let (path, certificates) = certificates(cursor)?;
+    if let Err(bad) = Authorities::new(&certificates) {
+        cursor.fault(format!(
+            "{}: {bad}; accepted: certificates of authorities (basicConstraints with cA) in PEM",
+            shown(&path)
+        ));
+        return None;
+    }
+    Some(path)
 }
 
 /// The PEM reader's own error quotes the file, so it is not told.

@@ -136,6 +136,12 @@ impl<'a> Section<'a> {
         Some(self.cursor.at(path, node))
     }
 
+    /// Stands at what was set at a path from here, such as `server.listen`, without asking for it.
+    pub(crate) fn find(&self, path: &str) -> Option<Cursor<'a>> {
+        let (_, node) = self.cursor.node.select(path).pop()?;
+        Some(self.cursor.at(joined(&self.cursor.path, path), node))
+    }
+
     /// Stands at a key that must be there.
     pub(crate) fn need(&self, key: &str) -> Option<Cursor<'a>> {
         let cursor = self.take(key);

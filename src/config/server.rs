@@ -41,11 +41,17 @@ pub(crate) fn admin(section: &Section<'_>) -> Option<AdminSettings> {
 }
 
 fn tls_files(section: &Section<'_>) -> Option<TlsFiles> {
-    section.skip("client_ca_file");
+    let client_ca = section
+        .take("client_ca_file")
+        .map(|cursor| secret_file::authorities(&cursor));
     let (certificate, private_key) = secret_file::key_pair(section)?;
     Some(TlsFiles {
         certificate,
         private_key,
+        client_ca: match client_ca {
+            Some(path) => Some(path?),
+            None => None,
+        },
     })
 }
 

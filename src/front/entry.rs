@@ -17,7 +17,7 @@ use tracing::{Instrument as _, info_span};
 
 use crate::{
     audit::trail::Trail,
-    front::exchange::{Arrival, Exchange},
+    front::exchange::{Arrival, Exchange, Peer},
     ids::{CorrelationId, TraceId},
 };
 
@@ -49,10 +49,14 @@ where
 
     fn call(&mut self, arrival: Arrival) -> Self::Future {
         let Arrival { head, body, peer } = arrival;
+        let Peer {
+            address,
+            certificate,
+        } = peer;
         let correlation = correlation(&head.headers);
         let bad_correlation = correlation.is_err();
         let correlation = correlation.unwrap_or_else(|Unusable| CorrelationId::random());
-        let trail = Trail::begin(peer, correlation, trace(&head.headers));
+        let trail = Trail::begin(address, correlation, trace(&head.headers));
         let span = info_span!(
             "call",
             call.id = %trail.facts().call,
@@ -62,6 +66,7 @@ where
             head,
             body,
             trail,
+            certificate,
             bad_correlation,
         };
         let answering = span.in_scope(|| self.inner.call(exchange));

@@ -7,7 +7,7 @@ use http::{Request, request::Parts};
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 
-use crate::audit::trail::Trail;
+use crate::{audit::trail::Trail, identity::certificate::ClientCertificate};
 
 /// A request as it came off a connection.
 #[derive(Debug)]
@@ -16,14 +16,23 @@ pub struct Arrival {
     pub head: Parts,
     /// The body, still to be read.
     pub body: Body,
+    /// Who is at the other end of the connection.
+    pub peer: Peer,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
     /// The TCP peer.
-    pub peer: SocketAddr,
+    pub address: SocketAddr,
+    /// The certificate that the TLS handshake verified, where there is one.
+    pub certificate: Option<ClientCertificate>,
 }
 
 impl Arrival {
     /// A request whose body still comes over its connection.
     #[must_use]
-    pub fn over_wire(request: Request<Incoming>, peer: SocketAddr) -> Self {
+    pub fn over_wire(request: Request<Incoming>, peer: Peer) -> Self {
         let (head, body) = request.into_parts();
         let body = body.map_err(io::Error::other).boxed_unsync();
         Self { head, body, peer }
@@ -39,6 +48,8 @@ pub struct Exchange {
     pub body: Body,
     /// The facts of the call.
     pub trail: Trail,
+    /// The certificate of the caller's connection.
+    pub certificate: Option<ClientCertificate>,
     /// Whether the caller's own `MS-CorrelationId` could not be used.
     pub bad_correlation: bool,
 }

@@ -74,6 +74,7 @@ impl Within {
             head,
             body,
             trail,
+            certificate,
             bad_correlation,
         } = exchange;
         let too_late = self.drain.has_begun();
@@ -91,6 +92,7 @@ impl Within {
         let body = reading::body(&head, body, self.max_body_bytes, self.body_timeout).await?;
         let request = RejectRequest {
             credential: reading::credential(&head.headers),
+            certificate,
             arguments: reading::arguments(&head, (customer, transfer), bad_correlation, &body),
             too_late,
         };

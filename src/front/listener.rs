@@ -18,11 +18,13 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::shutdown::Drain;
+use crate::{
+    front::{exchange::Peer, tls::Tls},
+    shutdown::Drain,
+};
 
 /// A bound socket with its limits.
 #[derive(Debug)]
@@ -66,12 +68,12 @@ impl Listener {
     /// have begun, until `cutoff`, which is polled from then on.
     pub async fn serve<A, F>(
         self,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Tls>,
         answer: A,
         drain: Drain,
         cutoff: impl Future<Output = ()>,
     ) where
-        A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+        A: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
     {
         let connections = GracefulShutdown::new();
@@ -130,7 +132,7 @@ impl Listener {
 
 /// What one connection needs.
 struct Connection {
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     limits: Limits,
     watcher: Watcher,
 }
@@ -138,11 +140,15 @@ struct Connection {
 impl Connection {
     async fn run<A, F>(self, stream: TcpStream, peer: SocketAddr, answer: A, drain: &Drain)
     where
-        A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+        A: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
     {
+        let known = |certificate| Peer {
+            address: peer,
+            certificate,
+        };
         let Some(tls) = self.tls.clone() else {
-            return self.serve(stream, peer, answer).await;
+            return self.serve(stream, known(None), answer).await;
         };
         let handshake = tokio::time::timeout(self.limits.header_timeout, tls.accept(stream));
         let shaken = tokio::select! {
@@ -150,23 +156,24 @@ impl Connection {
             shaken = handshake => shaken,
         };
         match shaken {
-            Ok(Ok(stream)) => self.serve(stream, peer, answer).await,
+            Ok(Ok((stream, certificate))) => self.serve(stream, known(certificate), answer).await,
             Ok(Err(error)) => debug!(error = %error, address = %peer, "TLS handshake failed"),
             Err(_) => debug!(address = %peer, "TLS handshake too slow"),
         }
     }
 
-    async fn serve<S, A, F>(self, stream: S, peer: SocketAddr, answer: A)
+    async fn serve<S, A, F>(self, stream: S, peer: Peer, answer: A)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+        A: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
     {
+        let address = peer.address;
         let begun = CancellationToken::new();
         let heard = begun.clone();
         let service = service_fn(move |request| {
             heard.cancel();
-            answer(request, peer)
+            answer(request, peer.clone())
         });
         let mut server = auto::Builder::new(TokioExecutor::new());
         server
@@ -187,10 +194,10 @@ impl Connection {
             .into_owned();
         tokio::select! {
             ended = self.watcher.watch(connection) => if let Err(error) = ended {
-                debug!(error = %error, address = %peer, "connection ended early");
+                debug!(error = %error, address = %address, "connection ended early");
             },
             () = silence(&begun, self.limits.header_timeout) => {
-                debug!(address = %peer, "connection without a request in time");
+                debug!(address = %address, "connection without a request in time");
             }
         }
     }

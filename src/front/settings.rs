@@ -37,4 +37,6 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The leaf's private key.
     pub private_key: PathBuf,
+    /// The certificate authorities of callers; callers are asked for certificates where it is present.
+    pub client_ca: Option<PathBuf>,
 }

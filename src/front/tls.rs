@@ -1,12 +1,26 @@
 //! TLS on the public listener.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use rustls::ServerConfig;
+use rustls::{
+    ServerConfig,
+    server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier},
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use crate::front::settings::TlsFiles;
+use crate::{
+    front::settings::TlsFiles,
+    identity::{
+        authorities::{Authorities, BadAuthorities},
+        certificate::ClientCertificate,
+    },
+};
 
 /// TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]
@@ -22,27 +36,111 @@ pub enum TlsError {
     /// Certificate and key do not make a server.
     #[error("using the certificate and key of the public listener")]
     Pair(#[from] rustls::Error),
+    /// The authorities of callers are none.
+    #[error("using {path:?} as the certificate authorities of callers")]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: BadAuthorities,
+    },
+    /// Nothing can verify callers' certificates.
+    #[error("setting up the verification of callers' certificates")]
+    Verifier(#[from] VerifierBuilderError),
 }
 
-/// Makes a TLS acceptor for HTTP/2 and HTTP/1.1.
-///
-/// # Errors
-///
-/// When a file cannot be read, or certificate and key do not belong together.
-pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
-    let pem = |path: &PathBuf| {
-        let path = path.clone();
-        move |source| TlsError::Pem { path, source }
-    };
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(pem(&files.certificate))?;
-    let key = PrivateKeyDer::from_pem_file(&files.private_key).map_err(pem(&files.private_key))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+/// TLS as the public listener offers it.
+#[derive(Clone)]
+pub struct Tls {
+    acceptor: TlsAcceptor,
+    authorities: Option<Authorities>,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("authorities", &self.authorities)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// Offers HTTP/2 and HTTP/1.1 over TLS, and asks callers for certificates where their authorities
+    /// are known.
+    ///
+    /// A caller without a certificate is let in, so that it gets an answer and a record; one with a
+    /// certificate that none of the authorities vouches for is not.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, or certificate and key do not belong together.
+    pub fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        let chain = certificates(&files.certificate)?;
+        let key = PrivateKeyDer::from_pem_file(&files.private_key)
+            .map_err(|source| pem(&files.private_key, source))?;
+        let authorities = files.client_ca.as_deref().map(authorities).transpose()?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = match &authorities {
+            Some(authorities) => WebPkiClientVerifier::builder_with_provider(
+                authorities.roots(),
+                Arc::clone(&provider),
+            )
+            .allow_unauthenticated()
+            .build()?,
+            None => WebPkiClientVerifier::no_client_auth(),
+        };
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, key)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        if authorities.is_some() {
+            // A resumed session would bring its certificate along without its being verified again.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            authorities,
+        })
+    }
+
+    /// Shakes hands; what comes out is the caller's certificate where it has presented one.
+    ///
+    /// # Errors
+    ///
+    /// When the two do not come to terms, or the caller's certificate is not to be trusted.
+    pub async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<(TlsStream<TcpStream>, Option<ClientCertificate>)> {
+        let stream = self.acceptor.accept(stream).await?;
+        let (_, session) = stream.get_ref();
+        let certificate = self
+            .authorities
+            .as_ref()
+            .zip(session.peer_certificates())
+            .and_then(|(authorities, chain)| authorities.certificate(chain));
+        Ok((stream, certificate))
+    }
+}
+
+fn authorities(path: &Path) -> Result<Authorities, TlsError> {
+    Authorities::new(&certificates(path)?).map_err(|source| TlsError::Authorities {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|source| pem(path, source))
+}
+
+fn pem(path: &Path, source: rustls_pki_types::pem::Error) -> TlsError {
+    TlsError::Pem {
+        path: path.to_owned(),
+        source,
+    }
 }

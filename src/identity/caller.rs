@@ -15,6 +15,8 @@ pub struct Caller {
 pub enum Auth {
     /// By a token whose hash stands in the token file.
     TokenFile,
+    /// By a client certificate.
+    Mtls,
     /// Not at all; possible on a loopback listener only.
     Nothing,
 }
@@ -65,6 +67,7 @@ impl Auth {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TokenFile => "token_file",
+            Self::Mtls => "mtls",
             Self::Nothing => "none",
         }
     }

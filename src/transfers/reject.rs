@@ -79,7 +79,11 @@ impl Transfers {
     /// that no caller can drop.
     pub async fn reject(&self, request: RejectRequest, trail: &Trail) -> Result<Verdict, Refusal> {
         let facts = trail.facts();
-        let caller = self.identity.identify(&request.credential)?;
+        let certificate = request.certificate.as_ref();
+        let now = self.clock.now();
+        let caller = self
+            .identity
+            .identify(&request.credential, certificate, now)?;
         facts.caller.get_or_init(|| Who {
             principal: Arc::clone(caller.principal()),
             issuer: caller.issuer().cloned(),

@@ -1,6 +1,9 @@
 //! What a caller asks for, as far as it could be read.
 
-use crate::{command::RejectTransfer, identity::credential::Credential};
+use crate::{
+    command::RejectTransfer,
+    identity::{certificate::ClientCertificate, credential::Credential},
+};
 
 /// A caller's request with everything in it that later steps judge.
 ///
@@ -9,6 +12,8 @@ use crate::{command::RejectTransfer, identity::credential::Credential};
 pub struct RejectRequest {
     /// What the caller presents.
     pub credential: Credential,
+    /// The certificate of the caller's connection, where it has one.
+    pub certificate: Option<ClientCertificate>,
     /// What the caller wants.
     pub arguments: Result<Arguments, Malformed>,
     /// Whether the call came after the gateway was told to leave.

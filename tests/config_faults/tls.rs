@@ -1,8 +1,10 @@
 //! Certificates and keys: of the listener, and of a private endpoint.
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedKey, IsCa, KeyPair, generate_simple_self_signed,
+};
 
-use crate::site::{ACCOUNTS, CALLERS, Site, with};
+use crate::site::{ACCOUNTS, CALLERS, POLICY, Site, with};
 
 #[test]
 fn takes_a_certificate_with_its_key() {
@@ -59,6 +61,72 @@ fn refuses_a_certificate_authority_that_is_none() {
     config.yaml:6: accounts.contoso.endpoints.ca_file: "DIR/tls.key" holds no certificate; accepted: PEM
     "#);
     assert!(site.load(&text("tls.crt"), &[]).is_ok());
+}
+
+#[test]
+fn takes_the_certificate_authorities_of_callers() {
+    let site = site();
+    site.write("ca.crt", authority() + &authority(), 0o644);
+
+    let loaded = site.load(&mutual("true", "ca.crt"), &[]).expect("sound");
+
+    assert_eq!(site.notices_of(&loaded), "");
+    assert!(loaded.config.identity.mtls);
+    let tls = loaded.config.server.tls.expect("TLS");
+    assert_eq!(tls.client_ca, Some(site.path("ca.crt")));
+}
+
+#[test]
+fn refuses_certificate_authorities_of_callers_that_vouch_for_nobody() {
+    let site = site();
+    site.write("mixed.crt", authority() + &pair().0, 0o644);
+    let files = ["absent.crt", "secret", "tls.crt", "mixed.crt"];
+
+    insta::assert_snapshot!(site.faults_of_each(files.map(|file| mutual("true", file))), @r#"
+    config.yaml:17: server.tls.client_ca_file: reading "DIR/absent.crt": No such file or directory (os error 2)
+    config.yaml:17: server.tls.client_ca_file: "DIR/secret" holds no certificate; accepted: PEM
+    config.yaml:17: server.tls.client_ca_file: "DIR/tls.crt": certificate 1 is not a certificate authority's; accepted: certificates of authorities (basicConstraints with cA) in PEM
+    config.yaml:17: server.tls.client_ca_file: "DIR/mixed.crt": certificate 2 is not a certificate authority's; accepted: certificates of authorities (basicConstraints with cA) in PEM
+    "#);
+}
+
+#[test]
+fn refuses_callers_with_certificates_where_nobody_asks_for_them() {
+    let site = site();
+    let text = |server: &str| format!("{ACCOUNTS}callers: {{mtls: true}}\n{POLICY}{server}\n");
+    let plain = "server: {tls: {certificate_file: DIR/tls.crt, private_key_file: DIR/tls.key}}";
+
+    insta::assert_snapshot!(site.faults_of_each(["", plain].map(text)), @"
+    config.yaml:6: callers.mtls: found true; accepted: false, unless server.tls.client_ca_file names the certificate authorities of callers
+    config.yaml:6: callers.mtls: found true; accepted: false, unless server.tls.client_ca_file names the certificate authorities of callers
+    ");
+}
+
+#[test]
+fn tells_of_certificates_that_name_nobody() {
+    let site = site();
+    site.write("ca.crt", authority(), 0o644);
+
+    insta::assert_snapshot!(site.notices(&mutual("false", "ca.crt")), @"config.yaml:17: server.tls.client_ca_file: callers' certificates are checked and name nobody while callers.mtls is false");
+}
+
+/// A configuration whose callers have a token file, and certificates from a file of authorities.
+fn mutual(mtls: &str, authorities: &str) -> String {
+    format!(
+        "{ACCOUNTS}callers: {{token_file: DIR/tokens, mtls: {mtls}}}\n{POLICY}server:
+  tls:
+    certificate_file: DIR/tls.crt
+    private_key_file: DIR/tls.key
+    client_ca_file: DIR/{authorities}\n"
+    )
+}
+
+/// The certificate of an authority, in PEM.
+fn authority() -> String {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    params.self_signed(&key).expect("a certificate").pem()
 }
 
 /// The usual files, a certificate with its key, and the key of another.

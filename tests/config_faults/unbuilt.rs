@@ -19,7 +19,6 @@ fn refuses_what_this_version_does_not_do() {
 default_account: contoso
 callers:
   issuers: [{name: cluster}]
-  mtls: true
 policy:
   - name: one
     principals: [billing]
@@ -31,25 +30,20 @@ cluster: {nats: {url: 'nats://nats'}}
 audit:
   signing_key_file: DIR/key
   sinks: [{name: agent, kind: stdout}]
-server: {tls: {client_ca_file: DIR/ca.crt}}
 ";
 
     insta::assert_snapshot!(faults(text), @"
-    config.yaml: 14 faults
+    config.yaml: 10 faults
     config.yaml:5: accounts.contoso.flow: not available in this version; accepted: anything but app_user
     config.yaml:6: accounts.contoso.credential.certificate: not available in this version; accepted: nothing, leave the key out
     config.yaml:7: accounts.contoso.refresh_token: not available in this version; accepted: nothing, leave the key out
     config.yaml:8: accounts.contoso.endpoints.token_version: not available in this version; accepted: anything but v1
     config.yaml:12: accounts.fabrikam.credential.federated_token: not available in this version; accepted: nothing, leave the key out
     config.yaml:15: callers.issuers: not available in this version; accepted: nothing, leave it empty
-    config.yaml:16: callers.mtls: not available in this version; accepted: anything but true
-    config.yaml:23: policy[0].rate: not available in this version; accepted: nothing, leave the key out
-    config.yaml:24: cluster: not available in this version; accepted: nothing, leave it empty
-    config.yaml:26: audit.signing_key_file: not available in this version; accepted: nothing, leave the key out
-    config.yaml:27: audit.sinks: not available in this version; accepted: nothing, leave it empty
-    config.yaml:28: server.tls.client_ca_file: not available in this version; accepted: nothing, leave the key out
-    config.yaml:28: server.tls.certificate_file: is missing
-    config.yaml:28: server.tls.private_key_file: is missing
+    config.yaml:22: policy[0].rate: not available in this version; accepted: nothing, leave the key out
+    config.yaml:23: cluster: not available in this version; accepted: nothing, leave it empty
+    config.yaml:25: audit.signing_key_file: not available in this version; accepted: nothing, leave the key out
+    config.yaml:26: audit.sinks: not available in this version; accepted: nothing, leave it empty
     ");
 }
 

@@ -86,8 +86,8 @@ async fn tells_a_stranger_nothing_about_arguments() {
 async fn lets_an_anonymous_caller_in_where_that_is_configured() {
     let world = World::with(|config| {
         config.identity = identity::Settings {
-            token_file: None,
             anonymous: true,
+            ..identity::Settings::default()
         };
         let rule = config.authorization.rules.first_mut().unwrap();
         rule.principals = vec!["anonymous".to_owned()];

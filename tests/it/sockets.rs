@@ -208,6 +208,7 @@ async fn speaks_tls_where_it_is_configured() {
     let files = TlsFiles {
         certificate: dir.path().join("tls.crt"),
         private_key: dir.path().join("tls.key"),
+        client_ca: None,
     };
     std::fs::write(&files.certificate, pair.cert.pem()).unwrap();
     std::fs::write(&files.private_key, pair.signing_key.serialize_pem()).unwrap();

@@ -1,11 +1,12 @@
 //! Calls as a caller makes them, and answers that have been checked.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Full};
-use partner_gateway::front::exchange::{Arrival, Body};
+use partner_gateway::{
+    front::exchange::{Arrival, Body, Peer},
+    identity::certificate::ClientCertificate,
+};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -16,6 +17,7 @@ pub(crate) struct Call<'a> {
     world: &'a World,
     request: http::request::Builder,
     body: Body,
+    certificate: Option<ClientCertificate>,
 }
 
 /// An answer that has been checked against the contract and the journal.
@@ -35,6 +37,7 @@ impl<'a> Call<'a> {
             world,
             request,
             body: whole(Bytes::new()),
+            certificate: None,
         }
     }
 
@@ -71,6 +74,11 @@ impl<'a> Call<'a> {
         self
     }
 
+    pub(crate) fn certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
     pub(crate) fn streamed(mut self, body: Body) -> Self {
         self.body = body;
         self
@@ -80,7 +88,10 @@ impl<'a> Call<'a> {
     pub(crate) async fn send(self) -> Answer {
         let world = self.world;
         let (head, body) = self.request.body(self.body).expect("request").into_parts();
-        let peer: SocketAddr = "192.0.2.7:40000".parse().expect("address");
+        let peer = Peer {
+            address: "192.0.2.7:40000".parse().expect("address"),
+            certificate: self.certificate,
+        };
         let arrival = Arrival { head, body, peer };
         let answer = world
             .gateway

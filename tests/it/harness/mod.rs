@@ -3,8 +3,10 @@
 //! Every answer is checked, whatever the test is about: its headers are the contract's and no others,
 //! and the journal holds exactly one outcome record for it with the same status, body and words.
 
+pub(crate) mod authority;
 pub(crate) mod call;
 pub(crate) mod journal;
+pub(crate) mod mutual;
 pub(crate) mod process;
 pub(crate) mod served;
 pub(crate) mod transport;
@@ -158,6 +160,7 @@ pub(crate) fn config(dir: &TempDir) -> Config {
         default_account: "contoso".to_owned(),
         identity: identity::Settings {
             token_file: Some(TokenFile::parse(&callers()).expect("token file")),
+            mtls: false,
             anonymous: false,
         },
         authorization: authorization::Settings {

@@ -1,0 +1,201 @@
+//! What a caller's certificate says of its owner.
+//!
+//! A certificate names a caller by its first URI, else by its first DNS name, else by the common name of
+//! its subject. What decides is never skipped: a certificate whose first URI is no name is nobody's,
+//! whatever else stands in it. A certificate with a SPIFFE ID has no other URI, as
+//! <https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md> demands.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use x509_parser::{
+    certificate::X509Certificate, extensions::GeneralName, objects::oid_registry,
+    prelude::FromDer as _,
+};
+
+use crate::identity::caller::{Auth, Caller};
+
+/// A certificate that a TLS handshake has verified, as far as it names a caller. Clones are cheap.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate(Option<Arc<Named>>);
+
+/// A certificate that names a caller.
+#[derive(Debug)]
+struct Named {
+    principal: Arc<str>,
+    issuer: Option<Arc<str>>,
+    not_after: SystemTime,
+}
+
+/// Whether a subject's common name can name a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::identity) enum CommonName {
+    /// Where nothing else does.
+    Names,
+    /// It cannot.
+    NamesNobody,
+}
+
+impl CommonName {
+    /// It names a caller where both say so.
+    pub(in crate::identity) fn and(self, other: Self) -> Self {
+        match self {
+            Self::Names => other,
+            Self::NamesNobody => self,
+        }
+    }
+}
+
+impl ClientCertificate {
+    pub(in crate::identity) fn read(leaf: &[u8], common_name: CommonName) -> Self {
+        Self(named(leaf, common_name).map(Arc::new))
+    }
+
+    /// The caller that the certificate names, unless it has expired: a connection may outlive the
+    /// certificate that it began with.
+    pub(in crate::identity) fn caller(&self, now: SystemTime) -> Option<Caller> {
+        let named = self.0.as_ref().filter(|named| now <= named.not_after)?;
+        Some(Caller::new(
+            &named.principal,
+            named.issuer.clone(),
+            Auth::Mtls,
+        ))
+    }
+}
+
+fn named(leaf: &[u8], common_name: CommonName) -> Option<Named> {
+    let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
+    let principal = principal(&certificate, common_name)?;
+    let not_after = certificate.validity().not_after.timestamp();
+    let not_after = Duration::from_secs(u64::try_from(not_after).ok()?);
+    Some(Named {
+        principal: principal.into(),
+        issuer: issuer(&certificate),
+        not_after: SystemTime::UNIX_EPOCH.checked_add(not_after)?,
+    })
+}
+
+fn principal<'a>(certificate: &'a X509Certificate<'_>, common_name: CommonName) -> Option<&'a str> {
+    if certificate
+        .basic_constraints()
+        .ok()?
+        .is_some_and(|basic| basic.value.ca)
+    {
+        return None;
+    }
+    let alternatives = certificate.subject_alternative_name().ok()?;
+    let names = alternatives.map_or(&[][..], |names| names.value.general_names.as_slice());
+    // What cannot be read might have been the name that decides.
+    if names
+        .iter()
+        .any(|name| matches!(name, GeneralName::Invalid(..)))
+    {
+        return None;
+    }
+    let uris: Vec<_> = names.iter().filter_map(uri).collect();
+    let name = match uris.as_slice() {
+        [] => names.iter().find_map(dns).map_or_else(
+            || subject(certificate, common_name),
+            |host| is_host(host).then_some(host),
+        ),
+        [uri] if is_of_spiffe(uri) => {
+            (is_spiffe_id(uri) && signs_for_itself(certificate)).then_some(*uri)
+        }
+        [_, ..] if uris.iter().copied().any(is_of_spiffe) => None,
+        [first, ..] => is_uri(first).then_some(*first),
+    };
+    name.filter(|name| is_plain(name))
+}
+
+fn uri<'a>(name: &GeneralName<'a>) -> Option<&'a str> {
+    match name {
+        GeneralName::URI(uri) => Some(uri),
+        _ => None,
+    }
+}
+
+fn dns<'a>(name: &GeneralName<'a>) -> Option<&'a str> {
+    match name {
+        GeneralName::DNSName(host) => Some(host),
+        _ => None,
+    }
+}
+
+/// The subject's only common name, unless it passes for a URI.
+fn subject<'a>(certificate: &'a X509Certificate<'_>, common_name: CommonName) -> Option<&'a str> {
+    let mut names = certificate.subject().iter_common_name();
+    match (common_name, names.next(), names.next()) {
+        (CommonName::Names, Some(only), None) => {
+            only.as_str().ok().filter(|name| !name.contains("://"))
+        }
+        _ => None,
+    }
+}
+
+/// The authority's own name, for people; nothing where a record could not carry it.
+fn issuer(certificate: &X509Certificate<'_>) -> Option<Arc<str>> {
+    let name = certificate.issuer().to_string_with_registry(oid_registry());
+    let name = name.ok().filter(|name| is_plain(name))?;
+    Some(name.into())
+}
+
+/// Whether the key may sign for its owner, and for nothing else. Every SPIFFE certificate says so.
+fn signs_for_itself(certificate: &X509Certificate<'_>) -> bool {
+    let usage = certificate.key_usage().ok().flatten();
+    usage.is_some_and(|usage| {
+        let usage = usage.value;
+        usage.digital_signature() && !usage.key_cert_sign() && !usage.crl_sign()
+    })
+}
+
+/// Whether a URI claims to be a SPIFFE ID, rightly or not.
+fn is_of_spiffe(uri: &str) -> bool {
+    uri.split_once(':')
+        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("spiffe"))
+}
+
+/// <https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md>, section 2.
+fn is_spiffe_id(uri: &str) -> bool {
+    let rest = uri.strip_prefix("spiffe://");
+    rest.and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(domain, path)| {
+            let lower = |byte: u8| !byte.is_ascii_uppercase();
+            is_word(domain) && domain.bytes().all(lower) && path.split('/').all(is_segment)
+        })
+}
+
+fn is_segment(segment: &str) -> bool {
+    is_word(segment) && segment != "." && segment != ".."
+}
+
+/// Whether a name has the form of RFC 3986 section 3: a scheme, a colon, and more.
+fn is_uri(uri: &str) -> bool {
+    uri.split_once(':').is_some_and(|(scheme, rest)| {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        let first = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+        first
+            && scheme.bytes().all(letter)
+            && !rest.is_empty()
+            && rest.bytes().all(|byte| byte.is_ascii_graphic())
+    })
+}
+
+/// Whether a DNS name is one host's; a wildcard is nobody's name.
+fn is_host(host: &str) -> bool {
+    is_word(host)
+}
+
+/// Letters, digits, and what may stand between them in hosts, trust domains and path segments.
+fn is_word(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    !text.is_empty() && text.bytes().all(letter)
+}
+
+fn is_plain(name: &str) -> bool {
+    (1..=LONGEST_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control)
+}
+
+/// Keeps audit records within their bound.
+const LONGEST_NAME_BYTES: usize = 256;

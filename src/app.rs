@@ -22,8 +22,8 @@ use crate::{
         settings::{AdminSettings, Settings},
         stack::{self, Stack},
     },
-    http_client::{self, HttpClient, SetupError},
-    identity::Identity,
+    http_client::{self, Connect, HttpClient, SetupError},
+    identity::{self, Identity, issuers::IssuerSetupError, key_source::KeyError},
     partner_center::account::{Account, Accounts},
     shutdown::{Cut, Drain, Tasks},
     token::{
@@ -38,11 +38,8 @@ pub struct Surroundings {
     /// The wall clock.
     pub clock: SharedClock,
     /// Makes the clients that go out.
-    pub connect: Box<Connect>,
+    pub connect: Arc<Connect>,
 }
-
-/// Makes a client that goes out.
-pub type Connect = dyn Fn(&http_client::Settings) -> Result<HttpClient, SetupError> + Send;
 
 /// The gateway without sockets.
 #[derive(Debug)]
@@ -75,6 +72,9 @@ pub enum BuildError {
         /// What is wrong.
         source: Box<BadEndpoint>,
     },
+    /// An issuer's connections.
+    #[error(transparent)]
+    Issuer(#[from] IssuerSetupError),
     /// The audit journal.
     #[error("starting the audit journal")]
     Journal(#[from] StartError),
@@ -86,7 +86,7 @@ impl Surroundings {
     pub fn real() -> Self {
         Self {
             clock: Arc::new(SystemClock),
-            connect: Box::new(HttpClient::connecting),
+            connect: Arc::new(HttpClient::connecting),
         }
     }
 }
@@ -98,10 +98,10 @@ impl Surroundings {
 /// When an account cannot be set up.
 pub async fn try_accounts(
     config: &Config,
-    surroundings: Surroundings,
+    surroundings: &Surroundings,
 ) -> Result<Vec<(Arc<str>, Result<(), TokenUnavailable>)>, BuildError> {
     let Surroundings { clock, connect } = surroundings;
-    let accounts = accounts(config, &clock, &*connect)?;
+    let accounts = accounts(config, clock, &**connect)?;
     let mut tried = Vec::new();
     for account in accounts.all() {
         let token = account.tokens().current().await;
@@ -109,6 +109,19 @@ pub async fn try_accounts(
     }
     tried.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(tried)
+}
+
+/// Fetches the keys of each issuer, and tells by its name how many there are.
+///
+/// # Errors
+///
+/// When an issuer cannot be set up.
+pub async fn try_issuers(
+    settings: identity::Settings,
+    surroundings: &Surroundings,
+) -> Result<Vec<(String, Result<usize, KeyError>)>, BuildError> {
+    let identity = Identity::new(settings, &*surroundings.connect)?;
+    Ok(identity.try_keys().await)
 }
 
 impl fmt::Debug for Surroundings {
@@ -127,11 +140,12 @@ impl Gateway {
     /// When a room cannot be set up.
     pub async fn build(config: Config, surroundings: Surroundings) -> Result<Self, BuildError> {
         let Surroundings { clock, connect } = surroundings;
-        let accounts = accounts(&config, &clock, &connect)?;
+        let accounts = accounts(&config, &clock, &*connect)?;
         let policy = Policy::new(&config.authorization);
+        let identity = Identity::new(config.identity, &*connect)?;
         let journal = Journal::start(&config.audit, policy.hash(), Arc::clone(&clock)).await?;
         let transfers = Arc::new(Transfers {
-            identity: Identity::new(config.identity),
+            identity,
             policy,
             accounts,
             journal: journal.clone(),
@@ -170,7 +184,7 @@ impl Gateway {
         &self.admin
     }
 
-    /// Gets a first token for the default account, so that the first call need not wait and the
+    /// Gets the issuers' keys and a first token for the default account, so that the first call need not wait and the
     /// replica can become ready.
     pub async fn warm_up(&self) {
         warm_up(&self.transfers).await;
@@ -206,6 +220,7 @@ impl Gateway {
 }
 
 async fn warm_up(transfers: &Transfers) {
+    transfers.identity.warm_up();
     let Some(account) = transfers.accounts.default_account() else {
         return;
     };

@@ -28,6 +28,9 @@ pub struct Settings {
     pub plain_http: bool,
 }
 
+/// Makes a client that goes out.
+pub type Connect = dyn Fn(&Settings) -> Result<HttpClient, SetupError> + Send + Sync;
+
 /// Carries one request to its host; tests put an in-memory one in its place.
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends the request and returns the answer's head with a body still to be read.

@@ -19,6 +19,7 @@ pub mod http_client;
 pub mod identity;
 pub mod ids;
 pub mod partner_center;
+pub mod secret;
 pub mod shutdown;
 pub mod telemetry;
 pub mod token;

@@ -315,16 +315,17 @@ const ROOMS: &str = "
     clock:
     shutdown:
     http_client:
+    secret:
     command: ids
-    identity: ids clock http_client
+    identity: ids clock http_client secret cause
     authorization: ids command identity
-    token: clock http_client cause
+    token: clock http_client secret cause
     partner_center: ids clock command authorization token http_client cause
     audit: ids clock http_client
     transfers: ids command clock identity authorization token partner_center audit
     telemetry: ids audit
     front: ids command clock shutdown transfers audit telemetry identity authorization partner_center
-    config: ids command identity authorization token partner_center audit telemetry front
+    config: ids command secret identity authorization token partner_center audit telemetry front
     cli: every
     app: every
 ";

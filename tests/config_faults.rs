@@ -8,6 +8,8 @@ mod accounts;
 mod callers;
 #[path = "config_faults/environment.rs"]
 mod environment;
+#[path = "config_faults/issuers.rs"]
+mod issuers;
 #[path = "config_faults/keys.rs"]
 mod keys;
 #[path = "config_faults/mended.rs"]

@@ -169,21 +169,12 @@ fn hash(rules: &[RuleSettings]) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        command::RejectTransfer,
-        identity::{Identity, Settings as IdentitySettings, credential::Credential},
-    };
+    use crate::command::RejectTransfer;
 
     const CUSTOMER: &str = "b67f0b00-f9e8-4c57-bcb5-0b8b95c6ccf0";
 
     fn anonymous() -> Caller {
-        let settings = IdentitySettings {
-            anonymous: true,
-            ..IdentitySettings::default()
-        };
-        Identity::new(settings)
-            .identify(&Credential::Absent, None, std::time::UNIX_EPOCH)
-            .unwrap()
+        Caller::named("anonymous")
     }
 
     fn command(customer: &str) -> RejectTransfer {

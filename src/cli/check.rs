@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    app::{self, Surroundings},
+    app::{self, BuildError, Surroundings},
     cause,
     config::{
         Config,
@@ -20,7 +20,7 @@ use crate::{
 pub enum Reach {
     /// The file, and every file that it names.
     Files,
-    /// One token for each account, too.
+    /// One token for each account and the keys of each issuer, too.
     Online,
 }
 
@@ -41,7 +41,7 @@ pub fn run(
     };
     match reach {
         Reach::Files => Ok(SOUND),
-        Reach::Online => online(&read, out),
+        Reach::Online => online(read, out),
     }
 }
 
@@ -69,11 +69,17 @@ fn check(
     }
 }
 
-fn online(config: &Config, out: &mut dyn Write) -> io::Result<u8> {
+fn online(config: Config, out: &mut dyn Write) -> io::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let tried = match runtime.block_on(app::try_accounts(config, Surroundings::real())) {
+    let tried = runtime.block_on(async {
+        let surroundings = Surroundings::real();
+        let accounts = app::try_accounts(&config, &surroundings).await?;
+        let issuers = app::try_issuers(config.identity, &surroundings).await?;
+        Ok::<_, BuildError>((accounts, issuers))
+    });
+    let (accounts, issuers) = match tried {
         Ok(tried) => tried,
         Err(error) => {
             writeln!(out, "{}", cause::chain(&error))?;
@@ -81,11 +87,20 @@ fn online(config: &Config, out: &mut dyn Write) -> io::Result<u8> {
         }
     };
     let mut code = SOUND;
-    for (account, token) in tried {
+    for (account, token) in accounts {
         match token {
             Ok(()) => writeln!(out, "account {account}: a token was had")?,
             Err(unavailable) => {
                 writeln!(out, "account {account}: {}", cause::chain(&unavailable))?;
+                code = UNSOUND;
+            }
+        }
+    }
+    for (issuer, keys) in issuers {
+        match keys {
+            Ok(count) => writeln!(out, "issuer {issuer}: {count} usable keys were had")?,
+            Err(error) => {
+                writeln!(out, "issuer {issuer}: {}", cause::chain(&error))?;
                 code = UNSOUND;
             }
         }
@@ -114,7 +129,7 @@ mod tests {
         insta::assert_snapshot!(said, @r#"
         DIR/gateway.yaml: 3 faults
         DIR/gateway.yaml: accounts: is missing
-        DIR/gateway.yaml: callers: nobody could call; accepted: token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener
+        DIR/gateway.yaml: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
         DIR/gateway.yaml:1: server.listen: found "here"; accepted: an IP address and a port, such as 127.0.0.1:8080
         "#);
     }

@@ -14,7 +14,8 @@ use crate::{
         section::{Cursor, Section},
     },
     partner_center::AccountSettings,
-    token::{self, secret::SecretSource},
+    secret::SecretSource,
+    token,
 };
 
 /// The accounts as far as they could be read, and the names of all.

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use crate::{
     config::{
-        node::Value,
+        environment::Environment,
+        issuers,
         scalar::{path, truth},
         secret_file,
         section::{Cursor, Section},
@@ -13,17 +14,23 @@ use crate::{
 };
 
 /// Reads how callers are known; `listen` is the public listener's address.
-pub(crate) fn callers(section: &Section<'_>, listen: Option<SocketAddr>) -> Option<Settings> {
-    let issuers = section
-        .take("issuers")
-        .is_some_and(|issuers| matches!(issuers.value(), Value::List(list) if !list.is_empty()));
+pub(crate) fn callers(
+    section: &Section<'_>,
+    listen: Option<SocketAddr>,
+    environment: &Environment,
+) -> Option<Settings> {
+    let issuers = match section.take("issuers") {
+        Some(cursor) => issuers::issuers(&cursor, environment),
+        None => Some(Vec::new()),
+    };
     let mtls = section.required("mtls", truth);
     let token_file = section.take("token_file");
     let tokens = token_file.as_ref().map(entries);
     let anonymous = section
         .need("anonymous")
         .and_then(|cursor| anonymous(&cursor, listen));
-    let no_way_in = tokens.is_none() && !issuers && mtls == Some(false);
+    let no_way_in =
+        tokens.is_none() && issuers.as_ref().is_some_and(Vec::is_empty) && mtls == Some(false);
     if no_way_in && anonymous == Some(false) {
         section.fault_here(format!("nobody could call; accepted: {WAYS_IN}"));
     }
@@ -32,6 +39,7 @@ pub(crate) fn callers(section: &Section<'_>, listen: Option<SocketAddr>) -> Opti
         None => None,
     };
     Some(Settings {
+        issuers: issuers?,
         token_file,
         mtls: mtls?,
         anonymous: anonymous?,
@@ -94,5 +102,4 @@ fn anonymous(cursor: &Cursor<'_>, listen: Option<SocketAddr>) -> Option<bool> {
 const MUTUAL_TLS: &str = "server.tls.client_ca_file names the certificate authorities of callers";
 
 /// The ways in that this version has.
-const WAYS_IN: &str =
-    "token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener";
+const WAYS_IN: &str = "issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener";

@@ -12,6 +12,18 @@ pub(crate) fn base_url(text: &str) -> Result<Uri, String> {
     })
 }
 
+/// Reads the URL of a document that may be fetched: HTTPS, or plain HTTP on loopback; with a path.
+pub(crate) fn document_url(text: &str) -> Result<Uri, String> {
+    document(text).ok_or_else(|| "an https:// URL (http:// only on loopback)".to_owned())
+}
+
+/// The URL of an issuer's discovery document, where its name is a URL
+/// (<https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig>).
+pub(crate) fn issuer_url(issuer: &str) -> Option<Uri> {
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    document(&format!("{base}/.well-known/openid-configuration"))
+}
+
 /// Reads a scope of the client credentials grant, which Entra ID wants to end in `/.default`
 /// (<https://learn.microsoft.com/entra/identity-platform/scopes-oidc#the-default-scope>).
 pub(crate) fn scope(text: &str) -> Result<String, String> {
@@ -29,6 +41,14 @@ pub(crate) fn collector_url(text: &str) -> Result<Uri, String> {
         web && uri.host().is_some_and(|host| !host.is_empty()) && !text.contains('@')
     });
     uri.ok_or_else(|| "a URL such as http://collector:4318/v1/traces".to_owned())
+}
+
+fn document(text: &str) -> Option<Uri> {
+    let (scheme, rest) = text.split_once("://")?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    parsed(&format!("{scheme}://{host}"))?;
+    let plain = !path.contains(['?', '#']);
+    plain.then(|| text.parse().ok()).flatten()
 }
 
 fn parsed(text: &str) -> Option<Uri> {

@@ -125,7 +125,7 @@ mod tests {
         insta::assert_snapshot!(faults, @"
         default.yaml: 2 faults
         default.yaml: accounts: is missing
-        default.yaml: callers: nobody could call; accepted: token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener
+        default.yaml: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
         ");
     }
 

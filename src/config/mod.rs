@@ -11,6 +11,7 @@ mod accounts;
 mod callers;
 mod clouds;
 mod endpoint;
+mod issuers;
 mod journal;
 mod log;
 mod measure;

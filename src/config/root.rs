@@ -30,7 +30,9 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             .need("accounts")
             .and_then(|cursor| accounts::accounts(&cursor, environment));
         let default_account = default_account(root, accounts.as_ref());
-        let identity = root.section("callers", |section| callers::callers(section, listen));
+        let identity = root.section("callers", |section| {
+            callers::callers(section, listen, environment)
+        });
         if let Some(identity) = &identity {
             callers::mutual_tls(root, identity.mtls);
         }

@@ -19,7 +19,7 @@ use crate::{
         section::{Cursor, Section},
     },
     identity::authorities::Authorities,
-    token::secret::SecretSource,
+    secret::SecretSource,
 };
 
 /// Reads `{file: PATH}` or `{env: NAME}`. No message quotes what stands in their place.

@@ -13,6 +13,8 @@ pub struct Caller {
 /// How a caller proved itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
+    /// By a token that an issuer signed.
+    Jwt,
     /// By a token whose hash stands in the token file.
     TokenFile,
     /// By a client certificate.
@@ -42,6 +44,12 @@ impl Caller {
         }
     }
 
+    /// A caller of any name, for tests of what comes after.
+    #[cfg(test)]
+    pub(crate) fn named(principal: &str) -> Self {
+        Self::new(&principal.into(), None, Auth::Nothing)
+    }
+
     /// The one string that policy and audit know the caller by.
     #[must_use]
     pub fn principal(&self) -> &Arc<str> {
@@ -66,9 +74,18 @@ impl Auth {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Jwt => "jwt",
             Self::TokenFile => "token_file",
             Self::Mtls => "mtls",
             Self::Nothing => "none",
         }
     }
 }
+
+/// Whether policy and audit can know a caller by a name.
+pub(in crate::identity) fn is_principal(name: &str) -> bool {
+    (1..=LONGEST_PRINCIPAL_BYTES).contains(&name.len()) && !name.contains(char::is_control)
+}
+
+/// Keeps audit records within their bound.
+pub(in crate::identity) const LONGEST_PRINCIPAL_BYTES: usize = 256;

@@ -15,7 +15,10 @@ use x509_parser::{
     prelude::FromDer as _,
 };
 
-use crate::identity::caller::{Auth, Caller};
+use crate::identity::{
+    caller::{self, Auth, Caller},
+    spiffe,
+};
 
 /// A certificate that a TLS handshake has verified, as far as it names a caller. Clones are cheap.
 #[derive(Clone, Debug)]
@@ -100,13 +103,13 @@ fn principal<'a>(certificate: &'a X509Certificate<'_>, common_name: CommonName) 
             || subject(certificate, common_name),
             |host| is_host(host).then_some(host),
         ),
-        [uri] if is_of_spiffe(uri) => {
-            (is_spiffe_id(uri) && signs_for_itself(certificate)).then_some(*uri)
+        [uri] if spiffe::claims_to_be(uri) => {
+            (spiffe::trust_domain(uri).is_some() && signs_for_itself(certificate)).then_some(*uri)
         }
-        [_, ..] if uris.iter().copied().any(is_of_spiffe) => None,
+        [_, ..] if uris.iter().copied().any(spiffe::claims_to_be) => None,
         [first, ..] => is_uri(first).then_some(*first),
     };
-    name.filter(|name| is_plain(name))
+    name.filter(|name| caller::is_principal(name))
 }
 
 fn uri<'a>(name: &GeneralName<'a>) -> Option<&'a str> {
@@ -137,7 +140,7 @@ fn subject<'a>(certificate: &'a X509Certificate<'_>, common_name: CommonName) ->
 /// The authority's own name, for people; nothing where a record could not carry it.
 fn issuer(certificate: &X509Certificate<'_>) -> Option<Arc<str>> {
     let name = certificate.issuer().to_string_with_registry(oid_registry());
-    let name = name.ok().filter(|name| is_plain(name))?;
+    let name = name.ok().filter(|name| caller::is_principal(name))?;
     Some(name.into())
 }
 
@@ -148,26 +151,6 @@ fn signs_for_itself(certificate: &X509Certificate<'_>) -> bool {
         let usage = usage.value;
         usage.digital_signature() && !usage.key_cert_sign() && !usage.crl_sign()
     })
-}
-
-/// Whether a URI claims to be a SPIFFE ID, rightly or not.
-fn is_of_spiffe(uri: &str) -> bool {
-    uri.split_once(':')
-        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("spiffe"))
-}
-
-/// <https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md>, section 2.
-fn is_spiffe_id(uri: &str) -> bool {
-    let rest = uri.strip_prefix("spiffe://");
-    rest.and_then(|rest| rest.split_once('/'))
-        .is_some_and(|(domain, path)| {
-            let lower = |byte: u8| !byte.is_ascii_uppercase();
-            is_word(domain) && domain.bytes().all(lower) && path.split('/').all(is_segment)
-        })
-}
-
-fn is_segment(segment: &str) -> bool {
-    is_word(segment) && segment != "." && segment != ".."
 }
 
 /// Whether a name has the form of RFC 3986 section 3: a scheme, a colon, and more.
@@ -187,15 +170,7 @@ fn is_host(host: &str) -> bool {
     is_word(host)
 }
 
-/// Letters, digits, and what may stand between them in hosts, trust domains and path segments.
 fn is_word(text: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     !text.is_empty() && text.bytes().all(letter)
 }
-
-fn is_plain(name: &str) -> bool {
-    (1..=LONGEST_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control)
-}
-
-/// Keeps audit records within their bound.
-const LONGEST_NAME_BYTES: usize = 256;

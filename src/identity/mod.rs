@@ -4,27 +4,47 @@
 //! out is a [`caller::Caller`], the only thing later steps know of it. This room knows nothing of
 //! policy, of Partner Center or of HTTP beyond one header value.
 
+pub mod algorithm;
 pub mod authorities;
 pub mod caller;
 pub mod certificate;
+mod claims;
 pub mod credential;
+pub mod credibility;
+pub mod issuer;
+pub mod issuers;
+pub mod jwks;
+mod jwt;
+pub mod key_source;
+mod keys;
+pub mod published;
+pub mod spiffe;
 pub mod token_file;
 
 use std::time::SystemTime;
 
 use secrecy::ExposeSecret as _;
 
-use crate::identity::{
-    caller::{Auth, Caller},
-    certificate::ClientCertificate,
-    credential::Credential,
+use crate::{
+    http_client::Connect,
+    identity::{
+        caller::{Auth, Caller},
+        certificate::ClientCertificate,
+        credential::Credential,
+        issuer::IssuerSettings,
+        issuers::{IssuerSetupError, Issuers},
+        key_source::KeyError,
+        token_file::TokenFile,
+    },
 };
 
 /// What the room needs from the configuration.
 #[derive(Debug, Default)]
 pub struct Settings {
+    /// Issuers whose tokens are taken.
+    pub issuers: Vec<IssuerSettings>,
     /// Hashed caller tokens, read from `callers.token_file`.
-    pub token_file: Option<token_file::TokenFile>,
+    pub token_file: Option<TokenFile>,
     /// Whether a caller is known by its connection's certificate.
     pub mtls: bool,
     /// Whether a call without any credential is the caller `anonymous`.
@@ -33,7 +53,12 @@ pub struct Settings {
 
 /// Tells callers apart by what they present.
 #[derive(Debug)]
-pub struct Identity(Settings);
+pub struct Identity {
+    issuers: Issuers,
+    token_file: Option<TokenFile>,
+    mtls: bool,
+    anonymous: bool,
+}
 
 /// Nobody is known by what was presented. Says no more than the class of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,9 +76,33 @@ pub enum Unidentified {
 
 impl Identity {
     /// Makes the room ready to tell callers apart.
-    #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        Self(settings)
+    ///
+    /// # Errors
+    ///
+    /// When a client that goes to an issuer cannot be made.
+    pub fn new(settings: Settings, connect: &Connect) -> Result<Self, IssuerSetupError> {
+        let Settings {
+            issuers,
+            token_file,
+            mtls,
+            anonymous,
+        } = settings;
+        Ok(Self {
+            issuers: Issuers::new(issuers, connect)?,
+            token_file,
+            mtls,
+            anonymous,
+        })
+    }
+
+    /// Begins to fetch the keys of the issuers, so that the first call need not wait for them.
+    pub fn warm_up(&self) {
+        self.issuers.warm_up();
+    }
+
+    /// Fetches the keys of each issuer, and tells by its name how many there are.
+    pub async fn try_keys(&self) -> Vec<(String, Result<usize, KeyError>)> {
+        self.issuers.try_keys().await
     }
 
     /// Finds out who calls, at a given time.
@@ -64,25 +113,30 @@ impl Identity {
     /// # Errors
     ///
     /// When the credential is missing, malformed or nobody's.
-    pub fn identify(
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost by dropping the future.
+    pub async fn identify(
         &self,
         credential: &Credential,
         certificate: Option<&ClientCertificate>,
         now: SystemTime,
     ) -> Result<Caller, Unidentified> {
         match credential {
-            Credential::Absent if let Some(certificate) = certificate.filter(|_| self.0.mtls) => {
+            Credential::Absent if let Some(certificate) = certificate.filter(|_| self.mtls) => {
                 certificate.caller(now).ok_or(Unidentified::Invalid)
             }
-            Credential::Absent if self.0.anonymous => Ok(Caller::anonymous()),
+            Credential::Absent if self.anonymous => Ok(Caller::anonymous()),
             Credential::Absent => Err(Unidentified::Missing),
             Credential::Unreadable => Err(Unidentified::Malformed),
             Credential::Bearer(token) => {
-                let tokens = self.0.token_file.as_ref().ok_or(Unidentified::Invalid)?;
-                let name = tokens
-                    .find(token.expose_secret())
-                    .ok_or(Unidentified::Invalid)?;
-                Ok(Caller::new(name, None, Auth::TokenFile))
+                let token = token.expose_secret();
+                if let Some(name) = self.token_file.as_ref().and_then(|file| file.find(token)) {
+                    return Ok(Caller::new(name, None, Auth::TokenFile));
+                }
+                let caller = self.issuers.verify(token, now).await;
+                caller.ok_or(Unidentified::Invalid)
             }
         }
     }

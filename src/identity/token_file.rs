@@ -11,6 +11,8 @@ use aws_lc_rs::{
     digest::{SHA256, SHA256_OUTPUT_LEN, digest},
 };
 
+use crate::identity::caller::{self, LONGEST_PRINCIPAL_BYTES};
+
 /// The entries of a token file.
 #[derive(Debug, Default)]
 pub struct TokenFile {
@@ -87,11 +89,9 @@ impl TokenFile {
             .rsplit_once(':')
             .ok_or_else(|| "no colon; expected name:sha256-of-the-token".to_owned())?;
         let (name, hash) = (name.trim(), hash.trim());
-        let plain =
-            !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(char::is_control);
-        if !plain {
+        if !caller::is_principal(name) {
             return Err(format!(
-                "the name is empty or over {LONGEST_NAME} characters"
+                "the name is empty or over {LONGEST_PRINCIPAL_BYTES} characters"
             ));
         }
         let hash = sha256(hash)
@@ -115,9 +115,6 @@ fn sha256(text: &str) -> Option<[u8; SHA256_OUTPUT_LEN]> {
     let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
     rest.is_empty().then(|| bytes.try_into().ok()).flatten()
 }
-
-/// Keeps audit records within their bound.
-const LONGEST_NAME: usize = 256;
 
 #[cfg(test)]
 mod tests {

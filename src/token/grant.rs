@@ -19,13 +19,13 @@ use tokio::time::Instant;
 use crate::{
     clock::SharedClock,
     http_client::{HttpClient, HttpError},
+    secret::SecretError,
     token::{
         Settings,
         access_token::{AccessToken, Life},
         claims,
         endpoint::{Endpoint, Refusal},
         response::EntraTokenResponse,
-        secret::SecretError,
     },
 };
 

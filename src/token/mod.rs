@@ -9,9 +9,10 @@ pub mod claims;
 pub mod endpoint;
 pub mod grant;
 pub mod response;
-pub mod secret;
 
 use http::Uri;
+
+use crate::secret::SecretSource;
 
 /// What one token cell needs from the configuration.
 #[derive(Clone, Debug)]
@@ -25,5 +26,5 @@ pub struct Settings {
     /// The scope asked for, `…/.default`.
     pub scope: String,
     /// Where the client secret is read, anew for each grant.
-    pub client_secret: secret::SecretSource,
+    pub client_secret: SecretSource,
 }

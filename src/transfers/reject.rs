@@ -83,7 +83,8 @@ impl Transfers {
         let now = self.clock.now();
         let caller = self
             .identity
-            .identify(&request.credential, certificate, now)?;
+            .identify(&request.credential, certificate, now)
+            .await?;
         facts.caller.get_or_init(|| Who {
             principal: Arc::clone(caller.principal()),
             issuer: caller.issuer().cloned(),

@@ -4,8 +4,8 @@ use crate::site::{ACCOUNTS, Site, faults, with};
 
 #[test]
 fn refuses_a_gateway_that_nobody_could_call() {
-    insta::assert_snapshot!(faults(&format!("{ACCOUNTS}callers: {{}}\n")), @"config.yaml:6: callers: nobody could call; accepted: token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener");
-    insta::assert_snapshot!(faults(&format!("{ACCOUNTS}callers: {{anonymous: false}}\n")), @"config.yaml:6: callers: nobody could call; accepted: token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener");
+    insta::assert_snapshot!(faults(&format!("{ACCOUNTS}callers: {{}}\n")), @"config.yaml:6: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener");
+    insta::assert_snapshot!(faults(&format!("{ACCOUNTS}callers: {{anonymous: false}}\n")), @"config.yaml:6: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener");
 }
 
 #[test]

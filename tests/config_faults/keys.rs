@@ -65,7 +65,7 @@ fn tells_every_key_that_is_missing() {
     insta::assert_snapshot!(faults("client: {locale: en-US}\n"), @"
     config.yaml: 2 faults
     config.yaml: accounts: is missing
-    config.yaml: callers: nobody could call; accepted: token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener
+    config.yaml: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
     ");
     insta::assert_snapshot!(faults(&format!("accounts: {{contoso: {{}}}}\n{CALLERS}policy: [{{}}]\n")), @"
     config.yaml: 8 faults
@@ -128,7 +128,7 @@ idempotency: [24h]";
     insta::assert_snapshot!(faults(wrong), @"
     config.yaml: 3 faults
     config.yaml:1: accounts: found nothing; accepted: a section with keys of its own
-    config.yaml:2: callers: nobody could call; accepted: token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener
+    config.yaml:2: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
     config.yaml:3: policy: found nothing; accepted: a list
     ");
 }

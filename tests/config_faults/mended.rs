@@ -38,8 +38,8 @@ fn refuses_ways_in_that_let_nobody_in() {
     site.write("tokens", "# none yet\n", 0o644);
 
     insta::assert_snapshot!(site.faults(&with(""), &[]), @"config.yaml:6: callers.token_file: the token file holds no entry; accepted: lines of name:sha256-of-the-token");
-    insta::assert_snapshot!(faults(&format!("{ACCOUNTS}callers: {{issuers: []}}\n")), @"config.yaml:6: callers: nobody could call; accepted: token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener");
-    insta::assert_snapshot!(faults(&format!("{ACCOUNTS}callers: {{issuers: }}\n")), @"config.yaml:6: callers: nobody could call; accepted: token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener");
+    insta::assert_snapshot!(faults(&format!("{ACCOUNTS}callers: {{issuers: []}}\n")), @"config.yaml:6: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener");
+    insta::assert_snapshot!(faults(&format!("{ACCOUNTS}callers: {{issuers: }}\n")), @"config.yaml:6: callers.issuers: found nothing; accepted: a list");
 }
 
 #[test]

@@ -18,7 +18,6 @@ fn refuses_what_this_version_does_not_do() {
     credential: {federated_token: {file: DIR/secret}}
 default_account: contoso
 callers:
-  issuers: [{name: cluster}]
 policy:
   - name: one
     principals: [billing]
@@ -39,11 +38,11 @@ audit:
     config.yaml:7: accounts.contoso.refresh_token: not available in this version; accepted: nothing, leave the key out
     config.yaml:8: accounts.contoso.endpoints.token_version: not available in this version; accepted: anything but v1
     config.yaml:12: accounts.fabrikam.credential.federated_token: not available in this version; accepted: nothing, leave the key out
-    config.yaml:15: callers.issuers: not available in this version; accepted: nothing, leave it empty
-    config.yaml:22: policy[0].rate: not available in this version; accepted: nothing, leave the key out
-    config.yaml:23: cluster: not available in this version; accepted: nothing, leave it empty
-    config.yaml:25: audit.signing_key_file: not available in this version; accepted: nothing, leave the key out
-    config.yaml:26: audit.sinks: not available in this version; accepted: nothing, leave it empty
+    config.yaml:14: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
+    config.yaml:21: policy[0].rate: not available in this version; accepted: nothing, leave the key out
+    config.yaml:22: cluster: not available in this version; accepted: nothing, leave it empty
+    config.yaml:24: audit.signing_key_file: not available in this version; accepted: nothing, leave the key out
+    config.yaml:25: audit.sinks: not available in this version; accepted: nothing, leave it empty
     ");
 }
 

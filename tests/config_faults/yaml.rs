@@ -21,12 +21,12 @@ fn tells_of_a_file_without_keys() {
     insta::assert_snapshot!(faults(""), @"
     config.yaml: 2 faults
     config.yaml: accounts: is missing
-    config.yaml: callers: nobody could call; accepted: token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener
+    config.yaml: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
     ");
     insta::assert_snapshot!(faults("# nothing yet\n"), @"
     config.yaml: 2 faults
     config.yaml: accounts: is missing
-    config.yaml: callers: nobody could call; accepted: token_file, mtls with server.tls.client_ca_file, or anonymous with a loopback listener
+    config.yaml: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
     ");
     insta::assert_snapshot!(faults("- server\n"), @"config.yaml:1: found no keys; accepted: keys with values");
     insta::assert_snapshot!(faults("server\n"), @"config.yaml:1: found no keys; accepted: keys with values");

@@ -14,6 +14,7 @@ mod harness;
 mod audit;
 mod authorization;
 mod identity;
+mod jwt;
 mod mtls;
 mod outgoing;
 mod problems;

@@ -251,7 +251,7 @@ async fn tells_operators_what_is_not_ready() {
     let served = Served::with(|config| {
         let wrong = "wrong".to_owned().into();
         let account = config.accounts.first_mut().unwrap();
-        account.token.client_secret = partner_gateway::token::secret::SecretSource::Value(wrong);
+        account.token.client_secret = partner_gateway::secret::SecretSource::Value(wrong);
     })
     .await;
 

@@ -199,7 +199,7 @@ async fn reads_a_rotated_secret_without_a_restart() {
     let world = World::with(|config| {
         let account = config.accounts.first_mut().unwrap();
         account.token.client_secret =
-            partner_gateway::token::secret::SecretSource::File(file.path().to_owned());
+            partner_gateway::secret::SecretSource::File(file.path().to_owned());
     })
     .await;
     assert_eq!(world.reject().send().await.status, 200);

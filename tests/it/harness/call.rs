@@ -84,15 +84,20 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Sends the call, waits for the answer and checks it.
-    pub(crate) async fn send(self) -> Answer {
-        let world = self.world;
+    /// The call as it arrives, for a test that makes it without checking the answer.
+    pub(crate) fn arrival(self) -> Arrival {
         let (head, body) = self.request.body(self.body).expect("request").into_parts();
         let peer = Peer {
             address: "192.0.2.7:40000".parse().expect("address"),
             certificate: self.certificate,
         };
-        let arrival = Arrival { head, body, peer };
+        Arrival { head, body, peer }
+    }
+
+    /// Sends the call, waits for the answer and checks it.
+    pub(crate) async fn send(self) -> Answer {
+        let world = self.world;
+        let arrival = self.arrival();
         let answer = world
             .gateway
             .stack()

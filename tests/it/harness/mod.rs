@@ -5,6 +5,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod call;
+pub(crate) mod issuer;
 pub(crate) mod journal;
 pub(crate) mod mutual;
 pub(crate) mod process;
@@ -29,8 +30,8 @@ use partner_gateway::{
     http_client::HttpClient,
     identity::{self, token_file::TokenFile},
     partner_center::{self, AccountSettings},
-    telemetry,
-    token::{self, secret::SecretSource},
+    secret::SecretSource,
+    telemetry, token,
 };
 use sandbox::Sandbox;
 use tempfile::TempDir;
@@ -83,7 +84,7 @@ impl World {
         let client = network.clone();
         let surroundings = Surroundings {
             clock: Arc::new(StandingClock::default()),
-            connect: Box::new(move |_| Ok(HttpClient::over(client.clone()))),
+            connect: Arc::new(move |_| Ok(HttpClient::over(client.clone()))),
         };
         let standstill = Standstill::begin();
         let gateway = Gateway::build(config, surroundings).await.expect("gateway");
@@ -159,6 +160,7 @@ pub(crate) fn config(dir: &TempDir) -> Config {
         }],
         default_account: "contoso".to_owned(),
         identity: identity::Settings {
+            issuers: Vec::new(),
             token_file: Some(TokenFile::parse(&callers()).expect("token file")),
             mtls: false,
             anonymous: false,

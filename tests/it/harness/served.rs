@@ -43,7 +43,7 @@ impl Served {
         change(&mut config);
         let surroundings = Surroundings {
             clock: Arc::new(SystemClock),
-            connect: Box::new(move |_| Ok(HttpClient::over(network.clone()))),
+            connect: Arc::new(move |_| Ok(HttpClient::over(network.clone()))),
         };
         let gateway = Gateway::build(config, surroundings).await.expect("gateway");
         let bound = gateway.bind().await.expect("sockets");

@@ -1,0 +1,148 @@
+//! A JSON Web Key Set (RFC 7517): the keys in it that can verify callers' tokens.
+//!
+//! A key of a kind that is not known, or that is meant for something else, is passed over, so that one
+//! odd key does not take the others along.
+
+use std::fmt;
+
+use jsonwebtoken::{
+    Algorithm, DecodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::identity::algorithm::SigningAlgorithm;
+
+/// The usable keys of an issuer; one at least.
+#[derive(Clone)]
+pub struct KeySet(Vec<Key>);
+
+/// What came is not a set with a usable key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadKeySet {
+    /// It is not the JSON of a key set.
+    #[error("not a JSON Web Key Set")]
+    NotJwks,
+    /// No key in it can verify a token.
+    #[error("no key that can verify a token")]
+    NoUsableKey,
+}
+
+#[derive(Clone)]
+struct Key {
+    id: Option<String>,
+    algorithms: Vec<Algorithm>,
+    verifying: DecodingKey,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    keys: Vec<Value>,
+}
+
+impl KeySet {
+    /// Reads a key set from JSON.
+    ///
+    /// # Errors
+    ///
+    /// When it is not one, or holds no usable key.
+    pub fn parse(json: &[u8]) -> Result<Self, BadKeySet> {
+        let raw: Raw = serde_json::from_slice(json).map_err(|_| BadKeySet::NotJwks)?;
+        let keys: Vec<_> = raw
+            .keys
+            .into_iter()
+            .filter_map(key)
+            .take(MOST_KEYS)
+            .collect();
+        if keys.is_empty() {
+            return Err(BadKeySet::NoUsableKey);
+        }
+        Ok(Self(keys))
+    }
+
+    /// How many usable keys there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The key with an ID; without an ID, the only key for the algorithm.
+    pub(in crate::identity) fn find(
+        &self,
+        id: Option<&str>,
+        algorithm: SigningAlgorithm,
+    ) -> Option<&DecodingKey> {
+        let algorithm = Algorithm::from(algorithm);
+        let mut fitting = self.0.iter().filter(|key| {
+            let named = id.is_none() || key.id.as_deref() == id;
+            named && key.algorithms.contains(&algorithm)
+        });
+        let first = fitting.next()?;
+        let only = fitting.next().is_none();
+        (id.is_some() || only).then_some(&first.verifying)
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|key| &key.id))
+            .finish()
+    }
+}
+
+fn key(value: Value) -> Option<Key> {
+    let jwk: Jwk = serde_json::from_value(value).ok()?;
+    let verifies = match &jwk.common.public_key_use {
+        None | Some(PublicKeyUse::Signature) => true,
+        // Section 4.1 of the JWT-SVID standard.
+        Some(PublicKeyUse::Other(other)) => other == "jwt-svid",
+        Some(PublicKeyUse::Encryption) => false,
+    };
+    let may_verify = jwk
+        .common
+        .key_operations
+        .as_ref()
+        .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
+    let mut algorithms = fitting(&jwk.algorithm);
+    if let Some(only) = jwk.common.key_algorithm {
+        algorithms.retain(|algorithm| KeyAlgorithm::from(*algorithm) == only);
+    }
+    if !verifies || !may_verify || algorithms.is_empty() {
+        return None;
+    }
+    Some(Key {
+        verifying: DecodingKey::from_jwk(&jwk).ok()?,
+        id: jwk.common.key_id,
+        algorithms,
+    })
+}
+
+/// The algorithms that go with a key's type and curve.
+fn fitting(parameters: &AlgorithmParameters) -> Vec<Algorithm> {
+    match parameters {
+        AlgorithmParameters::RSA(_) => vec![
+            Algorithm::RS256,
+            Algorithm::RS384,
+            Algorithm::RS512,
+            Algorithm::PS256,
+            Algorithm::PS384,
+            Algorithm::PS512,
+        ],
+        AlgorithmParameters::EllipticCurve(key) => match key.curve {
+            EllipticCurve::P256 => vec![Algorithm::ES256],
+            EllipticCurve::P384 => vec![Algorithm::ES384],
+            _ => Vec::new(),
+        },
+        AlgorithmParameters::OctetKeyPair(key) => match key.curve {
+            EllipticCurve::Ed25519 => vec![Algorithm::EdDSA],
+            _ => Vec::new(),
+        },
+        // A shared secret is no key to tell callers by.
+        _ => Vec::new(),
+    }
+}
+
+/// Issuers publish two or three; this bounds the search for one.
+const MOST_KEYS: usize = 100;

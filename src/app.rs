@@ -205,7 +205,7 @@ impl Gateway {
             match finished {
                 Ok(()) => self.transfers.journal.stop().await,
                 // What is cut off may still write, so this run has no last record.
-                Err(Cut { .. }) => self.transfers.journal.settle().await,
+                Err(Cut { .. }) => self.transfers.journal.close().await,
             }
         };
         match tokio::time::timeout(LAST_RECORD, closing).await {

@@ -8,6 +8,7 @@ use crate::{
         exchange::Arrival,
         listener::{Limits, Listener},
         stack,
+        stray::Strays,
         tls::{Tls, TlsError},
     },
     shutdown::{Cut, Drain, Tasks},
@@ -127,12 +128,14 @@ impl Bound {
                 let admin = admin.clone();
                 async move { admin.answer(&request.into_parts().0).await }
             },
+            Strays::Untold,
             gone.clone(),
             async { tokio::time::sleep(PARTING).await },
         );
         let calling = callers.serve(
             tls,
             move |request, peer| stack::answer(stack.clone(), Arrival::over_wire(request, peer)),
+            Strays::Told(gateway.transfers.journal.clone()),
             gateway.drain.clone(),
             no_more_calls(gateway.tasks.clone(), gateway.drain.clone(), drain_timeout),
         );

@@ -4,11 +4,11 @@
 //! written every hand-in fails at once, and each later one tries anew, so it heals when the disk does.
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io,
+    net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -21,9 +21,10 @@ use crate::{
     audit::{
         Settings,
         chain::Head,
-        record::{Count, Draft},
+        record::Draft,
         recovery::{self, OpenError, Opened},
         segment::Segment,
+        summary::{Counted, Tally, WINDOW, WindowId},
         writer::{self, Writer},
     },
     clock::SharedClock,
@@ -73,14 +74,7 @@ pub(in crate::audit) enum Job {
 pub(in crate::audit) struct Board {
     pub(in crate::audit) boot: BootId,
     pub(in crate::audit) healthy: AtomicBool,
-    unrecorded: Mutex<Option<Unrecorded>>,
-}
-
-/// Answers that could have no record of their own.
-#[derive(Debug)]
-struct Unrecorded {
-    id: RecordId,
-    counts: BTreeMap<&'static str, u64>,
+    pub(in crate::audit) tally: Tally,
 }
 
 #[derive(Debug)]
@@ -111,7 +105,7 @@ impl Journal {
         let board = Arc::new(Board {
             boot: BootId::next(),
             healthy: AtomicBool::new(true),
-            unrecorded: Mutex::default(),
+            tally: Tally::beyond(settings.unauthenticated_rate),
         });
         let boot = board.boot;
         let jobs = spawn(settings, id, head, segment, Arc::clone(&board), clock)?;
@@ -151,17 +145,25 @@ impl Journal {
         waiting.await.unwrap_or_else(|_| Err(gone()))
     }
 
+    /// Counts an answer to a caller that is not known where such answers come faster than they may be
+    /// recorded, and names the summary record that will stand for it. Within the rate there is nothing
+    /// to name: the answer is to have a record of its own.
+    #[must_use]
+    pub fn sum_up(&self, code: &'static str, from: IpAddr) -> Option<RecordId> {
+        let counted = self.0.board.tally.count_excess(code, from)?;
+        Some(self.named(counted))
+    }
+
     /// Counts an answer that cannot be recorded, and names the summary record that will stand for it
     /// as soon as the journal can be written again.
     #[must_use]
-    pub fn unrecorded(&self, code: &'static str) -> RecordId {
-        let mut unrecorded = self.0.board.unrecorded();
-        let summary = unrecorded.get_or_insert_with(|| Unrecorded {
-            id: RecordId::next(),
-            counts: BTreeMap::new(),
-        });
-        *summary.counts.entry(code).or_default() += 1;
-        summary.id
+    pub fn unrecorded(&self, code: &'static str, from: IpAddr) -> RecordId {
+        self.named(self.0.board.tally.count_unwritten(code, from))
+    }
+
+    /// Counts bytes that never became a request, by their class.
+    pub fn stray(&self, class: &'static str, from: IpAddr) {
+        self.named(self.0.board.tally.count(class, from));
     }
 
     /// Whether the journal can be written, tried by a real write where the last one failed.
@@ -178,16 +180,33 @@ impl Journal {
     ///
     /// When it could not be written.
     pub async fn stop(&self) -> Result<(), Unwritable> {
+        self.close().await?;
         self.append(Draft::stopped(self.boot())).await?;
         self.settle().await
     }
 
-    /// Waits until everything handed in so far is on the disk, whatever the durability.
+    /// Writes what has been summed up so far and waits until all is on the disk.
     ///
     /// # Errors
     ///
     /// When it could not be written.
-    pub async fn settle(&self) -> Result<(), Unwritable> {
+    pub async fn close(&self) -> Result<(), Unwritable> {
+        self.0.board.tally.close_any();
+        self.flush().await
+    }
+
+    /// Waits until everything handed in so far and every summary that is due is on the disk.
+    async fn flush(&self) -> Result<(), Unwritable> {
+        self.settle().await?;
+        // Summaries that a full disk had held back were written first.
+        while self.0.board.tally.is_due() {
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until everything handed in so far is on the disk, whatever the durability.
+    async fn settle(&self) -> Result<(), Unwritable> {
         let (done, waiting) = oneshot::channel();
         self.0.jobs.send(Job::Probe(done)).map_err(|_| gone())?;
         waiting.await.unwrap_or_else(|_| Err(gone()))
@@ -198,24 +217,34 @@ impl Journal {
     pub fn boot(&self) -> BootId {
         self.0.board.boot
     }
+
+    /// Sees to the end of a window that was opened.
+    fn named(&self, counted: Counted) -> RecordId {
+        if let Some(window) = counted.opened {
+            close_in_time(Arc::downgrade(&self.0), window);
+        }
+        counted.record
+    }
 }
 
-impl Board {
-    /// Takes what is waiting for a summary record, as that record.
-    pub(in crate::audit) fn take_summary(&self) -> Option<Draft> {
-        let Unrecorded { id, counts } = self.unrecorded().take()?;
-        let counts = counts
-            .into_iter()
-            .map(|(code, count)| Count { code, count })
-            .collect();
-        Some(Draft::summary(id, self.boot, counts))
-    }
-
-    fn unrecorded(&self) -> MutexGuard<'_, Option<Unrecorded>> {
-        self.unrecorded
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
+/// Has a window's summary written when its time is over, or as soon after as the disk allows.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever stops the journal writes the summary, so no drain has to wait for its time"
+)]
+fn close_in_time(journal: Weak<Shared>, window: WindowId) {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(WINDOW).await;
+            let Some(journal) = journal.upgrade().map(Journal) else {
+                return;
+            };
+            journal.0.board.tally.close(window);
+            if journal.flush().await.is_ok() {
+                return;
+            }
+        }
+    });
 }
 
 fn spawn(

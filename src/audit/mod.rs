@@ -1,7 +1,8 @@
 //! The audit journal: whatever the gateway does with its credentials can be told afterwards.
 //!
 //! [`trail`] gathers the facts of one call, [`record`] gives them their fixed form, [`journal`] makes
-//! them durable. This room knows nothing of HTTP and nothing of Partner Center.
+//! them durable, and `summary` counts what has no record of its own. This room knows nothing of HTTP and
+//! nothing of Partner Center.
 
 pub mod chain;
 pub mod journal;
@@ -9,10 +10,11 @@ mod members;
 pub mod record;
 pub mod recovery;
 pub mod segment;
+mod summary;
 pub mod trail;
 mod writer;
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 /// What the room needs from the configuration.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Settings {
     pub dir: PathBuf,
     /// When an answer may leave.
     pub durability: Durability,
+    /// Records a second of answers to callers that are not known; those beyond it are summed up.
+    pub unauthenticated_rate: NonZeroU32,
 }
 
 /// When an answer may leave.

@@ -130,7 +130,7 @@ impl Draft {
         Self::new(RecordId::next(), &Members::of_run("stopped", boot))
     }
 
-    /// Stands for answers that could have no record of their own.
+    /// Stands for answers that have no record of their own, and for bytes that never became a request.
     #[must_use]
     pub fn summary(id: RecordId, boot: BootId, counts: Vec<Count>) -> Self {
         Self::new(
@@ -168,11 +168,13 @@ impl Draft {
     }
 }
 
-/// How many answers of one kind a summary stands for.
+/// How much of one kind from one source a summary stands for.
 #[derive(Clone, Debug, Serialize)]
 pub struct Count {
-    /// The code answered.
+    /// The code answered, or the class of what was no request.
     pub code: &'static str,
+    /// The source's IP address, or `other`.
+    pub address: String,
     /// How often.
     pub count: u64,
 }

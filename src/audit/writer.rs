@@ -43,8 +43,8 @@ pub(in crate::audit) struct Writer {
     head: Head,
     /// Absent at first and after any error.
     segment: Option<Segment>,
-    /// A summary that could not be written yet.
-    summary: Option<Draft>,
+    /// Summaries that could not be written yet.
+    summaries: Vec<Draft>,
     /// When relaxed writes were first left unsynced.
     unsynced_since: Option<Instant>,
 }
@@ -75,7 +75,7 @@ impl Writer {
             clock,
             head,
             segment,
-            summary: None,
+            summaries: Vec::new(),
             unsynced_since: None,
         }
     }
@@ -102,7 +102,10 @@ impl Writer {
     fn write(&mut self, drafts: &[Draft], probed: bool) -> io::Result<Wrote> {
         let before = self.head.seq();
         let healing = self.segment.is_none();
-        self.summary = self.summary.take().or_else(|| self.board.take_summary());
+        // Those that wait are written before more are taken, so that no pile grows on a full disk.
+        if self.summaries.is_empty() {
+            self.summaries = self.board.tally.take_due(self.board.boot);
+        }
         let mut segment = match self.segment.take() {
             Some(segment) => segment,
             None => Segment::create(&self.dir, self.head.seq().saturating_add(1))?,
@@ -118,7 +121,7 @@ impl Writer {
         }
         self.segment = Some(segment);
         self.head = head;
-        self.summary = None;
+        self.summaries.clear();
         if healing && before > 0 {
             info!(audit.seq = before, "audit journal goes on in a new segment");
         }
@@ -129,12 +132,12 @@ impl Writer {
         })
     }
 
-    /// Numbers and chains the summary that is due and the drafts, from the last acknowledged record on.
+    /// Numbers and chains the summaries that are due and the drafts, from the last acknowledged record on.
     fn encode(&self, drafts: &[Draft]) -> (Vec<u8>, Head) {
         let time = self.clock.now();
         let mut lines = Vec::with_capacity(drafts.len().saturating_mul(TYPICAL_LINE_BYTES));
         let mut head = self.head;
-        for draft in self.summary.iter().chain(drafts) {
+        for draft in self.summaries.iter().chain(drafts) {
             let line = draft.line(
                 self.journal,
                 head.seq().saturating_add(1),

@@ -1,6 +1,6 @@
 //! Reads `audit` and `idempotency`.
 
-use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use crate::{
     audit::{Durability, Settings},
@@ -22,7 +22,7 @@ pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
     let retention = section.required("retention", duration(DAY..=DECADE));
     let kept = section.required("keep_after_ack", duration(Duration::ZERO..=DECADE));
     let most = section.required("max_bytes", size(JOURNAL));
-    section.required("unauthenticated_rate", number(0..=100_000_u32));
+    let rate = section.required("unauthenticated_rate", number(1..=100_000_u32));
     section.skip("signing_key_file");
     section.skip("sinks");
     if kept > retention && retention.is_some() {
@@ -36,6 +36,7 @@ pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
     Some(Settings {
         dir: dir?,
         durability: durability?,
+        unauthenticated_rate: rate.and_then(NonZeroU32::new)?,
     })
 }
 

@@ -91,7 +91,7 @@ const REFUSED: [(&str, When); 9] = [
 ];
 
 /// Keys that tune what is not built.
-const IDLE: [&str; 17] = [
+const IDLE: [&str; 16] = [
     "upstream.max_attempts",
     "upstream.retry_budget",
     "upstream.circuit_breaker.failure_ratio",
@@ -106,7 +106,6 @@ const IDLE: [&str; 17] = [
     "audit.retention",
     "audit.keep_after_ack",
     "audit.max_bytes",
-    "audit.unauthenticated_rate",
     "telemetry.traces.otlp_endpoint",
     "telemetry.traces.sample_ratio",
 ];

@@ -1,4 +1,5 @@
-//! One answer, one record: runs the call to its end, makes its outcome durable, then answers.
+//! One answer, one record: runs the call to its end, makes its outcome durable, then answers. Refusals
+//! of strangers who come too fast share a summary record, which follows them.
 //!
 //! The call runs in a task of its own, so neither a caller that hangs up nor a panic can part a
 //! `PATCH` from its record.
@@ -21,7 +22,7 @@ use crate::{
     audit::{
         journal::Journal,
         record::{Draft, Ending},
-        trail::Trail,
+        trail::{Facts, Trail},
     },
     front::{
         exchange::Exchange,
@@ -68,7 +69,7 @@ where
         let inner = self.inner.clone();
         let journal = self.journal.clone();
         let trail = exchange.trail.clone();
-        let kept = trail.clone();
+        let kept = (journal.clone(), trail.clone());
         let whole = async move {
             let replied = AssertUnwindSafe(inner.oneshot(exchange))
                 .catch_unwind()
@@ -82,11 +83,11 @@ where
         let task = self.tasks.spawn(whole.instrument(Span::current()));
         Box::pin(async move {
             let answer = task.await.unwrap_or_else(|_| {
-                // Only recording itself can still panic; there is no record, so there is no name.
-                let problem = Problem::Internal {
-                    forwarded: Forwarded::so_far(kept.facts()),
-                };
-                Reply::Problem(problem).render(kept.facts(), RecordId::next())
+                // Only recording itself can still panic.
+                let (journal, trail) = kept;
+                let reply = panicked(&trail);
+                let summary = unrecorded(&journal, trail.facts(), &reply);
+                reply.render(trail.facts(), summary)
             });
             Ok(answer.into_response())
         })
@@ -96,6 +97,9 @@ where
 /// Makes the outcome durable and returns the answer that may leave.
 async fn record(journal: &Journal, trail: &Trail, reply: &Reply) -> Rendered {
     let facts = trail.facts();
+    if let Some(summary) = summed_up(journal, facts, reply) {
+        return answer(trail, reply, summary);
+    }
     let id = RecordId::next();
     let rendered = reply.render(facts, id);
     let ending = Ending {
@@ -116,9 +120,27 @@ async fn record(journal: &Journal, trail: &Trail, reply: &Reply) -> Rendered {
         forwarded => Problem::AuditIncomplete { forwarded },
     };
     let instead = Reply::Problem(problem);
-    let summary = journal.unrecorded(instead.code().unwrap_or_default());
-    let rendered = instead.render(facts, summary);
-    log(trail, &rendered, &instead, summary);
+    let summary = unrecorded(journal, facts, &instead);
+    answer(trail, &instead, summary)
+}
+
+/// The summary record that stands for a refusal of a caller that is not known, where such refusals are
+/// too many for a record each.
+fn summed_up(journal: &Journal, facts: &Facts, reply: &Reply) -> Option<RecordId> {
+    let is_stranger = facts.caller.get().is_none();
+    let code = reply.code().filter(|_| is_stranger && reply.is_refusal())?;
+    journal.sum_up(code, facts.peer.ip())
+}
+
+/// The summary record that stands for an answer that cannot have one of its own.
+fn unrecorded(journal: &Journal, facts: &Facts, reply: &Reply) -> RecordId {
+    journal.unrecorded(reply.code().unwrap_or_default(), facts.peer.ip())
+}
+
+/// The answer whose record is a summary.
+fn answer(trail: &Trail, reply: &Reply, summary: RecordId) -> Rendered {
+    let rendered = reply.render(trail.facts(), summary);
+    log(trail, &rendered, reply, summary);
     rendered
 }
 

@@ -22,7 +22,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::{
-    front::{exchange::Peer, tls::Tls},
+    front::{
+        exchange::Peer,
+        stray::{Stray, Strays},
+        tls::Tls,
+    },
     shutdown::Drain,
 };
 
@@ -65,11 +69,13 @@ impl Listener {
     }
 
     /// Serves connections until the drain begins, then lets those that are open finish what they
-    /// have begun, until `cutoff`, which is polled from then on.
+    /// have begun, until `cutoff`, which is polled from then on. What was no request is counted among
+    /// `strays`.
     pub async fn serve<A, F>(
         self,
         tls: Option<Tls>,
         answer: A,
+        strays: Strays,
         drain: Drain,
         cutoff: impl Future<Output = ()>,
     ) where
@@ -91,13 +97,16 @@ impl Listener {
                 tls: tls.clone(),
                 limits: self.limits.clone(),
                 watcher: connections.watcher(),
+                strays: strays.clone(),
             };
+            // Whoever waits for connections to end waits until what they were is counted, too.
+            let counted = connections.watcher();
             let answer = answer.clone();
             let drain = drain.clone();
             spawn(async move {
                 // A handshake that is still under way when the drain begins has no request to lose.
                 serving.run(stream, peer, answer, &drain).await;
-                drop(place);
+                drop((place, counted));
             });
         }
         drop(self.socket);
@@ -135,6 +144,7 @@ struct Connection {
     tls: Option<Tls>,
     limits: Limits,
     watcher: Watcher,
+    strays: Strays,
 }
 
 impl Connection {
@@ -157,8 +167,14 @@ impl Connection {
         };
         match shaken {
             Ok(Ok((stream, certificate))) => self.serve(stream, known(certificate), answer).await,
-            Ok(Err(error)) => debug!(error = %error, address = %peer, "TLS handshake failed"),
-            Err(_) => debug!(address = %peer, "TLS handshake too slow"),
+            Ok(Err(error)) => {
+                debug!(error = %error, address = %peer, "TLS handshake failed");
+                self.strays.note(Stray::in_handshake(&error), peer);
+            }
+            Err(_) => {
+                debug!(address = %peer, "TLS handshake too slow");
+                self.strays.note(Some(Stray::TlsHandshake), peer);
+            }
         }
     }
 
@@ -192,14 +208,21 @@ impl Connection {
         let connection = server
             .serve_connection(TokioIo::new(stream), service)
             .into_owned();
-        tokio::select! {
-            ended = self.watcher.watch(connection) => if let Err(error) = ended {
+        let stray = tokio::select! {
+            ended = self.watcher.watch(connection) => ended.err().and_then(|error| {
                 debug!(error = %error, address = %address, "connection ended early");
-            },
+                if begun.is_cancelled() {
+                    Stray::at_any_time(&*error)
+                } else {
+                    Stray::before_any_call(&*error)
+                }
+            }),
             () = silence(&begun, self.limits.header_timeout) => {
                 debug!(address = %address, "connection without a request in time");
+                Some(Stray::HeaderTimeout)
             }
-        }
+        };
+        self.strays.note(stray, address);
     }
 }
 

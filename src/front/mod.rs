@@ -24,4 +24,5 @@ pub mod rescue;
 pub mod route;
 pub mod settings;
 pub mod stack;
+pub mod stray;
 pub mod tls;

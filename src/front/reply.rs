@@ -88,6 +88,15 @@ impl Reply {
         }
     }
 
+    /// Whether the gateway said no, rather than that it could not.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::PassedOn { .. } => false,
+            Self::Problem(problem) => matches!(problem.row().outcome, Outcome::Refused),
+        }
+    }
+
     /// What was decided about the caller's wish; nothing, where it did not come to that.
     #[must_use]
     pub fn decision(&self, facts: &Facts) -> Option<&'static str> {

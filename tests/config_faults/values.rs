@@ -66,7 +66,7 @@ fn tells_the_range_of_every_value_of_the_journal() {
   retention: 12h
   keep_after_ack: 4000d
   max_bytes: 2TiB
-  unauthenticated_rate: -1
+  unauthenticated_rate: 0
 idempotency: {ttl: 1s, max_entries: 0}";
 
     insta::assert_snapshot!(faults(&with(more)), @r#"
@@ -80,7 +80,7 @@ idempotency: {ttl: 1s, max_entries: 0}";
     config.yaml:20: audit.retention: found "12h"; accepted: a duration from 1d to 3650d, written such as 500ms, 30s, 5m, 1h, 400d
     config.yaml:21: audit.keep_after_ack: found "4000d"; accepted: a duration from 0 to 3650d, written such as 500ms, 30s, 5m, 1h, 400d
     config.yaml:22: audit.max_bytes: found "2TiB"; accepted: a size from 2MiB to 1024GiB, written such as 512B, 64KiB, 1MiB, 1GiB
-    config.yaml:23: audit.unauthenticated_rate: found "-1"; accepted: a number from 0 to 100000
+    config.yaml:23: audit.unauthenticated_rate: found "0"; accepted: a number from 1 to 100000
     config.yaml:24: idempotency.ttl: found "1s"; accepted: a duration from 1m to 30d, written such as 500ms, 30s, 5m, 1h, 400d
     config.yaml:24: idempotency.max_entries: found "0"; accepted: a number from 1 to 10000000
     "#);

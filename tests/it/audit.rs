@@ -1,7 +1,9 @@
 //! The journal: what stands in it, and what a restart makes of what it finds.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{convert::Infallible, fs, future::ready, num::NonZeroU32, path::Path, sync::Arc};
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use partner_gateway::{
     audit::{
         Durability, Settings,
@@ -10,10 +12,19 @@ use partner_gateway::{
         recovery::OpenError,
     },
     clock::SystemClock,
+    front::{
+        audited::Audited,
+        entry::Entry,
+        exchange::{Arrival, Exchange, Peer},
+        problem::{Forwarded, Problem},
+        reply::Reply,
+    },
+    shutdown::Tasks,
 };
 use serde_json::Value;
+use tower::{ServiceExt as _, service_fn};
 
-use crate::harness::{CORRELATION, World, journal, tempdir};
+use crate::harness::{CORRELATION, World, call::whole, journal, tempdir};
 
 #[tokio::test(start_paused = true)]
 async fn writes_the_records_of_a_call_in_the_order_of_the_contract() {
@@ -240,10 +251,75 @@ async fn tells_nothing_about_calls_that_did_not_come_to_it() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn names_a_record_even_where_recording_panics() {
+    let dir = tempdir();
+    let journal = start(dir.path()).await.unwrap();
+    // So full that the headers which every answer carries find no room.
+    let mut headers = HeaderMap::new();
+    let name = |index: u32| HeaderName::try_from(format!("x-{index}")).unwrap();
+    let value = HeaderValue::from_static("");
+    let filled = (0..).take_while(|index| headers.try_insert(name(*index), value.clone()).is_ok());
+    assert!(filled.count() > 1000);
+    let overfull = Reply::PassedOn {
+        status: StatusCode::OK,
+        headers,
+        body: Bytes::new(),
+    };
+
+    let (status, named) = answered(&journal, overfull).await;
+    journal.stop().await.unwrap();
+
+    assert_eq!(status, 500);
+    let journal = journal::Journal::of(dir.path());
+    journal.read_on();
+    let told = ((named, "internal".to_owned()), 1);
+    assert_eq!(journal.summed_up(), [told].into());
+    assert_eq!(journal.of_kind("outcome").len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sums_up_refusals_only_however_many_failures_there_are() {
+    let dir = tempdir();
+    let journal = start(dir.path()).await.unwrap();
+    let forwarded = Forwarded::No;
+    let failed = Reply::Problem(Problem::Internal { forwarded });
+    let refused = Reply::Problem(Problem::Overloaded);
+
+    for reply in [&failed, &failed, &failed, &refused, &refused] {
+        answered(&journal, reply.clone()).await;
+    }
+    journal.stop().await.unwrap();
+
+    let journal = journal::Journal::of(dir.path());
+    journal.read_on();
+    let outcomes = journal.of_kind("outcome");
+    let codes: Vec<_> = outcomes.iter().map(|it| it["code"].as_str()).collect();
+    let expected = ["internal", "internal", "internal", "overloaded"];
+    assert_eq!(codes, expected.map(Some), "one refusal a second");
+    assert_eq!(journal.summed_up().into_values().sum::<u64>(), 1);
+}
+
+/// What becomes of a reply to a caller that is not known: its status and the record that it names.
+async fn answered(journal: &Journal, reply: Reply) -> (u16, String) {
+    let inner = service_fn(move |_: Exchange| ready(Ok::<_, Infallible>(reply.clone())));
+    let stack = Entry::new(Audited::new(inner, journal.clone(), Tasks::default()));
+    let request = Request::post("/").body(whole(Bytes::new())).unwrap();
+    let (head, body) = request.into_parts();
+    let peer = Peer {
+        address: "192.0.2.7:40000".parse().unwrap(),
+        certificate: None,
+    };
+    let answer = stack.oneshot(Arrival { head, body, peer }).await.unwrap();
+    let named = answer.headers()["gateway-audit-id"].to_str().unwrap();
+    (answer.status().as_u16(), named.to_owned())
+}
+
 async fn start(dir: &Path) -> Result<Journal, StartError> {
     let settings = Settings {
         dir: dir.to_owned(),
         durability: Durability::Strict,
+        unauthenticated_rate: NonZeroU32::MIN,
     };
     Journal::start(&settings, "0000000000000000", Arc::new(SystemClock)).await
 }

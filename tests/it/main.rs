@@ -13,6 +13,7 @@ mod harness;
 
 mod audit;
 mod authorization;
+mod floods;
 mod identity;
 mod jwt;
 mod mtls;
@@ -21,5 +22,6 @@ mod problems;
 mod process;
 mod rejecting;
 mod sockets;
+mod strays;
 mod token;
 mod upstream;

@@ -1,5 +1,7 @@
 //! Calls as a caller makes them, and answers that have been checked.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Full};
@@ -17,7 +19,7 @@ pub(crate) struct Call<'a> {
     world: &'a World,
     request: http::request::Builder,
     body: Body,
-    certificate: Option<ClientCertificate>,
+    peer: Peer,
 }
 
 /// An answer that has been checked against the contract and the journal.
@@ -37,8 +39,17 @@ impl<'a> Call<'a> {
             world,
             request,
             body: whole(Bytes::new()),
-            certificate: None,
+            peer: Peer {
+                address: "192.0.2.7:40000".parse().expect("address"),
+                certificate: None,
+            },
         }
+    }
+
+    /// Comes from another address.
+    pub(crate) fn from(mut self, address: IpAddr) -> Self {
+        self.peer.address.set_ip(address);
+        self
     }
 
     pub(crate) fn at(mut self, target: &str) -> Self {
@@ -75,7 +86,7 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn certificate(mut self, certificate: ClientCertificate) -> Self {
-        self.certificate = Some(certificate);
+        self.peer.certificate = Some(certificate);
         self
     }
 
@@ -87,33 +98,36 @@ impl<'a> Call<'a> {
     /// The call as it arrives, for a test that makes it without checking the answer.
     pub(crate) fn arrival(self) -> Arrival {
         let (head, body) = self.request.body(self.body).expect("request").into_parts();
-        let peer = Peer {
-            address: "192.0.2.7:40000".parse().expect("address"),
-            certificate: self.certificate,
-        };
+        let peer = self.peer;
         Arrival { head, body, peer }
     }
 
     /// Sends the call, waits for the answer and checks it.
     pub(crate) async fn send(self) -> Answer {
         let world = self.world;
-        let arrival = self.arrival();
-        let answer = world
-            .gateway
-            .stack()
+        let mut answer = self.send_among_many().await;
+        answer.record = world.journal().outcome(answer.audit_id());
+        checked_record(&answer);
+        answer
+    }
+
+    /// Sends the call and checks the answer alone; its record may be a summary that is still to come.
+    pub(crate) async fn send_among_many(self) -> Answer {
+        let stack = self.world.gateway.stack();
+        let (head, body) = stack
+            .oneshot(self.arrival())
             .oneshot(arrival)
             .await
-            .expect("infallible");
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.expect("body").to_bytes();
-        let status = head.status.as_u16();
-        let record = checked(world, status, &head.headers, &body);
-        Answer {
-            status,
+            .expect("infallible")
+            .into_parts();
+        let answer = Answer {
+            status: head.status.as_u16(),
             headers: head.headers,
-            body,
-            record,
-        }
+            body: body.collect().await.expect("body").to_bytes(),
+            record: Value::Null,
+        };
+        checked(&answer);
+        answer
     }
 }
 
@@ -124,8 +138,19 @@ impl Answer {
             .map(|value| value.to_str().expect("text"))
     }
 
+    /// The ID of the record that the answer names.
+    pub(crate) fn audit_id(&self) -> &str {
+        self.header("gateway-audit-id")
+            .expect("every answer names its record")
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("JSON body")
+    }
+
+    /// Whether the gateway speaks, and not Partner Center.
+    fn is_of_the_gateway(&self) -> bool {
+        self.header("content-type") == Some("application/problem+json")
     }
 
     /// Checks that the gateway itself answers with this problem.
@@ -147,8 +172,9 @@ pub(crate) fn whole(body: Bytes) -> Body {
         .boxed_unsync()
 }
 
-/// Checks what holds for every answer, and returns its outcome record.
-fn checked(world: &World, status: u16, headers: &HeaderMap, body: &[u8]) -> Value {
+/// Checks what holds for every answer by itself.
+fn checked(answer: &Answer) {
+    let headers = &answer.headers;
     for name in headers.keys() {
         assert!(
             ANSWER_HEADERS.contains(&name.as_str()),
@@ -156,44 +182,27 @@ fn checked(world: &World, status: u16, headers: &HeaderMap, body: &[u8]) -> Valu
         );
         assert_eq!(headers.get_all(name).iter().count(), 1, "{name} twice");
     }
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().expect("text"));
-    let id = text("gateway-audit-id").expect("every answer names its record");
-    let record = world.journal().outcome(id);
-    assert_eq!(record["status"], status);
-    assert_eq!(record["outcome"].as_str(), text("gateway-outcome"));
-    assert_eq!(record["correlation_id"].as_str(), text("ms-correlationid"));
-    assert_eq!(text("cache-control"), Some("no-store"));
-    assert_eq!(record["body_bytes"], body.len());
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body);
-    assert_eq!(record["body_sha256"], hex(hash.as_ref()));
-    let attempts = record["attempts"].as_array();
-    let last = attempts.and_then(|attempts| attempts.last());
-    assert_eq!(
-        last.and_then(|last| last["request_id"].as_str()),
-        text("ms-requestid")
-    );
-    if text("content-type") == Some("application/problem+json") {
-        checked_problem(status, headers, body, &record);
-    } else {
-        assert_eq!(record["outcome"], "forwarded");
-        assert_eq!(record["forwarded"], "yes");
-        assert_eq!(record.get("code"), None);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    if answer.is_of_the_gateway() {
+        checked_problem(answer);
     }
-    record
 }
 
-fn checked_problem(status: u16, headers: &HeaderMap, body: &[u8], record: &Value) {
-    let problem: Value = serde_json::from_slice(body).expect("problem body");
+fn checked_problem(answer: &Answer) {
+    let headers = &answer.headers;
+    let status = answer.status;
+    let problem = answer.json();
     let code = problem["code"].as_str().expect("code");
     assert_eq!(
         problem["type"],
         format!("urn:partner-gateway:problem:{code}")
     );
     assert_eq!(problem["status"], status);
-    assert_eq!(record["code"], code);
-    assert_eq!(problem["forwarded"], record["forwarded"]);
-    assert_eq!(problem["auditId"], record["id"]);
-    assert_eq!(problem["correlationId"], record["correlation_id"]);
+    assert_eq!(problem["auditId"], answer.audit_id());
+    assert_eq!(
+        problem["correlationId"].as_str(),
+        answer.header("ms-correlationid")
+    );
     assert!(!problem["title"].as_str().expect("title").is_empty());
     assert!(!problem["detail"].as_str().expect("detail").is_empty());
     assert_eq!(status == 405, headers.contains_key("allow"));
@@ -206,6 +215,35 @@ fn checked_problem(status: u16, headers: &HeaderMap, body: &[u8], record: &Value
     }
     if status == 503 {
         assert_eq!(problem["forwarded"], "no");
+    }
+}
+
+/// Checks that an answer and its outcome record agree.
+fn checked_record(answer: &Answer) {
+    let record = &answer.record;
+    assert_eq!(record["status"], answer.status);
+    assert_eq!(record["outcome"].as_str(), answer.header("gateway-outcome"));
+    assert_eq!(
+        record["correlation_id"].as_str(),
+        answer.header("ms-correlationid")
+    );
+    assert_eq!(record["body_bytes"], answer.body.len());
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &answer.body);
+    assert_eq!(record["body_sha256"], hex(hash.as_ref()));
+    let attempts = record["attempts"].as_array();
+    let last = attempts.and_then(|attempts| attempts.last());
+    assert_eq!(
+        last.and_then(|last| last["request_id"].as_str()),
+        answer.header("ms-requestid")
+    );
+    if answer.is_of_the_gateway() {
+        let problem = answer.json();
+        assert_eq!(record["code"], problem["code"]);
+        assert_eq!(record["forwarded"], problem["forwarded"]);
+    } else {
+        assert_eq!(record["outcome"], "forwarded");
+        assert_eq!(record["forwarded"], "yes");
+        assert_eq!(record.get("code"), None);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads a journal as an outsider would: lines, SHA-256, nothing of the gateway's own code.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fs::{self, File},
     io::{Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
@@ -75,6 +75,20 @@ impl Journal {
             .get(id)
             .unwrap_or_else(|| panic!("no outcome record {id}"));
         read.records[place].clone()
+    }
+
+    /// How many answers with which code each summary record tells, by its ID.
+    pub(crate) fn summed_up(&self) -> BTreeMap<(String, String), u64> {
+        let mut told = BTreeMap::new();
+        for summary in self.of_kind("summary") {
+            let id = summary["id"].as_str().expect("id");
+            for count in summary["counts"].as_array().expect("counts") {
+                let code = count["code"].as_str().expect("code");
+                let key = (id.to_owned(), code.to_owned());
+                *told.entry(key).or_default() += count["count"].as_u64().expect("count");
+            }
+        }
+        told
     }
 
     fn read(&self) -> MutexGuard<'_, Read> {

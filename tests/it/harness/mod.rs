@@ -179,6 +179,7 @@ pub(crate) fn config(dir: &TempDir) -> Config {
         audit: audit::Settings {
             dir: dir.path().to_owned(),
             durability: audit::Durability::Strict,
+            unauthenticated_rate: 50.try_into().expect("a rate"),
         },
         telemetry: telemetry::Settings {
             format: telemetry::Format::Text,

@@ -1,9 +1,11 @@
 //! A disk that is full: the bound that the operating system puts on the size of a file stands for it.
 
-use std::fs;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use sandbox::{Fault, Target};
-use serde_json::json;
 
 use super::{
     acknowledged, kinds,
@@ -112,26 +114,41 @@ async fn tells_what_happened_when_the_outcome_cannot_be_written() {
     let journal = site.journal();
     assert_eq!(journal.of_kind("intent").len(), 1);
     assert_eq!(journal.of_kind("outcome").len(), 0);
-    let summaries = journal.of_kind("summary");
-    assert_eq!(summaries.len(), 1);
-    assert_eq!(summaries[0]["id"], answer.audit_id.as_str());
-    assert_eq!(
-        summaries[0]["counts"],
-        json!([{"code": "audit_incomplete", "count": 1}])
-    );
+    are_summed_up(&[answer], &journal);
+}
+
+#[tokio::test]
+async fn keeps_count_of_a_flood_while_the_disk_is_full() {
+    let site = Site::new().await;
+    site.edit("/audit}", "/audit, unauthenticated_rate: 5}");
+    let gateway = site.start_after(FULL_IS_AN_ERROR).await;
+
+    gateway.process.bound_file_size("100");
+    let mut flood = Vec::new();
+    for _ in 0..50 {
+        flood.push(gateway.call(TRANSFER, "wrong").await.expect("an answer"));
+    }
+    gateway.process.bound_file_size("unlimited");
+    within(async || ask(gateway.admin, "/readyz").await.0 == 200).await;
+    gateway.process.signal("TERM");
+    let ended = gateway.process.ended().await;
+
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let statuses: BTreeSet<u16> = flood.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, BTreeSet::from([401, 503]));
+    let journal = site.journal();
+    assert_eq!(journal.of_kind("outcome").len(), 0);
+    are_summed_up(&flood, &journal);
 }
 
 /// Checks that summary records stand for all of these answers, each for those that name it.
-fn are_summed_up(refused: &[Answer], journal: &Journal) {
-    let mut count = 0;
-    for summary in journal.of_kind("summary") {
-        let named = |answer: &&Answer| summary["id"] == answer.audit_id.as_str();
-        let naming = refused.iter().filter(named).count();
-        let counts = json!([{"code": "audit_unavailable", "count": naming}]);
-        assert_eq!(summary["counts"], counts, "{summary}");
-        count += naming;
+fn are_summed_up(answers: &[Answer], journal: &Journal) {
+    let mut naming = BTreeMap::new();
+    for answer in answers {
+        let code = answer.body["code"].as_str().expect("code").to_owned();
+        *naming.entry((answer.audit_id.clone(), code)).or_insert(0) += 1;
     }
-    assert_eq!(count, refused.len());
+    assert_eq!(journal.summed_up(), naming);
 }
 
 /// A write beyond the bound is an error then, and no signal.

@@ -333,6 +333,7 @@ const ROOMS: &str = "
 /// Which outside crate, or part of one, only some rooms may name.
 const CRATES: &str = "
     clap: main cli
+    governor: authorization
     hyper-rustls: http_client
     hyper::server: front
     hyper_util::server: front

@@ -1,12 +1,14 @@
-//! May they: policy, deny by default.
+//! May they, and how often: policy, deny by default.
 //!
 //! A decision is a [`permit::Permit`] or a [`policy::Denial`]. Only this room can make a permit, and
-//! the upstream client takes one by value, so an operation that forgets the check does not compile.
+//! the upstream client takes one by value, admitted, so an operation that forgets the check does not
+//! compile.
 
 pub mod permit;
 pub mod policy;
+pub mod rate;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt, num::NonZeroU32};
 
 use crate::{command::Operation, ids::CustomerId};
 
@@ -30,6 +32,8 @@ pub struct RuleSettings {
     pub customers: Customers,
     /// Names of accounts whose credentials may be used.
     pub accounts: BTreeSet<String>,
+    /// How often each caller may; without it, as often as it likes.
+    pub rate: Option<Rate>,
 }
 
 /// The customers a rule is about.
@@ -39,4 +43,43 @@ pub enum Customers {
     Any,
     /// These and no others.
     These(BTreeSet<CustomerId>),
+}
+
+/// How often one caller may do what a rule grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Calls a second in the long run.
+    pub per_second: NonZeroU32,
+    /// Calls at once after a pause.
+    pub burst: NonZeroU32,
+}
+
+/// What policy is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// Who calls.
+    pub principal: &'a str,
+    /// What is to be done.
+    pub operation: Operation,
+    /// To whom.
+    pub customer: CustomerId,
+    /// With whose credentials.
+    pub account: &'a str,
+}
+
+impl Customers {
+    /// Whether a customer is one of them.
+    #[must_use]
+    pub fn include(&self, customer: CustomerId) -> bool {
+        match self {
+            Self::Any => true,
+            Self::These(these) => these.contains(&customer),
+        }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} a second, {} at once", self.per_second, self.burst)
+    }
 }

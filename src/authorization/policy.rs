@@ -8,7 +8,7 @@ use std::{
 use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::{
-    authorization::{Customers, RuleSettings, Settings, permit::Permit},
+    authorization::{Customers, RuleSettings, Settings, Wish, permit::Permit, rate::Allowances},
     command::{Command, Operation},
     identity::caller::Caller,
 };
@@ -37,13 +37,16 @@ pub enum Denial {
     Account,
 }
 
+/// A rule in force.
 #[derive(Debug)]
-struct Rule {
-    place: usize,
+pub(in crate::authorization) struct Rule {
+    /// Where it stands in the settings, from 0.
+    pub(in crate::authorization) place: usize,
     name: Arc<str>,
     operations: BTreeSet<Operation>,
     customers: Customers,
     accounts: BTreeSet<String>,
+    allowances: Option<Arc<Allowances>>,
 }
 
 impl Policy {
@@ -59,6 +62,7 @@ impl Policy {
                 operations: rule.operations.clone(),
                 customers: rule.customers.clone(),
                 accounts: rule.accounts.clone(),
+                allowances: rule.rate.map(|rate| Arc::new(Allowances::new(rate))),
             });
             for principal in &rule.principals {
                 match principal.strip_suffix('*') {
@@ -91,21 +95,32 @@ impl Policy {
         command: C,
         account: &Arc<str>,
     ) -> Result<Permit<C>, Denial> {
-        let rules = self.rules_of(caller.principal());
-        let through: Vec<_> = rules
-            .iter()
-            .filter(|rule| rule.accounts.contains(&**account))
-            .collect();
+        let principal = caller.principal();
+        let rule = self.decide(&Wish {
+            principal,
+            operation: C::OPERATION,
+            customer: command.customer(),
+            account,
+        })?;
+        let allowances = rule.allowances.as_ref();
+        Ok(Permit::new(
+            command, account, &rule.name, principal, allowances,
+        ))
+    }
+
+    /// Finds the rule that decides.
+    pub(in crate::authorization) fn decide(&self, wish: &Wish<'_>) -> Result<&Rule, Denial> {
+        let mut rules = self.rules_of(wish.principal);
         if rules.is_empty() {
             return Err(Denial::Stranger);
         }
-        if through.is_empty() {
+        rules.retain(|rule| rule.accounts.contains(wish.account));
+        if rules.is_empty() {
             return Err(Denial::Account);
         }
-        through
-            .iter()
-            .find(|rule| rule.grants(&command))
-            .map(|rule| Permit::new(command, Arc::clone(account), Arc::clone(&rule.name)))
+        rules
+            .into_iter()
+            .find(|rule| rule.grants(wish))
             .ok_or(Denial::Operation)
     }
 
@@ -130,16 +145,13 @@ impl Policy {
 }
 
 impl Rule {
-    fn grants<C: Command>(&self, command: &C) -> bool {
-        let customer = match &self.customers {
-            Customers::Any => true,
-            Customers::These(these) => these.contains(&command.customer()),
-        };
-        customer && self.operations.contains(&C::OPERATION)
+    fn grants(&self, wish: &Wish<'_>) -> bool {
+        self.customers.include(wish.customer) && self.operations.contains(&wish.operation)
     }
 }
 
-/// Hashes the rules with every part's length before it and every list's end behind it, so that no two policies look alike.
+/// Hashes the rules with every part's length before it and every list's end behind it, so that no two
+/// policies look alike.
 fn hash(rules: &[RuleSettings]) -> Box<str> {
     let mut context = Context::new(&SHA256);
     let mut put = |part: &str| {
@@ -160,6 +172,10 @@ fn hash(rules: &[RuleSettings]) -> Box<str> {
             Customers::These(these) => these.iter().for_each(|id| put(&id.to_string())),
         }
         put("");
+        if let Some(rate) = &rule.rate {
+            put(&rate.to_string());
+        }
+        put("");
     }
     let hash = context.finish();
     let first = hash.as_ref().first_chunk().copied().unwrap_or_default();
@@ -168,8 +184,10 @@ fn hash(rules: &[RuleSettings]) -> Box<str> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
-    use crate::command::RejectTransfer;
+    use crate::{authorization::Rate, command::RejectTransfer};
 
     const CUSTOMER: &str = "b67f0b00-f9e8-4c57-bcb5-0b8b95c6ccf0";
 
@@ -191,6 +209,7 @@ mod tests {
             operations: BTreeSet::from([Operation::TransfersReject]),
             customers,
             accounts: BTreeSet::from(["contoso".to_owned()]),
+            rate: None,
         }
     }
 
@@ -262,5 +281,32 @@ mod tests {
             grants(&["alice"], &["black", "contoso"]),
             grants(&["alice", "black"], &["contoso"])
         );
+    }
+
+    #[test]
+    fn names_a_policy_anew_when_any_part_of_it_changes() {
+        let hash = |change: &dyn Fn(&mut RuleSettings)| {
+            let mut rule = rule("a", "x", Customers::Any);
+            change(&mut rule);
+            let rules = vec![rule];
+            Policy::new(&Settings { rules }).hash().to_owned()
+        };
+        let rate = |per_second, burst| {
+            Some(Rate {
+                per_second: NonZeroU32::new(per_second).unwrap(),
+                burst: NonZeroU32::new(burst).unwrap(),
+            })
+        };
+        let only = Customers::These(BTreeSet::from([CUSTOMER.parse().unwrap()]));
+
+        let hashes = BTreeSet::from([
+            hash(&|_| ()),
+            hash(&|rule| rule.operations = BTreeSet::from([Operation::AuditRead])),
+            hash(&|rule| rule.customers = only.clone()),
+            hash(&|rule| rule.rate = rate(1, 12)),
+            hash(&|rule| rule.rate = rate(11, 2)),
+        ]);
+
+        assert_eq!(hashes.len(), 5, "{hashes:?}");
     }
 }

@@ -1,14 +1,17 @@
 //! Reads `policy`.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    num::NonZeroU32,
+};
 
 use crate::{
-    authorization::{Customers, RuleSettings, Settings},
+    authorization::{Customers, Rate, RuleSettings, Settings},
     command::Operation,
     config::{
         fault::quoted,
         node::Value,
-        scalar::{name, one_of},
+        scalar::{name, number, one_of},
         section::{Cursor, Section, one_of_names},
     },
     ids::CustomerId,
@@ -44,13 +47,32 @@ fn settings(
         .need("customers")
         .and_then(|cursor| customers(&cursor));
     let through = each(section, "accounts", |text| account(text, accounts));
-    section.skip("rate");
+    let rate = section.take("rate");
+    let rate = rate.map(|cursor| cursor.section(rate_of));
     Some(RuleSettings {
         name: name?,
         principals: principals?,
         operations: operations?.into_iter().collect(),
         customers: customers?,
         accounts: through?.into_iter().collect(),
+        rate: match rate {
+            Some(rate) => Some(rate?),
+            None => None,
+        },
+    })
+}
+
+/// Reads a rate; without a burst, as many calls may come at once as in a second.
+fn rate_of(section: &Section<'_>) -> Option<Rate> {
+    let calls = || number(NonZeroU32::MIN..=MOST_CALLS);
+    let per_second = section.required("per_second", calls());
+    let burst = match section.take("burst") {
+        Some(burst) => burst.read(calls()),
+        None => per_second,
+    };
+    Some(Rate {
+        per_second: per_second?,
+        burst: burst?,
     })
 }
 
@@ -127,3 +149,6 @@ fn customer(text: &str) -> Result<CustomerId, String> {
 
 /// What a rule may say of customers.
 const CUSTOMERS: &str = "GUIDs of customers, or * alone";
+
+/// In calls; a million is far beyond what one gateway can carry.
+const MOST_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999_999);

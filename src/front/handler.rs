@@ -11,6 +11,7 @@ use std::{
 use tower::Service;
 
 use crate::{
+    authorization::rate::OverRate,
     command::{Command as _, RejectTransfer},
     front::{
         exchange::Exchange,
@@ -141,6 +142,7 @@ impl From<Refusal> for Problem {
             Refusal::Malformed(malformed) => malformed.into(),
             Refusal::Account => Self::AccountForbidden,
             Refusal::Denied => Self::PolicyDenied,
+            Refusal::OverRate(OverRate { retry_after }) => Self::RateLimited { retry_after },
             Refusal::Leaving => Self::Draining,
             Refusal::Full => Self::Overloaded,
             Refusal::Unwritable(_) => Self::AuditUnavailable,

@@ -100,10 +100,10 @@ impl Reply {
     /// What was decided about the caller's wish; nothing, where it did not come to that.
     #[must_use]
     pub fn decision(&self, facts: &Facts) -> Option<&'static str> {
-        if facts.rule.get().is_some() {
-            return Some("allowed");
-        }
         match self {
+            // A rule decided, and then had no room.
+            Self::Problem(Problem::RateLimited { .. }) => Some("denied"),
+            _ if facts.rule.get().is_some() => Some("allowed"),
             Self::PassedOn { .. } => Some("allowed"),
             Self::Problem(problem) => match problem {
                 Problem::Unauthenticated(_) => Some("unauthenticated"),

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    authorization::permit::Permit,
+    authorization::permit::Admission,
     command::RejectTransfer,
     http_client::HttpClient,
     partner_center::{AccountSettings, Settings, wire::Template},
@@ -28,14 +28,14 @@ pub struct Accounts {
     default: Arc<str>,
 }
 
-/// An account, and the permit to do one thing through it.
+/// An account, and the admission to do one thing through it.
 ///
-/// [`Accounts::through`] makes it by the permit's own word, so a permit cannot be used with another
+/// [`Accounts::through`] makes it by the admission's own word, so it cannot be used with another
 /// account's credentials.
 #[derive(Debug)]
 pub struct Way<'a> {
     pub(in crate::partner_center) account: &'a Account,
-    pub(in crate::partner_center) permit: Permit<RejectTransfer>,
+    pub(in crate::partner_center) admission: Admission<RejectTransfer>,
 }
 
 impl Account {
@@ -120,11 +120,11 @@ impl Accounts {
         self.by_name.values()
     }
 
-    /// The account that a permit is for.
+    /// The account that an admission is for.
     #[must_use]
-    pub fn through(&self, permit: Permit<RejectTransfer>) -> Option<Way<'_>> {
-        let account = self.by_name.get(permit.account())?;
-        Some(Way { account, permit })
+    pub fn through(&self, admission: Admission<RejectTransfer>) -> Option<Way<'_>> {
+        let account = self.by_name.get(admission.account())?;
+        Some(Way { account, admission })
     }
 }
 

@@ -135,7 +135,7 @@ impl Trip<'_> {
         token: &AccessToken,
         within: Duration,
     ) -> Result<Answer, (Verdict, &'static str)> {
-        let command = self.way.permit.command();
+        let command = self.way.admission.command();
         let settings = self.way.account.settings();
         let request = self
             .way
@@ -168,7 +168,7 @@ impl Trip<'_> {
         if answer.status != StatusCode::OK {
             return Verdict::Answered(answer);
         }
-        if wire::proves_rejection(&answer.body, self.way.permit.command().transfer) {
+        if wire::proves_rejection(&answer.body, self.way.admission.command().transfer) {
             Verdict::Rejected(answer)
         } else {
             Verdict::Unconfirmed

@@ -10,7 +10,10 @@ use crate::{
         record::Draft,
         trail::{self, Through, Trail, Who},
     },
-    authorization::policy::{Denial, Policy},
+    authorization::{
+        policy::{Denial, Policy},
+        rate::OverRate,
+    },
     clock::SharedClock,
     identity::{Identity, Unidentified},
     ids::RequestId,
@@ -55,6 +58,9 @@ pub enum Refusal {
     /// Policy says no.
     #[error("policy does not allow it")]
     Denied,
+    /// The caller comes too often.
+    #[error("the caller comes too often")]
+    OverRate(#[from] OverRate),
     /// The call came after the gateway was told to leave.
     #[error("the gateway is leaving")]
     Leaving,
@@ -110,11 +116,12 @@ impl Transfers {
                 Denial::Account => Refusal::Account,
             })?;
         facts.rule.get_or_init(|| Arc::clone(permit.rule()));
+        let admission = permit.admit()?;
         if request.too_late {
             return Err(Refusal::Leaving);
         }
         let _place = self.places.try_acquire().map_err(|_| Refusal::Full)?;
-        let way = self.accounts.through(permit).ok_or(Refusal::Account)?;
+        let way = self.accounts.through(admission).ok_or(Refusal::Account)?;
         facts.account.get_or_init(|| Through {
             account: Arc::clone(way.account().name()),
             partner_tenant: Arc::clone(way.account().tenant()),

@@ -73,6 +73,62 @@ fn tells_of_a_policy_that_grants_nothing() {
     insta::assert_snapshot!(site.notices(&format!("{ACCOUNTS}{CALLERS}policy: []\n")), @"config.yaml: policy: no rule grants anything, so every call is refused");
 }
 
+#[test]
+fn refuses_rates_that_nobody_can_keep() {
+    let rates = [
+        "rate: {per_second: 0, burst: 0}",
+        "rate: {per_second: 1000001, burst: -1}",
+        "rate: {per_second: 0.5}",
+        "rate: {burst: 3}",
+        "rate: {}",
+        "rate: 20",
+        "rate:",
+        "rate: {per_second: 1, per_minute: 3}",
+    ];
+    let text = |rate: &str| rules(&rule("one", "billing", rate));
+
+    insta::assert_snapshot!(Site::new().faults_of_each(rates.map(text)), @r#"
+    config.yaml:13: policy[0].rate.per_second: found "0"; accepted: a number from 1 to 1000000
+    config.yaml:13: policy[0].rate.burst: found "0"; accepted: a number from 1 to 1000000
+    config.yaml:13: policy[0].rate.per_second: found "1000001"; accepted: a number from 1 to 1000000
+    config.yaml:13: policy[0].rate.burst: found "-1"; accepted: a number from 1 to 1000000
+    config.yaml:13: policy[0].rate.per_second: found "0.5"; accepted: a number from 1 to 1000000
+    config.yaml:13: policy[0].rate.per_second: is missing; accepted: a number from 1 to 1000000
+    config.yaml:13: policy[0].rate.per_second: is missing; accepted: a number from 1 to 1000000
+    config.yaml:13: policy[0].rate: found a single value; accepted: a section with keys of its own
+    config.yaml:13: policy[0].rate: found nothing; accepted: a section with keys of its own
+    config.yaml:13: policy[0].rate.per_minute: unknown key; accepted: burst, per_second
+    "#);
+}
+
+#[test]
+fn takes_as_many_calls_at_once_as_in_a_second_where_no_burst_is_told() {
+    let site = Site::new();
+    let rate = |rate: &str| {
+        let config = site.config(&rules(&rule("one", "billing", rate)), &[]);
+        let rate = config.authorization.rules[0].rate;
+        rate.map(|rate| (rate.per_second.get(), rate.burst.get()))
+    };
+
+    assert_eq!(rate(""), None);
+    assert_eq!(rate("rate: {per_second: 20}"), Some((20, 20)));
+    assert_eq!(rate("rate: {per_second: 20, burst: 1}"), Some((20, 1)));
+    let most = rate("rate: {per_second: 1000000, burst: 1000000}");
+    assert_eq!(most, Some((1_000_000, 1_000_000)));
+}
+
+fn rule(name: &str, principals: &str, more: &str) -> String {
+    format!(
+        "  - name: {name}
+    principals: [{principals}]
+    operations: [transfers.reject]
+    customers: '*'
+    accounts: [contoso]
+    {more}
+"
+    )
+}
+
 fn rules(rules: &str) -> String {
     format!("{ACCOUNTS}{CALLERS}policy:\n{rules}")
 }

@@ -24,7 +24,6 @@ policy:
     operations: [transfers.reject]
     customers: '*'
     accounts: [contoso]
-    rate: {per_second: 1, burst: 1}
 cluster: {nats: {url: 'nats://nats'}}
 audit:
   signing_key_file: DIR/key
@@ -32,14 +31,13 @@ audit:
 ";
 
     insta::assert_snapshot!(faults(text), @"
-    config.yaml: 10 faults
+    config.yaml: 9 faults
     config.yaml:5: accounts.contoso.flow: not available in this version; accepted: anything but app_user
     config.yaml:6: accounts.contoso.credential.certificate: not available in this version; accepted: nothing, leave the key out
     config.yaml:7: accounts.contoso.refresh_token: not available in this version; accepted: nothing, leave the key out
     config.yaml:8: accounts.contoso.endpoints.token_version: not available in this version; accepted: anything but v1
     config.yaml:12: accounts.fabrikam.credential.federated_token: not available in this version; accepted: nothing, leave the key out
     config.yaml:14: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
-    config.yaml:21: policy[0].rate: not available in this version; accepted: nothing, leave the key out
     config.yaml:22: cluster: not available in this version; accepted: nothing, leave it empty
     config.yaml:24: audit.signing_key_file: not available in this version; accepted: nothing, leave the key out
     config.yaml:25: audit.sinks: not available in this version; accepted: nothing, leave it empty

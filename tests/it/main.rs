@@ -20,6 +20,7 @@ mod mtls;
 mod outgoing;
 mod problems;
 mod process;
+mod rate;
 mod rejecting;
 mod sockets;
 mod strays;

@@ -196,6 +196,7 @@ pub(crate) fn billing_rule() -> RuleSettings {
         operations: BTreeSet::from([Operation::TransfersReject]),
         customers: Customers::These(BTreeSet::from([CUSTOMER.parse().expect("guid")])),
         accounts: BTreeSet::from(["contoso".to_owned()]),
+        rate: None,
     }
 }
 

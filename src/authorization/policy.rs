@@ -8,7 +8,9 @@ use std::{
 use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::{
-    authorization::{Customers, RuleSettings, Settings, Wish, permit::Permit, rate::Allowances},
+    authorization::{
+        Customers, Rate, RuleSettings, Settings, Wish, permit::Permit, rate::Allowances,
+    },
     command::{Command, Operation},
     identity::caller::Caller,
 };
@@ -39,9 +41,8 @@ pub enum Denial {
 
 /// A rule in force.
 #[derive(Debug)]
-pub(in crate::authorization) struct Rule {
-    /// Where it stands in the settings, from 0.
-    pub(in crate::authorization) place: usize,
+pub struct Rule {
+    place: usize,
     name: Arc<str>,
     operations: BTreeSet<Operation>,
     customers: Customers,
@@ -108,8 +109,12 @@ impl Policy {
         ))
     }
 
-    /// Finds the rule that decides.
-    pub(in crate::authorization) fn decide(&self, wish: &Wish<'_>) -> Result<&Rule, Denial> {
+    /// Finds the rule that decides. Takes nothing from an allowance, and permits nothing by itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Policy::permit`].
+    pub fn decide(&self, wish: &Wish<'_>) -> Result<&Rule, Denial> {
         let mut rules = self.rules_of(wish.principal);
         if rules.is_empty() {
             return Err(Denial::Stranger);
@@ -145,6 +150,24 @@ impl Policy {
 }
 
 impl Rule {
+    /// The name that audit records carry.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Where it stands in the settings, from 0.
+    #[must_use]
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
+    /// How often each caller may do what it grants.
+    #[must_use]
+    pub fn rate(&self) -> Option<Rate> {
+        Some(self.allowances.as_ref()?.rate())
+    }
+
     fn grants(&self, wish: &Wish<'_>) -> bool {
         self.customers.include(wish.customer) && self.operations.contains(&wish.operation)
     }
@@ -187,7 +210,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::{authorization::Rate, command::RejectTransfer};
+    use crate::command::RejectTransfer;
 
     const CUSTOMER: &str = "b67f0b00-f9e8-4c57-bcb5-0b8b95c6ccf0";
 

@@ -30,6 +30,7 @@ pub struct OverRate {
 /// The allowances of all callers under one rule.
 #[derive(Debug)]
 pub(in crate::authorization) struct Allowances {
+    rate: Rate,
     limiter: RateLimiter<Arc<str>, HashMapStateStore<Arc<str>>, Stopwatch, NoOpMiddleware<Nanos>>,
     /// How many callers may be remembered before those with a whole allowance are forgotten.
     sweep_at: AtomicUsize,
@@ -39,9 +40,14 @@ impl Allowances {
     pub(in crate::authorization) fn new(rate: Rate) -> Self {
         let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
         Self {
+            rate,
             limiter: RateLimiter::new(quota, HashMapStateStore::default(), Stopwatch::start()),
             sweep_at: AtomicUsize::new(FEWEST),
         }
+    }
+
+    pub(in crate::authorization) fn rate(&self) -> Rate {
+        self.rate
     }
 
     /// Takes one call from a caller's allowance.

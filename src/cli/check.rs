@@ -8,6 +8,7 @@ use std::{
 use crate::{
     app::{self, BuildError, Surroundings},
     cause,
+    cli::explain::{self, Decision, Question},
     config::{
         Config,
         environment::Environment,
@@ -16,15 +17,17 @@ use crate::{
 };
 
 /// How far a check goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// The file, and every file that it names.
     Files,
     /// One token for each account and the keys of each issuer, too.
     Online,
+    /// One decision of the policy, too.
+    Policy(Question),
 }
 
-/// Checks a configuration; returns the exit code: 0 sound, 1 unsound.
+/// Checks a configuration; returns the exit code: 0 sound, 1 unsound, 2 sound and the call denied.
 ///
 /// # Errors
 ///
@@ -32,16 +35,20 @@ pub enum Reach {
 pub fn run(
     config: &Path,
     environment: &Environment,
-    reach: Reach,
+    reach: &Reach,
     out: &mut dyn Write,
 ) -> io::Result<u8> {
-    let Loaded { config: read, .. } = match check(config, environment, out)? {
+    let loaded = match check(config, environment, out)? {
         Ok(loaded) => loaded,
         Err(Unsound) => return Ok(UNSOUND),
     };
     match reach {
         Reach::Files => Ok(SOUND),
-        Reach::Online => online(read, out),
+        Reach::Online => online(loaded.config, out),
+        Reach::Policy(question) => Ok(match explain::run(question, &loaded, out)? {
+            Decision::Allowed => SOUND,
+            Decision::Denied => DENIED,
+        }),
     }
 }
 
@@ -110,6 +117,7 @@ fn online(config: Config, out: &mut dyn Write) -> io::Result<u8> {
 
 const SOUND: u8 = 0;
 const UNSOUND: u8 = 1;
+const DENIED: u8 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -164,7 +172,7 @@ mod tests {
             .into_iter()
             .collect();
         let mut out = Vec::new();
-        let code = run(file, &environment, Reach::Files, &mut out).unwrap();
+        let code = run(file, &environment, &Reach::Files, &mut out).unwrap();
         let dir = file.parent().unwrap().to_str().unwrap();
         (code, String::from_utf8(out).unwrap().replace(dir, "DIR"))
     }

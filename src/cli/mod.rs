@@ -1,14 +1,18 @@
 //! The command line.
 
 pub mod check;
+pub mod explain;
 pub mod serve;
 
 use std::{io, path::PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
 
-use self::check::Reach;
-use crate::config::environment::Environment;
+use self::{check::Reach, explain::Question};
+use crate::{command::Operation, config::environment::Environment, ids::CustomerId};
 
 /// Rejects Microsoft Partner Center transfers for internal services that hold no Partner Center
 /// credentials.
@@ -37,7 +41,29 @@ enum Command {
         /// Also gets one token for each account.
         #[arg(long)]
         online: bool,
+        #[command(flatten)]
+        asked: Asked,
     },
+}
+
+/// What `check --explain` asks about.
+#[derive(Debug, Args)]
+struct Asked {
+    /// Also tells how policy decides a call, and which rule decides it.
+    #[arg(long, conflicts_with = "online", requires_all = ["principal", "operation", "customer"])]
+    explain: bool,
+    /// Who calls, by the name that audit records carry.
+    #[arg(long, requires = "explain")]
+    principal: Option<String>,
+    /// What is to be done.
+    #[arg(long, requires = "explain", value_parser = operation())]
+    operation: Option<Operation>,
+    /// To whom.
+    #[arg(long, value_name = "GUID", requires = "explain")]
+    customer: Option<CustomerId>,
+    /// The account that the caller names; without it, the default account.
+    #[arg(long, value_name = "NAME", requires = "explain")]
+    account: Option<String>,
 }
 
 /// Runs the command that the arguments name, and returns the exit code.
@@ -45,12 +71,38 @@ enum Command {
 pub fn run(arguments: Arguments) -> u8 {
     match arguments.command {
         Command::Serve { config } => serve::run(&config),
-        Command::Check { config, online } => {
-            let reach = if online { Reach::Online } else { Reach::Files };
+        Command::Check {
+            config,
+            online,
+            asked,
+        } => {
+            let reach = match asked.question() {
+                Some(question) => Reach::Policy(question),
+                None if online => Reach::Online,
+                None => Reach::Files,
+            };
             let environment = Environment::of_process();
-            check::run(&config, &environment, reach, &mut io::stdout().lock()).unwrap_or(1)
+            check::run(&config, &environment, &reach, &mut io::stdout().lock()).unwrap_or(1)
         }
     }
+}
+
+impl Asked {
+    /// Nothing where nothing is asked.
+    fn question(self) -> Option<Question> {
+        Some(Question {
+            principal: self.principal?,
+            operation: self.operation?,
+            customer: self.customer?,
+            account: self.account,
+        })
+    }
+}
+
+fn operation() -> impl clap::builder::TypedValueParser<Value = Operation> {
+    let named = |name: String| Operation::ALL.into_iter().find(|it| it.as_str() == name);
+    PossibleValuesParser::new(Operation::ALL.map(Operation::as_str))
+        .try_map(move |name| named(name).ok_or("not an operation"))
 }
 
 const SERVE_HELP: &str = "\
@@ -63,9 +115,16 @@ Any scalar of the configuration can be overridden by an environment variable:
   PARTNER_GATEWAY__SERVER__LISTEN=0.0.0.0:8080 partner-gateway serve --config gateway.yaml";
 
 const CHECK_HELP: &str = "\
-Exit codes:
-  0  sound
-  1  unsound; every fault is printed with its file, line and key
+--explain prints what policy decides about a call, the name and place of the rule that decides, and the
+code with which the gateway refuses the call where policy denies it. It does not look whether the caller
+is known, nor how much is left of a rate.
 
-Example:
-  partner-gateway check --config gateway.yaml --online";
+Exit codes:
+  0  sound; with --explain, allowed
+  1  unsound; every fault is printed with its file, line and key
+  2  with --explain, denied; also a command line that is not understood
+
+Examples:
+  partner-gateway check --config gateway.yaml --online
+  partner-gateway check --config gateway.yaml --explain --principal billing \\
+    --operation transfers.reject --customer b67f0b00-f9e8-4c57-bcb5-0b8b95c6ccf0";

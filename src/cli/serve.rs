@@ -36,7 +36,9 @@ pub fn run(config: &Path) -> u8 {
 type Fault = Box<dyn Error + 'static>;
 
 fn start(path: &Path) -> Result<Result<(), Cut>, Fault> {
-    let Loaded { config, notices } = load::load_from_process(path)?;
+    let Loaded {
+        config, notices, ..
+    } = load::load_from_process(path)?;
     log::init(&config.telemetry)?;
     for notice in notices {
         warn!(path = %path.display(), "{notice}");

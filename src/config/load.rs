@@ -20,6 +20,8 @@ pub struct Loaded {
     pub config: Config,
     /// What is worth telling, none of it wrong.
     pub notices: Vec<Notice>,
+    /// Where each rule of the policy stands, as a fault would tell it.
+    pub rules: Vec<String>,
 }
 
 /// Reads and validates a configuration with the environment of this process.
@@ -38,12 +40,24 @@ pub fn load_from_process(path: &Path) -> Result<Loaded, Faults> {
 /// Every fault at once; only a file that cannot be read or is not YAML hides others.
 pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
     let report = Report::new(Arc::from(path.to_string_lossy()));
-    let config = tree(path, environment, &report).and_then(|(tree, defaults)| {
+    let read = tree(path, environment, &report).and_then(|(tree, defaults)| {
         unbuilt::report_unbuilt(&tree, &defaults, &report);
-        root::config(&Cursor::root(&report, &tree), environment)
+        let config = root::config(&Cursor::root(&report, &tree), environment)?;
+        Some((config, rules(&tree)))
     });
-    let (config, notices) = report.verdict(config)?;
-    Ok(Loaded { config, notices })
+    let ((config, rules), notices) = report.verdict(read)?;
+    Ok(Loaded {
+        config,
+        notices,
+        rules,
+    })
+}
+
+fn rules(tree: &Node) -> Vec<String> {
+    let rules = tree.select("policy.*").into_iter();
+    rules
+        .map(|(path, node)| format!("{}: {path}", node.place))
+        .collect()
 }
 
 /// Puts the layers on top of each other; the bare defaults come along for comparison.

@@ -72,6 +72,19 @@ pub enum Refusal {
     Unwritable(#[from] Unwritable),
 }
 
+impl Refusal {
+    /// What a caller is told who is denied and named this account, or none.
+    #[must_use]
+    pub fn of(denial: Denial, named: Option<&str>) -> Self {
+        match denial {
+            // Who names an account must not learn whether there is one of that name.
+            Denial::Stranger if named.is_some() => Self::Account,
+            Denial::Stranger | Denial::Operation => Self::Denied,
+            Denial::Account => Self::Account,
+        }
+    }
+}
+
 impl Transfers {
     /// Rejects a transfer for a caller, noting each fact on the trail.
     ///
@@ -105,16 +118,10 @@ impl Transfers {
         facts.policy.get_or_init(|| self.policy.hash().into());
         let name = self.accounts.name(arguments.account.as_deref());
         let name = name.ok_or(Refusal::Account)?;
-        let named = arguments.account.is_some();
         let permit = self
             .policy
             .permit(&caller, arguments.command, name)
-            .map_err(|denial| match denial {
-                // Who names an account must not learn whether there is one of that name.
-                Denial::Stranger if named => Refusal::Account,
-                Denial::Stranger | Denial::Operation => Refusal::Denied,
-                Denial::Account => Refusal::Account,
-            })?;
+            .map_err(|denial| Refusal::of(denial, arguments.account.as_deref()))?;
         facts.rule.get_or_init(|| Arc::clone(permit.rule()));
         let admission = permit.admit()?;
         if request.too_late {

@@ -116,7 +116,6 @@ impl<'a> Call<'a> {
         let stack = self.world.gateway.stack();
         let (head, body) = stack
             .oneshot(self.arrival())
-            .oneshot(arrival)
             .await
             .expect("infallible")
             .into_parts();

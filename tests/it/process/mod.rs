@@ -1,6 +1,7 @@
 //! The program itself: what holds when it is told to stop, killed, or started twice.
 
 mod disk;
+mod explaining;
 mod site;
 mod telling;
 

@@ -32,7 +32,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_partner-gateway");
 pub(super) struct Site {
     pub(super) sandbox: Sandbox,
     dir: TempDir,
-    _listening: Listening,
+    listening: Listening,
 }
 
 /// A gateway that listens.
@@ -67,13 +67,18 @@ impl Site {
         Self {
             sandbox,
             dir,
-            _listening: listening,
+            listening,
         }
     }
 
     /// A file or directory of the site.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// The endpoints of an account that is held upstream.
+    pub(super) fn upstream(&self) -> String {
+        endpoints(&self.listening)
     }
 
     pub(super) fn config(&self) -> PathBuf {
@@ -97,6 +102,12 @@ impl Site {
     /// Runs a command of the program over the site's configuration.
     pub(super) fn spawn(&self, subcommand: &str) -> Process {
         Process::spawn(self.on_config(Command::new(PROGRAM).arg(subcommand)))
+    }
+
+    /// The same with arguments of the command's own.
+    pub(super) fn spawn_with(&self, subcommand: &str, arguments: &[&str]) -> Process {
+        let mut program = Command::new(PROGRAM);
+        Process::spawn(self.on_config(program.arg(subcommand)).args(arguments))
     }
 
     /// Starts the gateway and waits until it listens and has a token.
@@ -152,9 +163,22 @@ impl Running {
 
     /// Makes a call with a token, on a connection of its own.
     pub(super) async fn call(&self, transfer: &str, token: &str) -> io::Result<Answer> {
+        self.call_for(CUSTOMER, transfer, token, None).await
+    }
+
+    /// The same for any customer, and through the account that the caller names.
+    pub(super) async fn call_for(
+        &self,
+        customer: &str,
+        transfer: &str,
+        token: &str,
+        account: Option<&str>,
+    ) -> io::Result<Answer> {
         let mut stream = BufReader::new(TcpStream::connect(self.address).await?);
+        let account = account.map(|name| format!("Partner-Account: {name}\r\n"));
+        let account = account.unwrap_or_default();
         let request = format!(
-            "POST /transfers/{CUSTOMER}/{transfer}/reject HTTP/1.1\r\nHost: gateway\r\n\
+            "POST /transfers/{customer}/{transfer}/reject HTTP/1.1\r\nHost: gateway\r\n{account}\
              Authorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
@@ -208,11 +232,7 @@ fn configuration(settings: &sandbox::Settings, upstream: &Listening, dir: &Path)
     let sandbox::Settings {
         tenant, client_id, ..
     } = settings;
-    let Listening {
-        entra,
-        partner_center,
-        ..
-    } = upstream;
+    let endpoints = endpoints(upstream);
     let dir = dir.display();
     format!(
         "server: {{listen: 127.0.0.1:0, drain_timeout: 15s}}
@@ -222,7 +242,7 @@ accounts:
     tenant_id: {tenant}
     client_id: {client_id}
     credential: {{client_secret: {{file: {dir}/client-secret}}}}
-    endpoints: {{authority: http://{entra}, api: http://{partner_center}}}
+    endpoints: {endpoints}
 callers: {{token_file: {dir}/tokens}}
 policy:
   - name: billing may reject
@@ -234,6 +254,15 @@ audit: {{dir: {dir}/audit}}
 telemetry: {{log: {{format: json, filter: info}}}}
 "
     )
+}
+
+fn endpoints(upstream: &Listening) -> String {
+    let Listening {
+        entra,
+        partner_center,
+        ..
+    } = upstream;
+    format!("{{authority: http://{entra}, api: http://{partner_center}}}")
 }
 
 /// The name of the configuration file.

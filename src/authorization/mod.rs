@@ -7,6 +7,7 @@
 pub mod permit;
 pub mod policy;
 pub mod rate;
+pub mod review;
 
 use std::{collections::BTreeSet, fmt, num::NonZeroU32};
 

@@ -115,6 +115,10 @@ Any scalar of the configuration can be overridden by an environment variable:
   PARTNER_GATEWAY__SERVER__LISTEN=0.0.0.0:8080 partner-gateway serve --config gateway.yaml";
 
 const CHECK_HELP: &str = "\
+Faults make a configuration unsound, and the gateway does not start with it. Notices do not: rules that
+never decide because those before them grant all that they grant, rates that hang on the order of rules,
+and keys without effect. The gateway tells them in its log when it starts.
+
 --explain prints what policy decides about a call, the name and place of the rule that decides, and the
 code with which the gateway refuses the call where policy denies it. It does not look whether the caller
 is known, nor how much is left of a rate.

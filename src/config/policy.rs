@@ -6,7 +6,10 @@ use std::{
 };
 
 use crate::{
-    authorization::{Customers, Rate, RuleSettings, Settings},
+    authorization::{
+        Customers, Rate, RuleSettings, Settings,
+        review::{self, Finding, Oddity},
+    },
     command::Operation,
     config::{
         fault::quoted,
@@ -25,12 +28,52 @@ pub(crate) fn policy(cursor: &Cursor<'_>, accounts: Option<&[String]>) -> Option
         return Some(Settings::default());
     }
     let mut names = HashSet::new();
-    let mut rules = Vec::new();
+    let (mut rules, mut cursors) = (Vec::new(), Vec::new());
     for rule in cursor.items()? {
-        let settings = rule.section(|section| settings(section, accounts, &mut names));
-        rules.extend(settings);
+        if let Some(settings) = rule.section(|section| settings(section, accounts, &mut names)) {
+            rules.push(settings);
+            cursors.push(rule);
+        }
+    }
+    for finding in review::findings(&rules) {
+        if let Some(rule) = cursors.get(finding.place) {
+            rule.notice(&told(&finding, &rules));
+        }
     }
     Some(Settings { rules })
+}
+
+/// Puts a finding into words.
+fn told(finding: &Finding, rules: &[RuleSettings]) -> String {
+    let Finding {
+        oddity, earlier, ..
+    } = finding;
+    let names = earlier.iter().filter_map(|place| rules.get(*place));
+    let names: Vec<_> = names
+        .map(|rule| quoted(&rule.name))
+        .take(MOST_NAMES)
+        .collect();
+    let (noun, verb) = match earlier.as_slice() {
+        [_] => ("rule", "grants"),
+        _ => ("rules", "grant"),
+    };
+    let more = match earlier.len().saturating_sub(names.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let before = format!("{noun} {}{more} before it {verb}", names.join(", "));
+    let rates = if finding.rates_differ {
+        ", and not at the same rate"
+    } else {
+        ""
+    };
+    match oddity {
+        Oddity::Repeats => format!("never decides: {before} the same{rates}"),
+        Oddity::NeverDecides => format!("never decides: {before} all of it{rates}"),
+        Oddity::OtherRate => {
+            format!("{before} some of it{rates}; the first rule that grants decides")
+        }
+    }
 }
 
 fn settings(
@@ -149,6 +192,9 @@ fn customer(text: &str) -> Result<CustomerId, String> {
 
 /// What a rule may say of customers.
 const CUSTOMERS: &str = "GUIDs of customers, or * alone";
+
+/// How many rules a notice names before it only counts them.
+const MOST_NAMES: usize = 3;
 
 /// In calls; a million is far beyond what one gateway can carry.
 const MOST_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999_999);

@@ -117,6 +117,55 @@ fn takes_as_many_calls_at_once_as_in_a_second_where_no_burst_is_told() {
     assert_eq!(most, Some((1_000_000, 1_000_000)));
 }
 
+#[test]
+fn tells_of_rules_that_never_decide() {
+    let site = Site::new();
+    let text = rules(
+        &[
+            rule("all", "billing, 'desk-*'", ""),
+            rule("again", "'desk-*', billing", ""),
+            rule(
+                "again, slower",
+                "billing, 'desk-*'",
+                "rate: {per_second: 1}",
+            ),
+            rule("one of all", "desk-1", ""),
+            rule("another", "desk", ""),
+            rule("of two", "desk, desk-2", "rate: {per_second: 1}"),
+        ]
+        .concat(),
+    );
+
+    insta::assert_snapshot!(site.notices(&text), @r#"
+    config.yaml:14: policy[1]: never decides: rule "all" before it grants the same
+    config.yaml:20: policy[2]: never decides: rule "all" before it grants the same, and not at the same rate
+    config.yaml:26: policy[3]: never decides: rule "all" before it grants all of it
+    config.yaml:38: policy[5]: never decides: rules "all", "another" before it grant all of it, and not at the same rate
+    "#);
+}
+
+#[test]
+fn tells_of_rates_that_hang_on_the_order_of_rules() {
+    let site = Site::new();
+    let text = rules(
+        &[
+            rule("one", "a, b", "rate: {per_second: 1}"),
+            rule("two", "b, c", "rate: {per_second: 2}"),
+            rule("three", "d, e", ""),
+            rule("four", "e, f", "rate: {per_second: 2}"),
+            rule("all", "a, c, d, f, g", "rate: {per_second: 3}"),
+            rule("the rest", "'*'", "rate: {per_second: 4}"),
+        ]
+        .concat(),
+    );
+
+    insta::assert_snapshot!(site.notices(&text), @r#"
+    config.yaml:14: policy[1]: rule "one" before it grants some of it, and not at the same rate; the first rule that grants decides
+    config.yaml:26: policy[3]: rule "three" before it grants some of it, and not at the same rate; the first rule that grants decides
+    config.yaml:32: policy[4]: rules "one", "two", "three" and 1 more before it grant some of it, and not at the same rate; the first rule that grants decides
+    "#);
+}
+
 fn rule(name: &str, principals: &str, more: &str) -> String {
     format!(
         "  - name: {name}

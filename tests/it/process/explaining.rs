@@ -69,6 +69,30 @@ async fn tells_the_rate_under_the_rule_that_decides() {
 }
 
 #[tokio::test]
+async fn tells_rules_that_never_decide_and_starts_all_the_same() {
+    let site = Site::new().await;
+    let again = format!(
+        "accounts: [contoso]
+  - name: once more
+    principals: [billing]
+    operations: [transfers.reject]
+    customers: [{CUSTOMER}]
+    accounts: [contoso]
+"
+    );
+    site.edit("accounts: [contoso]\n", &again);
+    let notice = "gateway.yaml:16: policy[1]: never decides: ";
+
+    let checked = site.spawn("check").ended().await;
+    let gateway = site.start().await;
+
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(checked.stdout.contains(notice), "{checked:?}");
+    assert!(gateway.process.stderr().contains(notice));
+    assert_eq!(gateway.reject(TRANSFER).await.status, 200);
+}
+
+#[tokio::test]
 async fn decides_nothing_by_a_configuration_that_is_unsound() {
     let site = Site::new().await;
     site.edit("audit: {", "audti: {");

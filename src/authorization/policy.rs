@@ -54,6 +54,28 @@ impl Policy {
     /// Puts rules into force.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
+        Self::carrying(settings, &HashMap::new())
+    }
+
+    /// Puts rules into force in the place of older ones.
+    ///
+    /// A rule with the name and the rate of an older one goes on with the older one's allowances, so
+    /// that no caller gains or loses a call by the change.
+    #[must_use]
+    pub fn succeeding(settings: &Settings, old: &Self) -> Self {
+        let prefixed = old.prefixed.iter().map(|(_, rule)| rule);
+        let rules = old.exact.values().flatten().chain(prefixed);
+        let old = rules.filter_map(|rule| Some((&*rule.name, rule.allowances.as_ref()?)));
+        Self::carrying(settings, &old.collect())
+    }
+
+    fn carrying(settings: &Settings, old: &HashMap<&str, &Arc<Allowances>>) -> Self {
+        let allowances = |rule: &RuleSettings| {
+            let rate = rule.rate?;
+            let kept = old.get(rule.name.as_str()).copied();
+            let kept = kept.filter(|kept| kept.rate() == rate).cloned();
+            Some(kept.unwrap_or_else(|| Arc::new(Allowances::new(rate))))
+        };
         let mut exact: HashMap<Box<str>, Vec<Arc<Rule>>> = HashMap::new();
         let mut prefixed = Vec::new();
         for (place, rule) in settings.rules.iter().enumerate() {
@@ -63,7 +85,7 @@ impl Policy {
                 operations: rule.operations.clone(),
                 customers: rule.customers.clone(),
                 accounts: rule.accounts.clone(),
-                allowances: rule.rate.map(|rate| Arc::new(Allowances::new(rate))),
+                allowances: allowances(rule),
             });
             for principal in &rule.principals {
                 match principal.strip_suffix('*') {
@@ -283,6 +305,37 @@ mod tests {
             rule.operations = BTreeSet::from([Operation::TransfersRead]);
         }
         assert_eq!(decide(reads, CUSTOMER, "contoso"), Err(Denial::Operation));
+    }
+
+    #[test]
+    fn carries_allowances_over_where_name_and_rate_stay() {
+        let limited = |name: &str, principal: &str, per_second| {
+            let mut rule = rule(name, principal, Customers::Any);
+            rule.rate = NonZeroU32::new(per_second).map(|per_second| Rate {
+                per_second,
+                burst: NonZeroU32::MIN,
+            });
+            rule
+        };
+        let admitted = |policy: &Policy| {
+            let permit = policy.permit(&anonymous(), command(CUSTOMER), &"contoso".into());
+            permit.unwrap().admit().is_ok()
+        };
+        let settings = |rule| Settings { rules: vec![rule] };
+        for principal in ["anonymous", "anon*"] {
+            let old = Policy::new(&settings(limited("one", principal, 1)));
+            assert!(admitted(&old));
+            let next = |rule| Policy::succeeding(&settings(rule), &old);
+
+            assert!(!admitted(&next(limited("one", principal, 1))));
+            assert!(!admitted(&next(limited("one", "*", 1))), "other callers");
+            assert!(admitted(&next(limited("two", principal, 1))), "other name");
+            assert!(admitted(&next(limited("one", principal, 2))), "other rate");
+            assert!(admitted(&next(limited("one", principal, 0))), "no rate");
+            let unlimited = Policy::new(&settings(limited("one", principal, 0)));
+            let limited = settings(limited("one", principal, 1));
+            assert!(admitted(&Policy::succeeding(&limited, &unlimited)));
+        }
     }
 
     #[test]

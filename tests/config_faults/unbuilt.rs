@@ -38,9 +38,9 @@ audit:
     config.yaml:8: accounts.contoso.endpoints.token_version: not available in this version; accepted: anything but v1
     config.yaml:12: accounts.fabrikam.credential.federated_token: not available in this version; accepted: nothing, leave the key out
     config.yaml:14: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
-    config.yaml:22: cluster: not available in this version; accepted: nothing, leave it empty
-    config.yaml:24: audit.signing_key_file: not available in this version; accepted: nothing, leave the key out
-    config.yaml:25: audit.sinks: not available in this version; accepted: nothing, leave it empty
+    config.yaml:21: cluster: not available in this version; accepted: nothing, leave it empty
+    config.yaml:23: audit.signing_key_file: not available in this version; accepted: nothing, leave the key out
+    config.yaml:24: audit.sinks: not available in this version; accepted: nothing, leave it empty
     ");
 }
 

@@ -4,6 +4,8 @@
 //! and knows their addresses.
 
 pub mod bound;
+pub mod online;
+pub mod reload;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -21,19 +23,24 @@ use crate::{
         handler::Handler,
         settings::{AdminSettings, Settings},
         stack::{self, Stack},
+        tls::{Terms, Tls, TlsError},
     },
     http_client::{self, Connect, HttpClient, SetupError},
-    identity::{self, Identity, issuers::IssuerSetupError, key_source::KeyError},
+    identity::{Identity, issuers::IssuerSetupError},
     partner_center::account::{Account, Accounts},
     shutdown::{Cut, Drain, Tasks},
     token::{
-        cell::{TokenCell, TokenUnavailable},
+        cell::TokenCell,
         grant::{BadEndpoint, Grant},
     },
-    transfers::reject::Transfers,
+    transfers::{
+        in_force::{InForce, Rules},
+        reject::Transfers,
+    },
 };
 
 /// What the gateway finds outside itself.
+#[derive(Clone)]
 pub struct Surroundings {
     /// The wall clock.
     pub clock: SharedClock,
@@ -51,6 +58,8 @@ pub struct Gateway {
     drain: Drain,
     server: Settings,
     operators: AdminSettings,
+    tls: Option<Tls>,
+    surroundings: Surroundings,
 }
 
 /// The gateway cannot be put together.
@@ -75,6 +84,9 @@ pub enum BuildError {
     /// An issuer's connections.
     #[error(transparent)]
     Issuer(#[from] IssuerSetupError),
+    /// TLS of the public listener.
+    #[error("setting up TLS")]
+    Tls(#[from] TlsError),
     /// The audit journal.
     #[error("starting the audit journal")]
     Journal(#[from] StartError),
@@ -89,39 +101,6 @@ impl Surroundings {
             connect: Arc::new(HttpClient::connecting),
         }
     }
-}
-
-/// Gets one token for each account, and tells by the account's name what came of it.
-///
-/// # Errors
-///
-/// When an account cannot be set up.
-pub async fn try_accounts(
-    config: &Config,
-    surroundings: &Surroundings,
-) -> Result<Vec<(Arc<str>, Result<(), TokenUnavailable>)>, BuildError> {
-    let Surroundings { clock, connect } = surroundings;
-    let accounts = accounts(config, clock, &**connect)?;
-    let mut tried = Vec::new();
-    for account in accounts.all() {
-        let token = account.tokens().current().await;
-        tried.push((Arc::clone(account.name()), token.map(drop)));
-    }
-    tried.sort_by(|one, other| one.0.cmp(&other.0));
-    Ok(tried)
-}
-
-/// Fetches the keys of each issuer, and tells by its name how many there are.
-///
-/// # Errors
-///
-/// When an issuer cannot be set up.
-pub async fn try_issuers(
-    settings: identity::Settings,
-    surroundings: &Surroundings,
-) -> Result<Vec<(String, Result<usize, KeyError>)>, BuildError> {
-    let identity = Identity::new(settings, &*surroundings.connect)?;
-    Ok(identity.try_keys().await)
 }
 
 impl fmt::Debug for Surroundings {
@@ -139,14 +118,14 @@ impl Gateway {
     ///
     /// When a room cannot be set up.
     pub async fn build(config: Config, surroundings: Surroundings) -> Result<Self, BuildError> {
-        let Surroundings { clock, connect } = surroundings;
+        let Surroundings { clock, connect } = surroundings.clone();
         let accounts = accounts(&config, &clock, &*connect)?;
         let policy = Policy::new(&config.authorization);
         let identity = Identity::new(config.identity, &*connect)?;
+        let tls = config.server.tls.as_ref().map(Terms::read).transpose()?;
         let journal = Journal::start(&config.audit, policy.hash(), Arc::clone(&clock)).await?;
         let transfers = Arc::new(Transfers {
-            identity,
-            policy,
+            in_force: InForce::new(Rules { identity, policy }),
             accounts,
             journal: journal.clone(),
             clock,
@@ -163,6 +142,8 @@ impl Gateway {
             drain,
             server: config.server,
             operators: config.admin,
+            tls: tls.map(Tls::offering),
+            surroundings,
         })
     }
 
@@ -220,7 +201,7 @@ impl Gateway {
 }
 
 async fn warm_up(transfers: &Transfers) {
-    transfers.identity.warm_up();
+    transfers.in_force.rules().identity.warm_up();
     let Some(account) = transfers.accounts.default_account() else {
         return;
     };

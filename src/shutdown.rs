@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
     time::Instant,
 };
@@ -84,6 +84,32 @@ impl Drain {
     pub fn left(&self, of: Duration) -> Duration {
         let spent = self.since.get().map(Instant::elapsed);
         of.saturating_sub(spent.unwrap_or_default())
+    }
+}
+
+/// Hears SIGHUP, which asks for the configuration to be read anew.
+#[derive(Debug)]
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Listens for it.
+    ///
+    /// # Errors
+    ///
+    /// When the handler cannot be installed.
+    pub fn listen() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for the next.
+    ///
+    /// # Cancel safety
+    ///
+    /// None is lost by dropping the future.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

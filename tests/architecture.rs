@@ -332,6 +332,7 @@ const ROOMS: &str = "
 
 /// Which outside crate, or part of one, only some rooms may name.
 const CRATES: &str = "
+    arc-swap: front transfers
     clap: main cli
     governor: authorization
     hyper-rustls: http_client

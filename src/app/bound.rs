@@ -3,13 +3,12 @@
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
 use crate::{
-    app::Gateway,
+    app::{Gateway, reload::Replaceable},
     front::{
         exchange::Arrival,
         listener::{Limits, Listener},
         stack,
         stray::Strays,
-        tls::{Tls, TlsError},
     },
     shutdown::{Cut, Drain, Tasks},
 };
@@ -19,7 +18,6 @@ pub struct Bound {
     gateway: Gateway,
     callers: Listener,
     operators: Listener,
-    tls: Option<Tls>,
 }
 
 /// The gateway cannot have its sockets.
@@ -35,9 +33,6 @@ pub enum BindError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// TLS.
-    #[error("setting up TLS")]
-    Tls(#[from] TlsError),
 }
 
 impl fmt::Debug for Bound {
@@ -53,9 +48,8 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// When an address cannot be had or TLS cannot be offered.
+    /// When an address cannot be had.
     pub async fn bind(self) -> Result<Bound, BindError> {
-        let tls = self.server.tls.as_ref().map(Tls::read).transpose()?;
         let limits = |max_connections| Limits {
             max_connections,
             header_timeout: self.server.header_timeout,
@@ -76,7 +70,6 @@ impl Gateway {
             gateway: self,
             callers,
             operators,
-            tls,
         })
     }
 }
@@ -106,6 +99,12 @@ impl Bound {
         self.gateway.drain.clone()
     }
 
+    /// What of the gateway can be replaced while it runs.
+    #[must_use]
+    pub fn replaceable(&self) -> Replaceable {
+        self.gateway.replaceable()
+    }
+
     /// Serves until the drain begins, then leaves in good order.
     ///
     /// # Errors
@@ -116,7 +115,6 @@ impl Bound {
             gateway,
             callers,
             operators,
-            tls,
         } = self;
         let stack = gateway.stack();
         let admin = gateway.admin.clone();
@@ -133,7 +131,7 @@ impl Bound {
             async { tokio::time::sleep(PARTING).await },
         );
         let calling = callers.serve(
-            tls,
+            gateway.tls.clone(),
             move |request, peer| stack::answer(stack.clone(), Arrival::over_wire(request, peer)),
             Strays::Told(gateway.transfers.journal.clone()),
             gateway.drain.clone(),

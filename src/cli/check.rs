@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    app::{self, BuildError, Surroundings},
+    app::{BuildError, Surroundings, online},
     cause,
     cli::explain::{self, Decision, Question},
     config::{
@@ -82,8 +82,8 @@ fn online(config: Config, out: &mut dyn Write) -> io::Result<u8> {
         .build()?;
     let tried = runtime.block_on(async {
         let surroundings = Surroundings::real();
-        let accounts = app::try_accounts(&config, &surroundings).await?;
-        let issuers = app::try_issuers(config.identity, &surroundings).await?;
+        let accounts = online::try_accounts(&config, &surroundings).await?;
+        let issuers = online::try_issuers(config.identity, &surroundings).await?;
         Ok::<_, BuildError>((accounts, issuers))
     });
     let (accounts, issuers) = match tried {

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod explain;
+mod reload;
 pub mod serve;
 
 use std::{io, path::PathBuf};

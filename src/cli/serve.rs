@@ -7,8 +7,12 @@ use tracing::{error, info, warn};
 use crate::{
     app::{Gateway, Surroundings},
     cause,
-    config::load::{self, Loaded},
-    shutdown::{self, Cut},
+    cli::reload::Reloader,
+    config::{
+        environment::Environment,
+        load::{self, Attempt, Loaded},
+    },
+    shutdown::{self, Cut, Hangups},
     telemetry::log,
 };
 
@@ -36,10 +40,15 @@ pub fn run(config: &Path) -> u8 {
 type Fault = Box<dyn Error + 'static>;
 
 fn start(path: &Path) -> Result<Result<(), Cut>, Fault> {
+    let environment = Environment::of_process();
+    let Attempt { loaded, read } = load::attempt(path, &environment);
     let Loaded {
-        config, notices, ..
-    } = load::load_from_process(path)?;
-    log::init(&config.telemetry)?;
+        config,
+        notices,
+        values,
+        rules: _,
+    } = loaded?;
+    let log = log::init(&config.telemetry)?;
     for notice in notices {
         warn!(path = %path.display(), "{notice}");
     }
@@ -53,15 +62,28 @@ fn start(path: &Path) -> Result<Result<(), Cut>, Fault> {
             .await?;
         // Before this a signal ends the process at once, however long the journal takes to read.
         let stop = shutdown::asked_to_stop()?;
+        let hangups = Hangups::listen()?;
         info!(address = %bound.address()?, "serving callers");
         info!(address = %bound.admin_address()?, "serving operators");
+        let reloader = Reloader::new(
+            path.to_owned(),
+            environment,
+            (values, read),
+            bound.replaceable(),
+            log,
+        );
         let drain = bound.drain();
         let stopping = async move {
             let signal = stop.await;
             info!("{signal} received, leaving");
             drain.begin();
         };
-        let (finished, ()) = tokio::join!(bound.serve(), stopping);
+        let serving = async { tokio::join!(bound.serve(), stopping).0 };
+        let finished = tokio::select! {
+            finished = serving => finished,
+            // Nothing ends it but the end of the gateway.
+            never = reloader.run(hangups) => match never {},
+        };
         Ok::<_, Fault>(finished)
     });
     // What is still running was cut by the drain; its intents are in the journal.

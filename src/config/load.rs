@@ -1,6 +1,6 @@
 //! Reads the configuration: built-in defaults, the file over them, the environment over both.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use crate::config::{
     Config,
@@ -10,7 +10,10 @@ use crate::config::{
     report::Report,
     root,
     section::Cursor,
-    unbuilt, yaml,
+    unbuilt,
+    values::Values,
+    watch::Read,
+    yaml,
 };
 
 /// A sound configuration and what an operator should know of it.
@@ -22,15 +25,17 @@ pub struct Loaded {
     pub notices: Vec<Notice>,
     /// Where each rule of the policy stands, as a fault would tell it.
     pub rules: Vec<String>,
+    /// Every single value, to be compared with those of another configuration.
+    pub values: Values,
 }
 
-/// Reads and validates a configuration with the environment of this process.
-///
-/// # Errors
-///
-/// Every fault at once.
-pub fn load_from_process(path: &Path) -> Result<Loaded, Faults> {
-    load(path, &Environment::of_process())
+/// What came of reading a configuration, sound or not.
+#[derive(Debug)]
+pub struct Attempt {
+    /// What it says, or every fault.
+    pub loaded: Result<Loaded, Faults>,
+    /// What the files held that were read for it.
+    pub read: Read,
 }
 
 /// Reads and validates a configuration, with every file, key and certificate that it names.
@@ -39,18 +44,29 @@ pub fn load_from_process(path: &Path) -> Result<Loaded, Faults> {
 ///
 /// Every fault at once; only a file that cannot be read or is not YAML hides others.
 pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
+    attempt(path, environment).loaded
+}
+
+/// Reads and validates a configuration, and tells which files it names even where it is not sound.
+#[must_use]
+pub fn attempt(path: &Path, environment: &Environment) -> Attempt {
     let report = Report::new(Arc::from(path.to_string_lossy()));
-    let read = tree(path, environment, &report).and_then(|(tree, defaults)| {
-        unbuilt::report_unbuilt(&tree, &defaults, &report);
-        let config = root::config(&Cursor::root(&report, &tree), environment)?;
-        Some((config, rules(&tree)))
-    });
-    let ((config, rules), notices) = report.verdict(read)?;
-    Ok(Loaded {
+    let Some((tree, defaults)) = tree(path, environment, &report) else {
+        return Attempt {
+            read: report.files_read(),
+            loaded: Err(report.faults()),
+        };
+    };
+    unbuilt::report_unbuilt(&tree, &defaults, &report);
+    let config = root::config(&Cursor::root(&report, &tree), environment);
+    let read = report.files_read();
+    let loaded = report.verdict(config).map(|(config, notices)| Loaded {
         config,
         notices,
-        rules,
-    })
+        rules: rules(&tree),
+        values: Values::of(&tree),
+    });
+    Attempt { loaded, read }
 }
 
 fn rules(tree: &Node) -> Vec<String> {
@@ -63,7 +79,11 @@ fn rules(tree: &Node) -> Vec<String> {
 /// Puts the layers on top of each other; the bare defaults come along for comparison.
 fn tree(path: &Path, environment: &Environment, report: &Report) -> Option<(Node, Node)> {
     let defaults = yaml::parse_defaults(DEFAULTS, report)?;
-    let text = fs::read_to_string(path)
+    let content = report.read_file(path).and_then(|bytes| {
+        String::from_utf8(bytes)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))
+    });
+    let text = content
         .map_err(|error| report.fault(&report.whole_file(), "", format!("reading it: {error}")))
         .ok()?;
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);

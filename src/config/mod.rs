@@ -15,6 +15,7 @@ mod issuers;
 mod journal;
 mod log;
 mod measure;
+mod nearest;
 mod node;
 mod policy;
 mod report;
@@ -25,6 +26,8 @@ mod section;
 mod server;
 mod unbuilt;
 mod upstream;
+pub mod values;
+pub mod watch;
 mod yaml;
 
 use std::time::Duration;

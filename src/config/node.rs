@@ -79,6 +79,19 @@ impl Node {
         found
     }
 
+    /// Visits every single value with its path.
+    pub(crate) fn each_leaf(&self, path: &str, visit: &mut dyn FnMut(&str, &str)) {
+        match &self.value {
+            Value::Nothing => {}
+            Value::Scalar(text) => visit(path, text),
+            Value::List(_) | Value::Map(_) => {
+                for (path, node) in self.children(path, "*") {
+                    node.each_leaf(&path, visit);
+                }
+            }
+        }
+    }
+
     /// Names the kind of value for a message that must not quote it.
     pub(crate) fn shape(&self) -> &'static str {
         match self.value {

@@ -13,9 +13,10 @@ use crate::{
     command::Operation,
     config::{
         fault::quoted,
+        nearest::one_of_names,
         node::Value,
         scalar::{name, number, one_of},
-        section::{Cursor, Section, one_of_names},
+        section::{Cursor, Section},
     },
     ids::CustomerId,
 };

@@ -1,8 +1,11 @@
 //! Gathers what reading a configuration turns up, so that nothing stops at the first fault.
 
-use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
+use std::{cell::RefCell, collections::BTreeSet, fs, io, path::Path, sync::Arc};
 
-use crate::config::fault::{Fault, Faults, Notice, Place};
+use crate::config::{
+    fault::{Fault, Faults, Notice, Place},
+    watch::{Fingerprint, Read},
+};
 
 /// What has turned up so far.
 pub(crate) struct Report {
@@ -10,6 +13,7 @@ pub(crate) struct Report {
     faults: RefCell<Vec<Fault>>,
     notices: RefCell<Vec<Notice>>,
     asked: RefCell<BTreeSet<String>>,
+    read: RefCell<Read>,
 }
 
 impl Report {
@@ -19,6 +23,7 @@ impl Report {
             faults: RefCell::default(),
             notices: RefCell::default(),
             asked: RefCell::default(),
+            read: RefCell::default(),
         }
     }
 
@@ -51,6 +56,24 @@ impl Report {
         self.asked.borrow_mut().insert(path.to_owned());
     }
 
+    /// Notes a file that is looked for, whether or not it can be read.
+    pub(crate) fn look_for(&self, path: &Path) {
+        self.read.borrow_mut().entry(path.to_owned()).or_default();
+    }
+
+    /// Reads a whole file and notes what it holds.
+    pub(crate) fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let content = fs::read(path);
+        let held = content.as_deref().ok().map(Fingerprint::of);
+        self.read.borrow_mut().insert(path.to_owned(), held);
+        content
+    }
+
+    /// What the files held that were read so far.
+    pub(crate) fn files_read(&self) -> Read {
+        self.read.borrow().clone()
+    }
+
     /// Tells whether a key is one of the contract.
     pub(crate) fn asked(&self, path: &str) -> bool {
         self.asked.borrow().contains(path)
@@ -69,6 +92,11 @@ impl Report {
     #[cfg(test)]
     pub(crate) fn every_asked(&self) -> Vec<String> {
         self.asked.borrow().iter().cloned().collect()
+    }
+
+    /// Ends a reading that came to nothing.
+    pub(crate) fn faults(self) -> Faults {
+        Faults::new(self.file, self.faults.into_inner())
     }
 
     /// Ends the reading: a sound configuration with its notices, or every fault.

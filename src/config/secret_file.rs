@@ -172,6 +172,7 @@ fn from_environment(cursor: &Cursor<'_>, environment: &Environment) -> Option<Se
 
 /// Reads a whole file, or tells why it cannot be read.
 pub(crate) fn contents(cursor: &Cursor<'_>, path: &Path) -> Option<Vec<u8>> {
+    cursor.look_for(path);
     let told = |error| cursor.fault(format!("reading {}: {error}", shown(path)));
     let metadata = fs::metadata(path).map_err(told).ok()?;
     if !(metadata.is_file() || metadata.is_dir()) {
@@ -188,7 +189,7 @@ pub(crate) fn contents(cursor: &Cursor<'_>, path: &Path) -> Option<Vec<u8>> {
         ));
         return None;
     }
-    fs::read(path).map_err(told).ok()
+    cursor.read_file(path).map_err(told).ok()
 }
 
 fn shown(path: &Path) -> String {

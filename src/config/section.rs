@@ -1,7 +1,10 @@
 //! Takes values out of the tree by key, and notices what nobody takes.
 
+use std::{io, path::Path};
+
 use crate::config::{
     fault::{Place, quoted},
+    nearest::advice,
     node::{Node, Value, joined},
     report::Report,
 };
@@ -104,6 +107,16 @@ impl<'a> Cursor<'a> {
     /// Notes something worth telling here.
     pub(crate) fn notice(&self, text: &str) {
         self.report.notice(&self.node.place, &self.path, text);
+    }
+
+    /// Notes a file that is looked for, so that it is watched even while it cannot be read.
+    pub(crate) fn look_for(&self, path: &Path) {
+        self.report.look_for(path);
+    }
+
+    /// Reads a whole file, which is watched from then on.
+    pub(crate) fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.report.read_file(path)
     }
 
     fn entries(&self) -> Option<&'a [(String, Node)]> {
@@ -266,31 +279,3 @@ impl<'a> Section<'a> {
         }
     }
 }
-
-/// Names the nearest of the known names, or all of them where none is near.
-pub(crate) fn advice(name: &str, known: &[String]) -> String {
-    nearest(name, known).map_or_else(
-        || format!("accepted: {}", known.join(", ")),
-        |nearest| format!("nearest: {nearest}"),
-    )
-}
-
-fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a String> {
-    let distance = |other: &String| strsim::damerau_levenshtein(&name.to_lowercase(), other);
-    let nearest = known.iter().min_by_key(|other| distance(other));
-    nearest.filter(|other| distance(other) <= FARTHEST.max(other.len() / 3))
-}
-
-/// Reads one of the names of accounts.
-pub(crate) fn one_of_names(name: &str, names: &[String]) -> Result<String, String> {
-    if names.iter().any(|known| known == name) {
-        return Ok(name.to_owned());
-    }
-    Err(nearest(name, names).map_or_else(
-        || format!("the name of an account: {}", names.join(", ")),
-        |nearest| format!("the name of an account, the nearest of which is {nearest}"),
-    ))
-}
-
-/// In edits; two slips are still a slip, three make another word.
-const FARTHEST: usize = 2;

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
     server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier},
@@ -49,22 +50,50 @@ pub enum TlsError {
     Verifier(#[from] VerifierBuilderError),
 }
 
-/// TLS as the public listener offers it.
-#[derive(Clone)]
-pub struct Tls {
+/// TLS as the public listener offers it at present; clones are of the same.
+#[derive(Clone, Debug)]
+pub struct Tls(Arc<ArcSwap<Terms>>);
+
+/// What is offered to a connection.
+pub struct Terms {
     acceptor: TlsAcceptor,
     authorities: Option<Authorities>,
 }
 
-impl fmt::Debug for Tls {
+impl fmt::Debug for Terms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls")
+        f.debug_struct("Terms")
             .field("authorities", &self.authorities)
             .finish_non_exhaustive()
     }
 }
 
 impl Tls {
+    /// Offers these terms until there are others.
+    #[must_use]
+    pub fn offering(terms: Terms) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(terms)))
+    }
+
+    /// Offers other terms from the next handshake on.
+    pub fn replace(&self, terms: Terms) {
+        self.0.store(Arc::new(terms));
+    }
+
+    /// Shakes hands; what comes out is the caller's certificate where it has presented one.
+    ///
+    /// # Errors
+    ///
+    /// When the two do not come to terms, or the caller's certificate is not to be trusted.
+    pub async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<(TlsStream<TcpStream>, Option<ClientCertificate>)> {
+        self.0.load_full().accept(stream).await
+    }
+}
+
+impl Terms {
     /// Offers HTTP/2 and HTTP/1.1 over TLS, and asks callers for certificates where their authorities
     /// are known.
     ///
@@ -105,12 +134,7 @@ impl Tls {
         })
     }
 
-    /// Shakes hands; what comes out is the caller's certificate where it has presented one.
-    ///
-    /// # Errors
-    ///
-    /// When the two do not come to terms, or the caller's certificate is not to be trusted.
-    pub async fn accept(
+    async fn accept(
         &self,
         stream: TcpStream,
     ) -> io::Result<(TlsStream<TcpStream>, Option<ClientCertificate>)> {

@@ -74,6 +74,14 @@ impl Issuer {
         })
     }
 
+    /// Takes over the keys of an older one, where they come from the same place.
+    pub(in crate::identity) fn with_keys_of(self, old: &Self) -> Self {
+        Self {
+            keys: self.keys.with_keys_of(&old.keys),
+            ..self
+        }
+    }
+
     /// What operators call it.
     pub(in crate::identity) fn name(&self) -> &str {
         &self.settings.name

@@ -55,6 +55,21 @@ impl Issuers {
         })
     }
 
+    /// Takes over the keys of older issuers that have them from the same place.
+    pub(in crate::identity) fn with_keys_of(self, old: &Self) -> Self {
+        let taking_over = |(url, issuer): (String, Issuer)| {
+            let issuer = match old.by_name.get(&url) {
+                Some(old) => issuer.with_keys_of(old),
+                None => issuer,
+            };
+            (url, issuer)
+        };
+        Self {
+            by_name: self.by_name.into_iter().map(taking_over).collect(),
+            ..self
+        }
+    }
+
     /// Finds out whom a token names; nobody where anything about it is wrong.
     ///
     /// Who issued it is looked up before any key is, so that nobody can send us to places that the

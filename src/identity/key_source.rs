@@ -156,6 +156,16 @@ impl KeySource {
         Ok(Self { issuer, way })
     }
 
+    /// Whether keys come from the same place as another's, whatever the way there.
+    pub(in crate::identity) fn is_where(&self, other: &Self) -> bool {
+        match (&self.way, &other.way) {
+            (Way::Discovery(here, _), Way::Discovery(there, _))
+            | (Way::Url(here, _), Way::Url(there, _)) => here.url == there.url,
+            (Way::File(here), Way::File(there)) => here == there,
+            _ => false,
+        }
+    }
+
     pub(in crate::identity) fn pace(&self) -> Pace {
         match self.way {
             Way::Discovery(..) | Way::Url(..) => FETCHING,

@@ -33,7 +33,8 @@ pub(in crate::identity) struct KeyRing(Arc<Shared>);
 struct Shared {
     issuer: Arc<str>,
     source: KeySource,
-    state: Mutex<State>,
+    /// Outlives a ring that another takes the place of.
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -75,8 +76,23 @@ impl KeyRing {
         Self(Arc::new(Shared {
             issuer,
             source,
-            state: Mutex::default(),
+            state: Arc::default(),
         }))
+    }
+
+    /// Goes on with the keys of an older ring, where both have them from the same place: what was
+    /// fetched is kept, and the source is asked no sooner.
+    pub(in crate::identity) fn with_keys_of(self, old: &Self) -> Self {
+        if !self.0.source.is_where(&old.0.source) {
+            return self;
+        }
+        match Arc::try_unwrap(self.0) {
+            Ok(shared) => Self(Arc::new(Shared {
+                state: Arc::clone(&old.0.state),
+                ..shared
+            })),
+            Err(shared) => Self(shared),
+        }
     }
 
     /// Finds the key that a token names, asking the issuer where that may help.

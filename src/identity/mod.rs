@@ -95,6 +95,23 @@ impl Identity {
         })
     }
 
+    /// Makes the room ready in the place of an older one, with the keys that it has.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Identity::new`].
+    pub fn succeeding(
+        settings: Settings,
+        connect: &Connect,
+        old: &Self,
+    ) -> Result<Self, IssuerSetupError> {
+        let new = Self::new(settings, connect)?;
+        Ok(Self {
+            issuers: new.issuers.with_keys_of(&old.issuers),
+            ..new
+        })
+    }
+
     /// Begins to fetch the keys of the issuers, so that the first call need not wait for them.
     pub fn warm_up(&self) {
         self.issuers.warm_up();

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, Registry, fmt, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
+};
 
 use crate::telemetry::{Format, Settings};
 
@@ -22,6 +24,25 @@ pub enum LogError {
     /// A log was set up already.
     #[error("setting the log up")]
     Already(#[source] tracing_subscriber::util::TryInitError),
+    /// The log is gone.
+    #[error("replacing the filter of the log")]
+    Gone(#[source] reload::Error),
+}
+
+/// What the log lets through, while it goes on.
+#[derive(Clone, Debug)]
+pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
+
+impl LogFilter {
+    /// Lets something else through from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the filter does not parse; the old one stays.
+    pub fn replace(&self, settings: &Settings) -> Result<(), LogError> {
+        let filter = filter(settings)?;
+        self.0.reload(filter).map_err(LogError::Gone)
+    }
 }
 
 /// Sends the log of this process to stderr.
@@ -29,23 +50,23 @@ pub enum LogError {
 /// # Errors
 ///
 /// When the filter does not parse, or a log was set up before.
-pub fn init(settings: &Settings) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(&settings.filter).map_err(|source| LogError::Filter {
+pub fn init(settings: &Settings) -> Result<LogFilter, LogError> {
+    let (filter, handle) = reload::Layer::new(filter(settings)?);
+    let filtered = tracing_subscriber::registry().with(filter);
+    let lines = fmt::layer().with_writer(io::stderr).with_target(false);
+    let set = match settings.format {
+        Format::Json => filtered
+            .with(lines.json().flatten_event(true).with_current_span(true))
+            .try_init(),
+        Format::Text => filtered.with(lines.with_ansi(false)).try_init(),
+    };
+    set.map_err(LogError::Already)?;
+    Ok(LogFilter(handle))
+}
+
+fn filter(settings: &Settings) -> Result<EnvFilter, LogError> {
+    EnvFilter::try_new(&settings.filter).map_err(|source| LogError::Filter {
         filter: settings.filter.clone(),
         source,
-    })?;
-    let lines = fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_target(false);
-    let set = match settings.format {
-        Format::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .finish()
-            .try_init(),
-        Format::Text => lines.with_ansi(false).finish().try_init(),
-    };
-    set.map_err(LogError::Already)
+    })
 }

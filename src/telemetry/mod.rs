@@ -2,7 +2,8 @@
 //!
 //! Fields are named from one list: `call.id`, `correlation.id`, `customer.id`, `transfer.id`,
 //! `account`, `operation`, `http.status`, `outcome`, `code`, `duration_ms`, `upstream.status`,
-//! `upstream.error`, `audit.id`, `audit.seq`, `path`, `error`, `address`, `issuer`, `issuer.keys`, `reason`, `token.expires_in_s`.
+//! `upstream.error`, `audit.id`, `audit.seq`, `path`, `error`, `address`, `issuer`, `issuer.keys`, `reason`, `policy`, `key`,
+//! `config_reloaded`, `config_reload_failed`, `token.expires_in_s`.
 //! Never logged: tokens, secrets, header values, bodies.
 
 pub mod log;

@@ -2,5 +2,6 @@
 //!
 //! [`reject`] reads top to bottom: who calls, what is asked, may they, write it down, do it.
 
+pub mod in_force;
 pub mod reject;
 pub mod request;

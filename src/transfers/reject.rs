@@ -10,27 +10,25 @@ use crate::{
         record::Draft,
         trail::{self, Through, Trail, Who},
     },
-    authorization::{
-        policy::{Denial, Policy},
-        rate::OverRate,
-    },
+    authorization::{policy::Denial, rate::OverRate},
     clock::SharedClock,
-    identity::{Identity, Unidentified},
+    identity::Unidentified,
     ids::RequestId,
     partner_center::{
         account::Accounts,
         verdict::{Attempt, Plan, Verdict, Witness},
     },
-    transfers::request::{Malformed, RejectRequest},
+    transfers::{
+        in_force::InForce,
+        request::{Malformed, RejectRequest},
+    },
 };
 
 /// Everything that rejecting a transfer needs.
 #[derive(Debug)]
 pub struct Transfers {
-    /// Tells callers apart.
-    pub identity: Identity,
-    /// Says what they may do.
-    pub policy: Policy,
+    /// Who is known and what they may do.
+    pub in_force: InForce,
     /// The ways to Partner Center.
     pub accounts: Accounts,
     /// Where it is written down.
@@ -98,9 +96,10 @@ impl Transfers {
     /// that no caller can drop.
     pub async fn reject(&self, request: RejectRequest, trail: &Trail) -> Result<Verdict, Refusal> {
         let facts = trail.facts();
+        let rules = self.in_force.rules();
         let certificate = request.certificate.as_ref();
         let now = self.clock.now();
-        let caller = self
+        let caller = rules
             .identity
             .identify(&request.credential, certificate, now)
             .await?;
@@ -115,10 +114,10 @@ impl Transfers {
             facts.reason.get_or_init(|| reason);
         }
 
-        facts.policy.get_or_init(|| self.policy.hash().into());
+        facts.policy.get_or_init(|| rules.policy.hash().into());
         let name = self.accounts.name(arguments.account.as_deref());
         let name = name.ok_or(Refusal::Account)?;
-        let permit = self
+        let permit = rules
             .policy
             .permit(&caller, arguments.command, name)
             .map_err(|denial| Refusal::of(denial, arguments.account.as_deref()))?;

@@ -12,7 +12,7 @@ fn tells_of_a_file_that_cannot_be_read() {
     };
 
     insta::assert_snapshot!(told("absent.yaml"), @"DIR/absent.yaml: reading it: No such file or directory (os error 2)");
-    insta::assert_snapshot!(told("latin1.yaml"), @"DIR/latin1.yaml: reading it: stream did not contain valid UTF-8");
+    insta::assert_snapshot!(told("latin1.yaml"), @"DIR/latin1.yaml: reading it: it is not valid UTF-8");
     insta::assert_snapshot!(told("."), @"DIR/.: reading it: Is a directory (os error 21)");
 }
 

@@ -22,6 +22,7 @@ mod problems;
 mod process;
 mod rate;
 mod rejecting;
+mod replacing;
 mod sockets;
 mod strays;
 mod token;

@@ -55,6 +55,11 @@ impl Mutual {
         }
     }
 
+    /// The same gateway, which has other authorities by now.
+    pub(crate) fn of(self, authority: Authority) -> Self {
+        Self { authority, ..self }
+    }
+
     pub(crate) async fn connect(
         &self,
         config: impl Into<Arc<ClientConfig>>,

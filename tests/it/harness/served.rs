@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use partner_gateway::{
-    app::{Gateway, Surroundings},
+    app::{Gateway, Surroundings, reload::Replaceable},
     clock::SystemClock,
     config::Config,
     http_client::HttpClient,
@@ -26,6 +26,7 @@ pub(crate) struct Served {
     pub(crate) admin: SocketAddr,
     pub(crate) sandbox: Sandbox,
     pub(crate) dir: TempDir,
+    pub(crate) replaceable: Replaceable,
     drain: Drain,
     serving: JoinSet<Result<(), Cut>>,
 }
@@ -50,6 +51,7 @@ impl Served {
         let address = bound.address().expect("address");
         let admin = bound.admin_address().expect("address");
         let drain = bound.drain();
+        let replaceable = bound.replaceable();
         let mut serving = JoinSet::new();
         serving.spawn(bound.serve());
         Self {
@@ -57,6 +59,7 @@ impl Served {
             admin,
             sandbox,
             dir,
+            replaceable,
             drain,
             serving,
         }

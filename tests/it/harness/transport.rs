@@ -1,7 +1,7 @@
 //! The network of the in-memory world: requests go to the sandbox's services.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     io,
     sync::{
         Arc, Mutex,
@@ -14,6 +14,7 @@ use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use partner_gateway::http_client::{SendError, Sending, Transport};
 use sandbox::Sandbox;
+use tokio::sync::watch;
 
 use super::issuer::Issuer;
 
@@ -22,7 +23,7 @@ use super::issuer::Issuer;
 pub(crate) struct ToSandbox {
     sandbox: Sandbox,
     issuers: Arc<Mutex<HashMap<String, Issuer>>>,
-    hanging: Arc<Mutex<HashSet<String>>>,
+    hanging: Arc<Mutex<HashMap<String, watch::Sender<bool>>>>,
     pub(crate) unreachable: Arc<AtomicBool>,
 }
 
@@ -45,7 +46,19 @@ impl ToSandbox {
     /// Has a host answer nobody from now on.
     pub(crate) fn hang(&self, name: &str) {
         let mut hanging = self.hanging.lock().expect("hosts");
-        hanging.insert(name.to_owned());
+        hanging.insert(name.to_owned(), watch::Sender::new(false));
+    }
+
+    /// Has a host answer again, also those who wait.
+    pub(crate) fn resume(&self, name: &str) {
+        let host = self.hanging.lock().expect("hosts").remove(name);
+        host.expect("a host that hangs").send_replace(true);
+    }
+
+    /// How many wait for hosts that hang.
+    pub(crate) fn waiting(&self) -> usize {
+        let hanging = self.hanging.lock().expect("hosts");
+        hanging.values().map(watch::Sender::receiver_count).sum()
     }
 }
 
@@ -60,7 +73,8 @@ impl Transport for ToSandbox {
         let sandbox = self.sandbox.clone();
         let unreachable = self.unreachable.load(Ordering::SeqCst);
         let host = request.uri().host().expect("host").to_owned();
-        let hanging = self.hanging.lock().expect("hosts").contains(&host);
+        let hanging = self.hanging.lock().expect("hosts");
+        let hanging = hanging.get(&host).map(watch::Sender::subscribe);
         let issuers = Arc::clone(&self.issuers);
         let issuer = move |host: &str| issuers.lock().expect("issuers").get(host).cloned();
         Box::pin(async move {
@@ -72,8 +86,8 @@ impl Transport for ToSandbox {
             let (head, body) = request.into_parts();
             let body = body.collect().await.expect("whole body").to_bytes();
             let request = Request::from_parts(head, body);
-            if hanging {
-                std::future::pending::<()>().await;
+            if let Some(mut hanging) = hanging {
+                hanging.wait_for(|resumed| *resumed).await.expect("a host");
             }
             if let Some(issuer) = issuer(&host) {
                 let answer = issuer.serve(&request);

@@ -1,0 +1,259 @@
+//! Callers, policy and TLS replaced while the gateway runs.
+
+use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
+
+use partner_gateway::{
+    app::reload::ReplaceError,
+    authorization::Rate,
+    config::Config,
+    identity::{issuer::IssuerSettings, token_file::TokenFile},
+};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::harness::{
+    World,
+    authority::{Authority, uri},
+    billing_rule, config,
+    issuer::{Issuer, claims, claims_with, rsa, settings, world},
+    journal::sha256,
+    mutual::{Mutual, everybody},
+    tempdir,
+};
+
+/// The usual configuration with a change.
+fn changed(world: &World, change: impl FnOnce(&mut Config)) -> Config {
+    let mut config = config(&world.dir);
+    change(&mut config);
+    config
+}
+
+fn with_issuer(world: &World, change: impl FnOnce(&mut IssuerSettings)) -> Config {
+    changed(world, |config| {
+        let mut settings = settings();
+        change(&mut settings);
+        config.identity.issuers.push(settings);
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn goes_by_the_new_rules_from_the_next_call_on() {
+    let world = World::new().await;
+    let replaceable = world.gateway.replaceable();
+    let before = world.reject().send().await;
+
+    replaceable
+        .replace(changed(&world, |config| {
+            config.authorization.rules[0].name = "another".to_owned();
+        }))
+        .unwrap();
+    let renamed = world.reject().send().await;
+    replaceable
+        .replace(changed(&world, |config| config.authorization.rules.clear()))
+        .unwrap();
+    let denied = world.reject().send().await;
+
+    assert_eq!(before.record["rule"], "billing may reject");
+    assert_eq!(renamed.record["rule"], "another");
+    denied.is_problem(403, "policy_denied", "no");
+    let hashes: BTreeSet<_> = [&before, &renamed, &denied]
+        .map(|answer| answer.record["policy"].as_str().unwrap())
+        .into();
+    assert_eq!(hashes.len(), 3);
+    assert_eq!(denied.record["policy"], *replaceable.policy_hash());
+}
+
+#[tokio::test(start_paused = true)]
+async fn judges_a_call_by_the_rules_that_it_began_with() {
+    let issuer = Issuer::new();
+    let world = world(&issuer).await;
+    world.network.hang("issuer.test");
+    let call = world.reject().without("authorization");
+    let arrival = call.token(&rsa().token(&claims())).arrival();
+    let mut calls = JoinSet::new();
+    calls.spawn(tower::ServiceExt::oneshot(world.gateway.stack(), arrival));
+    while world.network.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    let nobody = changed(&world, |config| {
+        config.identity.token_file = None;
+        config.authorization.rules.clear();
+    });
+    world.gateway.replaceable().replace(nobody).unwrap();
+    world.network.resume("issuer.test");
+
+    let answer = calls.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    world
+        .reject()
+        .send()
+        .await
+        .is_problem(401, "unauthenticated", "no");
+}
+
+#[tokio::test(start_paused = true)]
+async fn forgets_a_caller_at_once() {
+    let world = World::new().await;
+    assert_eq!(world.reject().send().await.status, 200);
+
+    let fresh = format!("billing:{}\n", sha256("fresh"));
+    let tokens = changed(&world, |config| {
+        config.identity.token_file = Some(TokenFile::parse(&fresh).unwrap());
+    });
+    world.gateway.replaceable().replace(tokens).unwrap();
+
+    world
+        .reject()
+        .send()
+        .await
+        .is_problem(401, "unauthenticated", "no");
+    let call = world.reject().without("authorization").token("fresh");
+    assert_eq!(call.send().await.record["principal"], "billing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn forgets_an_issuer_at_once_and_keeps_the_keys_of_one_that_stays() {
+    let issuer = Issuer::new();
+    let world = world(&issuer).await;
+    let replaceable = world.gateway.replaceable();
+    let token = rsa().token(&claims());
+    let call = || world.reject().without("authorization").token(&token);
+    assert_eq!(call().send().await.status, 200);
+    world.cut_network(true);
+
+    replaceable.replace(with_issuer(&world, |_| {})).unwrap();
+    // Partner Center cannot be reached either, but the caller is known.
+    assert_eq!(call().send().await.record["principal"], "billing");
+    assert_eq!(issuer.key_fetches(), 1);
+
+    replaceable
+        .replace(with_issuer(&world, |settings| {
+            settings.audiences = vec!["another".to_owned()];
+        }))
+        .unwrap();
+    call().send().await.is_problem(401, "unauthenticated", "no");
+    let other = rsa().token(&claims_with(json!({"aud": "another"})));
+    let other = world.reject().without("authorization").token(&other);
+    assert_eq!(other.send().await.record["principal"], "billing");
+
+    replaceable.replace(changed(&world, |_| {})).unwrap();
+    call().send().await.is_problem(401, "unauthenticated", "no");
+    assert_eq!(issuer.key_fetches(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_no_way_to_ask_an_issuer_more_often() {
+    let issuer = Issuer::new();
+    let world = world(&issuer).await;
+    world
+        .gateway
+        .replaceable()
+        .replace(with_issuer(&world, |_| {}))
+        .unwrap();
+    let token = rsa().token(&claims());
+    let call = world.reject().without("authorization").token(&token);
+    assert_eq!(call.send().await.status, 200);
+
+    for _ in 0..10 {
+        world
+            .gateway
+            .replaceable()
+            .replace(with_issuer(&world, |_| {}))
+            .unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+
+    assert_eq!(issuer.key_fetches(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn gives_no_caller_a_call_more_than_its_rate() {
+    let rate = |config: &mut Config| {
+        let one = NonZeroU32::MIN;
+        config.authorization.rules[0].rate = Some(Rate {
+            per_second: one,
+            burst: one,
+        });
+    };
+    let world = World::with(rate).await;
+    assert_eq!(world.reject().send().await.status, 200);
+
+    let more = changed(&world, |config| {
+        rate(config);
+        let mut other = billing_rule();
+        other.name = "another".to_owned();
+        other.principals = vec!["dunning".to_owned()];
+        config.authorization.rules.push(other);
+    });
+    world.gateway.replaceable().replace(more).unwrap();
+
+    world
+        .reject()
+        .send()
+        .await
+        .is_problem(429, "rate_limited", "no");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lets_nobody_in_unnamed_where_others_reach_the_listener() {
+    let world = World::with(|config| {
+        config.server.listen = "0.0.0.0:0".parse().unwrap();
+    })
+    .await;
+    let open = changed(&world, |config| {
+        config.identity.anonymous = true;
+        config.server.listen = "127.0.0.1:0".parse().unwrap();
+        config.authorization.rules.clear();
+    });
+
+    let refused = world.gateway.replaceable().replace(open);
+
+    assert!(matches!(refused, Err(ReplaceError::Reachable { .. })));
+    let unnamed = world.reject().without("authorization").send().await;
+    unnamed.is_problem(401, "unauthenticated", "no");
+    assert_eq!(world.reject().send().await.status, 200);
+}
+
+#[tokio::test]
+async fn shakes_hands_by_the_new_certificates() {
+    let site = Mutual::new().await;
+    let name = "spiffe://example.test/billing";
+    let named = |params: &mut rcgen::CertificateParams| params.subject_alt_names = vec![uri(name)];
+    let old = site.authority.issue(named);
+    assert_eq!(site.call(Some(&old), "").await.status, 200);
+
+    let (authority, files) = (Authority::named("others"), tempdir());
+    let tls = |authority: &Authority, dir: &std::path::Path| {
+        let mut config = config(&site.served.dir);
+        everybody(&mut config);
+        config.server.tls = Some(authority.files(dir));
+        config
+    };
+    let sound = tls(&authority, files.path());
+    std::fs::write(files.path().join("broken"), "").unwrap();
+    let mut broken = tls(&authority, files.path());
+    broken.authorization.rules.clear();
+    if let Some(files_of) = &mut broken.server.tls {
+        files_of.private_key = files.path().join("broken");
+    }
+
+    assert!(matches!(
+        site.served.replaceable.replace(broken),
+        Err(ReplaceError::Tls(_))
+    ));
+    assert_ne!(
+        site.call(Some(&old), "").await.status,
+        401,
+        "nothing has changed"
+    );
+    site.served.replaceable.replace(sound).unwrap();
+
+    let site = site.of(authority);
+    let new = site.authority.issue(named);
+    let reply = site.call(Some(&new), "").await;
+    assert_eq!(site.outcomes().pop().unwrap()["principal"], name);
+    assert_ne!(reply.status, 401);
+    let alert = site.refusal(&old, &rustls::version::TLS13).await;
+    assert_eq!(alert, rustls::AlertDescription::UnknownCA);
+}

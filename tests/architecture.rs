@@ -316,10 +316,11 @@ const ROOMS: &str = "
     shutdown:
     http_client:
     secret:
+    flight:
     command: ids
-    identity: ids clock http_client secret cause
+    identity: ids clock http_client secret cause flight
     authorization: ids command identity
-    token: clock http_client secret cause
+    token: clock http_client secret cause flight
     partner_center: ids clock command authorization token http_client cause
     audit: ids clock http_client
     transfers: ids command clock identity authorization token partner_center audit

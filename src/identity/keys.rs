@@ -10,14 +10,12 @@ use std::{
 };
 
 use jsonwebtoken::DecodingKey;
-use tokio::{
-    sync::watch,
-    time::{Duration, Instant},
-};
-use tracing::{Instrument as _, info, info_span, warn};
+use tokio::time::{Duration, Instant};
+use tracing::{info, info_span, warn};
 
 use crate::{
     cause,
+    flight::Flight,
     identity::{
         algorithm::SigningAlgorithm,
         jwks::KeySet,
@@ -41,8 +39,7 @@ struct Shared {
 struct State {
     keys: Option<Arc<KeySet>>,
     attempted: Option<Instant>,
-    /// Tells how the fetch ended; closed without a word where its task died.
-    fetch: Option<watch::Receiver<Option<Fetched>>>,
+    fetch: Option<Flight<Fetched>>,
     unknown: Unknown,
 }
 
@@ -67,7 +64,7 @@ pub(in crate::identity) struct Wanted {
 
 enum Look {
     Found(DecodingKey),
-    Wait(watch::Receiver<Option<Fetched>>),
+    Wait(Flight<Fetched>),
     Absent,
 }
 
@@ -101,15 +98,12 @@ impl KeyRing {
     ///
     /// Dropping the future leaves the fetch running for the others.
     pub(in crate::identity) async fn find(&self, wanted: Wanted) -> Option<DecodingKey> {
-        let mut fetch = match self.look(&wanted) {
+        let fetch = match self.look(&wanted) {
             Look::Found(key) => return Some(key),
             Look::Absent => return None,
             Look::Wait(fetch) => fetch,
         };
-        let fetched = match fetch.wait_for(Option::is_some).await {
-            Ok(fetched) => *fetched,
-            Err(_) => None,
-        };
+        let fetched = fetch.result().await;
         let mut state = self.0.state();
         let key = state.key(&wanted);
         if key.is_none() && fetched == Some(Fetched::Keys) {
@@ -158,24 +152,13 @@ impl KeyRing {
         state.is_stale(now, self.0.source.pace().cooldown) && state.fetch_in_flight().is_none()
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a drain need not wait for keys nobody will use"
-    )]
-    fn start(&self, state: &mut State) -> watch::Receiver<Option<Fetched>> {
-        let (done, waiting) = watch::channel(None);
+    fn start(&self, state: &mut State) -> Flight<Fetched> {
         state.attempted = Some(Instant::now());
-        state.fetch = Some(waiting.clone());
         let shared = Arc::clone(&self.0);
         let span = info_span!("keys", issuer = %shared.issuer);
-        tokio::spawn(
-            async move {
-                let fetched = shared.fetch().await;
-                done.send_replace(Some(fetched));
-            }
-            .instrument(span),
-        );
-        waiting
+        let flight = Flight::start(async move { shared.fetch().await }, span);
+        state.fetch = Some(flight.clone());
+        flight
     }
 }
 
@@ -221,11 +204,8 @@ impl State {
             .is_none_or(|at| now.duration_since(at) >= age)
     }
 
-    /// A fetch whose task has died unfinished does not count.
-    fn fetch_in_flight(&self) -> Option<watch::Receiver<Option<Fetched>>> {
-        self.fetch
-            .clone()
-            .filter(|fetch| fetch.has_changed().is_ok())
+    fn fetch_in_flight(&self) -> Option<Flight<Fetched>> {
+        self.fetch.clone().filter(Flight::is_under_way)
     }
 }
 

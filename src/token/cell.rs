@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, time::Instant};
-use tracing::{Instrument as _, info, warn};
+use tokio::time::Instant;
+use tracing::{info, info_span, warn};
 
 use crate::{
     cause,
+    flight::Flight,
     token::{
         access_token::AccessToken,
         grant::{Grant, GrantError},
@@ -45,7 +46,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     current: Option<Arc<AccessToken>>,
-    refresh: Option<watch::Receiver<Option<Fetched>>>,
+    refresh: Option<Flight<Fetched>>,
     setback: Option<Setback>,
     failures: u32,
     obtained_once: bool,
@@ -60,7 +61,7 @@ struct Setback {
 enum Look {
     Ready(Arc<AccessToken>),
     Refused(TokenUnavailable),
-    Wait(watch::Receiver<Option<Fetched>>),
+    Wait(Flight<Fetched>),
 }
 
 type Fetched = Result<Arc<AccessToken>, TokenUnavailable>;
@@ -135,15 +136,8 @@ impl TokenCell {
         }
     }
 
-    async fn join(
-        &self,
-        mut refresh: watch::Receiver<Option<Fetched>>,
-    ) -> Result<Arc<AccessToken>, TokenUnavailable> {
-        let fetched = match refresh.wait_for(Option::is_some).await {
-            Ok(fetched) => fetched.clone(),
-            Err(_) => None,
-        };
-        let unavailable = match fetched {
+    async fn join(&self, refresh: Flight<Fetched>) -> Result<Arc<AccessToken>, TokenUnavailable> {
+        let unavailable = match refresh.result().await {
             Some(Ok(token)) => return Ok(token),
             Some(Err(unavailable)) => unavailable,
             None => TokenUnavailable {
@@ -157,23 +151,12 @@ impl TokenCell {
             .ok_or(unavailable)
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a drain need not wait for a token nobody will use"
-    )]
-    fn start(&self, state: &mut State) -> watch::Receiver<Option<Fetched>> {
-        let (done, waiting) = watch::channel(None);
-        state.refresh = Some(waiting.clone());
+    fn start(&self, state: &mut State) -> Flight<Fetched> {
         let shared = Arc::clone(&self.0);
-        let span = tracing::info_span!("token", account = %shared.account);
-        tokio::spawn(
-            async move {
-                let fetched = shared.fetch().await;
-                done.send_replace(Some(fetched));
-            }
-            .instrument(span),
-        );
-        waiting
+        let span = info_span!("token", account = %shared.account);
+        let flight = Flight::start(async move { shared.fetch().await }, span);
+        state.refresh = Some(flight.clone());
+        flight
     }
 }
 
@@ -222,11 +205,8 @@ impl State {
             .is_some_and(|setback| setback.until > now)
     }
 
-    /// A fetch whose task has died unfinished does not count.
-    fn fetch_in_flight(&self) -> Option<watch::Receiver<Option<Fetched>>> {
-        self.refresh
-            .clone()
-            .filter(|refresh| refresh.has_changed().is_ok())
+    fn fetch_in_flight(&self) -> Option<Flight<Fetched>> {
+        self.refresh.clone().filter(Flight::is_under_way)
     }
 
     fn last_resort(&self, now: Instant) -> Option<Arc<AccessToken>> {

@@ -23,7 +23,8 @@ use crate::identity::{
 pub struct Demands {
     /// One of these must be among `roles`; anything goes where there are none.
     pub roles: BTreeSet<String>,
-    /// One of these must be `azp` or `appid`; anything goes where there are none.
+    /// These alone may be `azp`, `appid` or `client_id`, and one of the three must be there; anything
+    /// goes where there are none.
     pub authorized_parties: BTreeSet<String>,
     /// The trust domain of SPIFFE IDs; any where there is none.
     pub trust_domain: Option<String>,
@@ -58,7 +59,7 @@ pub(in crate::identity) enum Incredible {
     Tenant,
     #[error("none of the required roles is among roles")]
     Role,
-    #[error("neither azp nor appid is one of the authorized parties")]
+    #[error("azp, appid or client_id is not one of the authorized parties, or all are absent")]
     AuthorizedParty,
 }
 
@@ -233,16 +234,32 @@ fn demanded(claims: &Claims, demands: &Demands) -> Result<(), Incredible> {
     if !demands.roles.is_empty() && !roles.iter().any(|role| demands.roles.contains(*role)) {
         return Err(Incredible::Role);
     }
-    let party = claims.text("azp").or_else(|| claims.text("appid"));
-    let authorized = party.is_some_and(|party| demands.authorized_parties.contains(party));
-    if !demands.authorized_parties.is_empty() && !authorized {
-        return Err(Incredible::AuthorizedParty);
+    if demands.authorized_parties.is_empty() || is_from_authorized(claims, demands) {
+        Ok(())
+    } else {
+        Err(Incredible::AuthorizedParty)
     }
-    Ok(())
+}
+
+/// A token that names two parties is from neither alone, so both must be authorized.
+fn is_from_authorized(claims: &Claims, demands: &Demands) -> bool {
+    let authorized = |name: &str| {
+        let party = claims.text(name);
+        party.is_some_and(|party| demands.authorized_parties.contains(party))
+    };
+    let mut named = PARTIES
+        .into_iter()
+        .filter(|name| claims.has(name))
+        .peekable();
+    named.peek().is_some() && named.all(authorized)
 }
 
 /// The beginning of the names of service accounts.
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+
+/// The claims that name the client: of OpenID Connect Core 1.0, section 2, of Entra ID's first version,
+/// and of RFC 9068, section 2.2.
+const PARTIES: [&str; 3] = ["azp", "appid", "client_id"];
 
 /// The hosts in the issuer names of Entra ID: v2.0 and v1.0, worldwide, China and US government
 /// (<https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>).

@@ -9,6 +9,7 @@ pub(crate) mod issuer;
 pub(crate) mod journal;
 pub(crate) mod mutual;
 pub(crate) mod process;
+pub(crate) mod provider;
 pub(crate) mod served;
 pub(crate) mod transport;
 

@@ -25,12 +25,13 @@ pub(crate) struct Ended {
 
 impl Process {
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let mut child = command
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("process");
+            .spawn();
+        let program = command.get_program().display();
+        let mut child = child.unwrap_or_else(|error| panic!("{program}: {error}"));
         let stdout = Said::by(child.stdout.take().expect("stdout"));
         let stderr = Said::by(child.stderr.take().expect("stderr"));
         Self {
@@ -42,6 +43,11 @@ impl Process {
     /// Its process ID.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it wrote to stdout so far.
+    pub(crate) fn stdout(&self) -> String {
+        self.said[0].so_far()
     }
 
     /// What it wrote to stderr so far.
@@ -126,15 +132,22 @@ impl Said {
 }
 
 /// Asks until the answer is yes.
-pub(crate) async fn within(mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn within(holds: impl AsyncFnMut() -> bool) {
+    asking_every(Duration::from_millis(2), Duration::from_secs(20), holds).await;
+}
+
+/// Asks at intervals until the answer is yes, which it must be within a time.
+pub(crate) async fn asking_every(
+    interval: Duration,
+    limit: Duration,
+    mut holds: impl AsyncFnMut() -> bool,
+) {
     let asking = async {
         while !holds().await {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(interval).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), asking)
-        .await
-        .expect("in time");
+    tokio::time::timeout(limit, asking).await.expect("in time");
 }
 
 fn run(program: &str, arguments: &[&str]) {

@@ -252,12 +252,19 @@ async fn knows_an_application_of_the_tenant_by_its_client_id() {
     let first_version =
         application(json!({"azp": null, "appid": CLIENT, "tid": TENANT.to_uppercase()}));
     names(&world, &first_version, "billing").await;
+    let profiled = application(json!({"azp": null, "client_id": CLIENT}));
+    names(&world, &profiled, "billing").await;
     refuses_each(
         &world,
         [
             application(json!({"azp": null})),
             application(json!({"azp": TENANT})),
             application(json!({"azp": TENANT, "appid": CLIENT})),
+            application(json!({"azp": CLIENT, "appid": TENANT})),
+            application(json!({"azp": CLIENT, "client_id": TENANT})),
+            application(json!({"azp": null, "client_id": TENANT})),
+            application(json!({"azp": null, "client_id": [CLIENT]})),
+            application(json!({"azp": [TENANT], "client_id": CLIENT})),
         ],
     )
     .await;

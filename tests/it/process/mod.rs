@@ -2,6 +2,7 @@
 
 mod disk;
 mod explaining;
+mod provider;
 mod reloading;
 mod site;
 mod telling;

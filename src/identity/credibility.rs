@@ -45,6 +45,8 @@ pub(in crate::identity) enum Incredible {
     Nameless,
     #[error("the token is bound to a key that was not shown")]
     Bound,
+    #[error("the token is an ID token, which tells a client who signed in")]
+    IdToken,
     #[error("the header's typ is not one of this kind of token")]
     WrongType,
     #[error("the service account in sub is not the one in kubernetes.io")]
@@ -106,6 +108,9 @@ impl<'a> Case<'a> {
         let expires = times(claims, self.now)?;
         if claims.has("cnf") {
             return Err(Incredible::Bound);
+        }
+        if OF_ID_TOKENS.iter().any(|name| claims.has(name)) {
+            return Err(Incredible::IdToken);
         }
         let subject = claims.text("sub").unwrap_or_default();
         let principal = claims.text(self.principal_claim);
@@ -253,6 +258,9 @@ fn is_from_authorized(claims: &Claims, demands: &Demands) -> bool {
         .peekable();
     named.peek().is_some() && named.all(authorized)
 }
+
+/// Claims that ID tokens alone have, from OpenID Connect Core 1.0, sections 2 and 3.3.2.11.
+const OF_ID_TOKENS: [&str; 3] = ["nonce", "at_hash", "c_hash"];
 
 /// The beginning of the names of service accounts.
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";

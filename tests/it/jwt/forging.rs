@@ -299,6 +299,9 @@ async fn refuses_claims_that_are_absent_or_foreign() {
             "an audience among numbers",
             json!({"aud": ["partner-gateway", 7]}),
         ),
+        ("an ID token with a nonce", json!({"nonce": "x"})),
+        ("an ID token with an at_hash", json!({"at_hash": "x"})),
+        ("an ID token with a c_hash", json!({"c_hash": "x"})),
         (
             "a token for a key that was not shown",
             json!({"cnf": {"jkt": "x"}}),

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tracing::{error, info};
 
 use crate::{
+    app::reload::AtStart,
     audit::journal::{Journal, StartError},
     authorization::policy::Policy,
     cause,
@@ -59,6 +60,7 @@ pub struct Gateway {
     server: Settings,
     operators: AdminSettings,
     tls: Option<Tls>,
+    at_start: AtStart,
     surroundings: Surroundings,
 }
 
@@ -119,10 +121,16 @@ impl Gateway {
     /// When a room cannot be set up.
     pub async fn build(config: Config, surroundings: Surroundings) -> Result<Self, BuildError> {
         let Surroundings { clock, connect } = surroundings.clone();
+        let at_start = AtStart::of(&config);
         let accounts = accounts(&config, &clock, &*connect)?;
         let policy = Policy::new(&config.authorization);
-        let identity = Identity::new(config.identity, &*connect)?;
         let tls = config.server.tls.as_ref().map(Terms::read).transpose()?;
+        if let Some(Err(untimely)) = tls.as_ref().map(|terms| terms.good_at(clock.now())) {
+            // It may be renewed while the gateway runs.
+            error!(error = %untimely, "callers cannot believe the listener's certificate");
+        }
+        let vouching = tls.as_ref().and_then(Terms::bundle);
+        let identity = Identity::new(config.identity, vouching, &*connect)?;
         let journal = Journal::start(&config.audit, policy.hash(), Arc::clone(&clock)).await?;
         let transfers = Arc::new(Transfers {
             in_force: InForce::new(Rules { identity, policy }),
@@ -143,6 +151,7 @@ impl Gateway {
             server: config.server,
             operators: config.admin,
             tls: tls.map(Tls::offering),
+            at_start,
             surroundings,
         })
     }

@@ -38,6 +38,6 @@ pub async fn try_issuers(
     settings: identity::Settings,
     surroundings: &Surroundings,
 ) -> Result<Vec<(String, Result<usize, KeyError>)>, BuildError> {
-    let identity = Identity::new(settings, &*surroundings.connect)?;
+    let identity = Identity::new(settings, None, &*surroundings.connect)?;
     Ok(identity.try_keys().await)
 }

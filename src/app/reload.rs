@@ -1,13 +1,14 @@
 //! Puts a changed configuration into force, as far as that needs no restart.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc};
 
 use crate::{
     app::{Gateway, Surroundings},
     authorization::policy::Policy,
     config::Config,
-    front::tls::{Terms, Tls, TlsError},
+    front::tls::{Terms, Tls, TlsError, Untimely},
     identity::{Identity, issuers::IssuerSetupError},
+    partner_center::AccountSettings,
     transfers::{in_force::Rules, reject::Transfers},
 };
 
@@ -16,7 +17,16 @@ pub struct Replaceable {
     transfers: Arc<Transfers>,
     surroundings: Surroundings,
     tls: Option<Tls>,
+    at_start: AtStart,
+}
+
+/// What a configuration said at the start that holds until a restart, and that others rely on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::app) struct AtStart {
     listen: SocketAddr,
+    default_account: String,
+    /// What each account stands for, by its name.
+    accounts: BTreeMap<String, [String; 5]>,
 }
 
 /// A sound configuration that cannot take the place of the one in force. Nothing has changed.
@@ -30,18 +40,34 @@ pub enum ReplaceError {
     Tls(#[from] TlsError),
     /// The listener is where it was at the start, whatever the file says now.
     #[error(
-        "callers.anonymous is true, and the gateway still listens on {listen}, which others can reach; restart it"
+        "callers.anonymous is true, and the gateway still listens on {listen}, which others can \
+         reach; restart it"
     )]
     Reachable {
         /// The public listener's address in force.
         listen: SocketAddr,
     },
+    /// There is no TLS to show certificates in.
+    #[error("callers.mtls is true, and the gateway still listens without TLS; restart it")]
+    Plain,
+    /// A rule would be about another account than the one that its author had in mind.
+    #[error(
+        "policy has changed together with {key}, and the gateway still uses the accounts that it \
+         started with; restart it"
+    )]
+    OtherAccounts {
+        /// What else has changed.
+        key: String,
+    },
+    /// Nobody would believe the listener any more.
+    #[error(transparent)]
+    Untimely(#[from] Untimely),
 }
 
 impl fmt::Debug for Replaceable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replaceable")
-            .field("listen", &self.listen)
+            .field("at_start", &self.at_start)
             .finish_non_exhaustive()
     }
 }
@@ -54,8 +80,44 @@ impl Gateway {
             transfers: Arc::clone(&self.transfers),
             surroundings: self.surroundings.clone(),
             tls: self.tls.clone(),
-            listen: self.server.listen,
+            at_start: self.at_start.clone(),
         }
+    }
+}
+
+impl AtStart {
+    pub(in crate::app) fn of(config: &Config) -> Self {
+        let account = |account: &AccountSettings| {
+            let token = &account.token;
+            let stands_for = [
+                account.tenant.clone(),
+                account.api.to_string(),
+                token.authority.to_string(),
+                token.client_id.clone(),
+                token.scope.clone(),
+            ];
+            (account.name.clone(), stands_for)
+        };
+        Self {
+            listen: config.server.listen,
+            default_account: config.default_account.clone(),
+            accounts: config.accounts.iter().map(account).collect(),
+        }
+    }
+
+    /// What of the accounts in force another configuration means something else by.
+    fn differing_account(&self, other: &Self) -> Option<String> {
+        let differs = |(name, stands_for): &(&String, &[String; 5])| {
+            other
+                .accounts
+                .get(*name)
+                .is_some_and(|it| it != *stands_for)
+        };
+        let account = self.accounts.iter().find(differs);
+        let default = self.default_account != other.default_account;
+        account
+            .map(|(name, _)| format!("accounts.{name}"))
+            .or_else(|| default.then(|| "default_account".to_owned()))
     }
 }
 
@@ -68,21 +130,48 @@ impl Replaceable {
     ///
     /// When a part cannot be set up; what was in force stays.
     pub fn replace(&self, config: Config) -> Result<(), ReplaceError> {
-        if config.identity.anonymous && !self.listen.ip().to_canonical().is_loopback() {
-            return Err(ReplaceError::Reachable {
-                listen: self.listen,
-            });
-        }
+        self.relies_on_nothing_new(&config)?;
         let old = self.transfers.in_force.rules();
         let connect = &*self.surroundings.connect;
         let policy = Policy::succeeding(&config.authorization, &old.policy);
-        let identity = Identity::succeeding(config.identity, connect, &old.identity)?;
+        let differing = self.at_start.differing_account(&AtStart::of(&config));
+        if let Some(key) = differing.filter(|_| policy.hash() != old.policy.hash()) {
+            return Err(ReplaceError::OtherAccounts { key });
+        }
         let terms = config.server.tls.as_ref().map(Terms::read).transpose()?;
+        let vouching = terms.as_ref().and_then(Terms::bundle);
+        self.keeps_believed(terms.as_ref())?;
+        let identity = Identity::succeeding(config.identity, vouching, connect, &old.identity)?;
 
         identity.warm_up();
         self.transfers.in_force.replace(Rules { identity, policy });
         if let (Some(tls), Some(terms)) = (&self.tls, terms) {
             tls.replace(terms);
+        }
+        Ok(())
+    }
+
+    /// Whether callers that can believe the listener's certificate still can with other terms.
+    fn keeps_believed(&self, terms: Option<&Terms>) -> Result<(), Untimely> {
+        let now = self.surroundings.clock.now();
+        let believed = self
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.good_at(now).is_ok());
+        match terms.filter(|_| believed) {
+            Some(terms) => terms.good_at(now),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what is replaced goes with what holds until a restart.
+    fn relies_on_nothing_new(&self, config: &Config) -> Result<(), ReplaceError> {
+        let listen = self.at_start.listen;
+        if config.identity.anonymous && !listen.ip().to_canonical().is_loopback() {
+            return Err(ReplaceError::Reachable { listen });
+        }
+        if config.identity.mtls && self.tls.is_none() {
+            return Err(ReplaceError::Plain);
         }
         Ok(())
     }

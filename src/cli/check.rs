@@ -9,11 +9,13 @@ use crate::{
     app::{BuildError, Surroundings, online},
     cause,
     cli::explain::{self, Decision, Question},
+    clock::{Clock as _, SystemClock},
     config::{
         Config,
         environment::Environment,
         load::{Loaded, load},
     },
+    front::tls::{Terms, Untimely},
 };
 
 /// How far a check goes.
@@ -63,6 +65,10 @@ fn check(
 ) -> io::Result<Result<Loaded, Unsound>> {
     match load(config, environment) {
         Ok(loaded) => {
+            if let Some(untimely) = untimely(&loaded.config) {
+                writeln!(out, "{}: {untimely}", config.display())?;
+                return Ok(Err(Unsound));
+            }
             writeln!(out, "{}: sound", config.display())?;
             for notice in &loaded.notices {
                 writeln!(out, "{notice}")?;
@@ -74,6 +80,13 @@ fn check(
             Ok(Err(Unsound))
         }
     }
+}
+
+/// A certificate that is good at another time is read all the same when the gateway starts, because
+/// it may be renewed while the gateway runs.
+fn untimely(config: &Config) -> Option<Untimely> {
+    let terms = Terms::read(config.server.tls.as_ref()?).ok()?;
+    terms.good_at(SystemClock.now()).err()
 }
 
 fn online(config: Config, out: &mut dyn Write) -> io::Result<u8> {
@@ -121,7 +134,7 @@ const DENIED: u8 = 2;
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
 
@@ -140,6 +153,35 @@ mod tests {
         DIR/gateway.yaml: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
         DIR/gateway.yaml:1: server.listen: found "here"; accepted: an IP address and a port, such as 127.0.0.1:8080
         "#);
+    }
+
+    #[test]
+    fn tells_of_a_certificate_that_has_expired() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["gateway.test".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        fs::write(path("crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(path("key"), key.serialize_pem()).unwrap();
+        fs::set_permissions(path("key"), fs::Permissions::from_mode(0o600)).unwrap();
+        let file = path("gateway.yaml");
+        let text = "
+            accounts:
+              contoso:
+                tenant_id: 3a9a35ce-d5be-4814-ab58-4451c36fe157
+                client_id: 4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01
+                credential: {client_secret: {env: CLIENT_SECRET}}
+            callers: {anonymous: true}
+            server: {tls: {certificate_file: DIR/crt, private_key_file: DIR/key}}
+        ";
+        fs::write(&file, text.replace("DIR", dir.path().to_str().unwrap())).unwrap();
+
+        let (code, said) = checked(&file);
+
+        assert_eq!(code, UNSOUND);
+        insta::assert_snapshot!(said, @"DIR/gateway.yaml: server.tls.certificate_file is good from 2000-01-01T00:00:00Z until 2001-01-01T00:00:00Z only");
     }
 
     #[test]

@@ -39,7 +39,7 @@ enum Command {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
-        /// Also gets one token for each account.
+        /// Also gets one token for each account and fetches each issuer's keys.
         #[arg(long)]
         online: bool,
         #[command(flatten)]

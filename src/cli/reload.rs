@@ -1,6 +1,11 @@
 //! Keeps a running gateway at what its configuration says, as far as that needs no restart.
 
-use std::{convert::Infallible, error::Error, path::PathBuf, time::Duration};
+use std::{
+    convert::Infallible,
+    error::Error,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tracing::{error, info, warn};
 
@@ -9,12 +14,12 @@ use crate::{
     cause,
     config::{
         environment::Environment,
-        load::{self, Loaded},
+        load::{self, Attempt, Loaded},
         values::Values,
         watch::{Read, Watch},
     },
     shutdown::Hangups,
-    telemetry::log::LogFilter,
+    telemetry::log::{self, LogFilter},
 };
 
 /// Reads the configuration anew on SIGHUP and whenever one of its files has changed.
@@ -22,8 +27,9 @@ use crate::{
 pub(in crate::cli) struct Reloader {
     path: PathBuf,
     environment: Environment,
-    /// What the configuration said at the start, which is what holds for keys that need a restart.
-    started_with: Values,
+    /// What the configuration and its files said at the start, which is what holds for keys that need
+    /// a restart.
+    started_with: (Values, Read),
     watch: Watch,
     replaceable: Replaceable,
     log: LogFilter,
@@ -45,15 +51,15 @@ impl Reloader {
     pub(in crate::cli) fn new(
         path: PathBuf,
         environment: Environment,
-        (started_with, read): (Values, Read),
+        started_with: (Values, Read),
         replaceable: Replaceable,
         log: LogFilter,
     ) -> Self {
         Self {
             path,
             environment,
+            watch: Watch::since(started_with.1.clone()),
             started_with,
-            watch: Watch::since(read),
             replaceable,
             log,
             reloaded: 0,
@@ -95,13 +101,19 @@ impl Reloader {
     }
 
     fn reload(&mut self) {
-        let attempt = load::attempt(&self.path, &self.environment);
-        self.watch.note(attempt.read);
+        let Attempt { loaded, read } = load::attempt(&self.path, &self.environment);
+        if !Watch::still_hold(&read) {
+            // Half of it may be old and half new; once it has come to rest it is seen to have changed.
+            return;
+        }
+        let done = loaded
+            .map_err(Into::into)
+            .and_then(|loaded| self.put_into_force(loaded, &read));
+        match done {
+            Ok(()) => self.watch.note_sound(read),
+            Err(_) => self.watch.note_unsound(read),
+        }
         let path = self.path.display();
-        let done = match attempt.loaded {
-            Ok(loaded) => self.put_into_force(loaded),
-            Err(faults) => Err(faults.into()),
-        };
         match done {
             Ok(()) => {
                 self.reloaded = self.reloaded.saturating_add(1);
@@ -124,23 +136,38 @@ impl Reloader {
         }
     }
 
-    fn put_into_force(&self, loaded: Loaded) -> Result<(), Box<dyn Error>> {
+    fn put_into_force(&self, loaded: Loaded, read: &Read) -> Result<(), Box<dyn Error>> {
         let Loaded {
             config,
             notices,
             values,
             rules: _,
         } = loaded;
-        let telemetry = config.telemetry.clone();
+        let filter = log::filter(&config.telemetry)?;
         self.replaceable.replace(config)?;
-        self.log.replace(&telemetry)?;
+        self.log.replace(filter)?;
         for notice in notices {
             warn!(path = %self.path.display(), "{notice}");
         }
-        for key in self.started_with.differing_until_restart(&values) {
+        for key in self.waiting_for_restart(&values, read) {
             warn!(path = %self.path.display(), key, "changed; takes effect after a restart");
         }
         Ok(())
+    }
+
+    /// Keys that say something else than at the start, or name files that do.
+    fn waiting_for_restart<'a>(&'a self, values: &'a Values, read: &Read) -> Vec<&'a str> {
+        let (started_with, held) = &self.started_with;
+        let mut keys = started_with.differing_until_restart(values);
+        let changed = |(_, file): &(&str, &Path)| held.get(*file) != read.get(*file);
+        keys.extend(
+            values
+                .files_until_restart()
+                .filter(changed)
+                .map(|(key, _)| key),
+        );
+        keys.dedup();
+        keys
     }
 }
 

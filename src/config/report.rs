@@ -1,10 +1,10 @@
 //! Gathers what reading a configuration turns up, so that nothing stops at the first fault.
 
-use std::{cell::RefCell, collections::BTreeSet, fs, io, path::Path, sync::Arc};
+use std::{cell::RefCell, collections::BTreeSet, io, path::Path, sync::Arc};
 
 use crate::config::{
     fault::{Fault, Faults, Notice, Place},
-    watch::{Fingerprint, Read},
+    watch::{self, Fingerprint, Read},
 };
 
 /// What has turned up so far.
@@ -56,14 +56,9 @@ impl Report {
         self.asked.borrow_mut().insert(path.to_owned());
     }
 
-    /// Notes a file that is looked for, whether or not it can be read.
-    pub(crate) fn look_for(&self, path: &Path) {
-        self.read.borrow_mut().entry(path.to_owned()).or_default();
-    }
-
     /// Reads a whole file and notes what it holds.
     pub(crate) fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let content = fs::read(path);
+        let content = watch::contents(path);
         let held = content.as_deref().ok().map(Fingerprint::of);
         self.read.borrow_mut().insert(path.to_owned(), held);
         content

@@ -172,24 +172,10 @@ fn from_environment(cursor: &Cursor<'_>, environment: &Environment) -> Option<Se
 
 /// Reads a whole file, or tells why it cannot be read.
 pub(crate) fn contents(cursor: &Cursor<'_>, path: &Path) -> Option<Vec<u8>> {
-    cursor.look_for(path);
-    let told = |error| cursor.fault(format!("reading {}: {error}", shown(path)));
-    let metadata = fs::metadata(path).map_err(told).ok()?;
-    if !(metadata.is_file() || metadata.is_dir()) {
-        cursor.fault(format!(
-            "{} is a pipe or a device; accepted: a file",
-            shown(path)
-        ));
-        return None;
-    }
-    if metadata.len() > LARGEST_FILE {
-        cursor.fault(format!(
-            "{} is too large; accepted: 1MiB at most",
-            shown(path)
-        ));
-        return None;
-    }
-    cursor.read_file(path).map_err(told).ok()
+    cursor
+        .read_file(path)
+        .map_err(|error| cursor.fault(format!("reading {}: {error}", shown(path))))
+        .ok()
 }
 
 fn shown(path: &Path) -> String {
@@ -204,9 +190,6 @@ const VARIABLE: &str = "the name of an environment variable that is set, in capi
 
 /// How a secret file is kept.
 const CLOSED: &str = "a file closed to others, such as mode 0640, or a projected volume";
-
-/// In bytes; a pipe or a device could be read for ever.
-const LARGEST_FILE: u64 = 1 << 20;
 
 /// The bit of a file's mode that lets everyone read.
 const READABLE_BY_OTHERS: u32 = 0o004;

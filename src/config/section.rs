@@ -109,11 +109,6 @@ impl<'a> Cursor<'a> {
         self.report.notice(&self.node.place, &self.path, text);
     }
 
-    /// Notes a file that is looked for, so that it is watched even while it cannot be read.
-    pub(crate) fn look_for(&self, path: &Path) {
-        self.report.look_for(path);
-    }
-
     /// Reads a whole file, which is watched from then on.
     pub(crate) fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.report.read_file(path)

@@ -1,6 +1,6 @@
 //! The single values of a configuration by path, and which of them changed.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use crate::config::node::Node;
 
@@ -15,6 +15,13 @@ impl Values {
             leaves.insert(path.to_owned(), text.to_owned());
         });
         Self(leaves)
+    }
+
+    /// The files that are only read at a start, with the keys that name them.
+    pub fn files_until_restart(&self) -> impl Iterator<Item = (&str, &Path)> {
+        let named = |path: &str| path.ends_with("_file") && !is_replaceable(path);
+        let files = self.0.iter().filter(move |(path, _)| named(path));
+        files.map(|(path, text)| (path.as_str(), Path::new(text)))
     }
 
     /// The keys whose values differ in another configuration and are only read at a start.
@@ -64,6 +71,18 @@ mod tests {
     fn values(text: &str) -> Values {
         let report = Report::new("gateway.yaml".into());
         Values::of(&yaml::parse_file(text, &report).unwrap())
+    }
+
+    #[test]
+    fn finds_the_files_that_are_only_read_at_a_start() {
+        let some = values(
+            "{server: {tls: {certificate_file: a}}, callers: {token_file: b}, \
+             accounts: {x: {endpoints: {ca_file: c}, credential: {client_secret: {file: d}}}}}",
+        );
+
+        let files: Vec<_> = some.files_until_restart().collect();
+
+        assert_eq!(files, [("accounts.x.endpoints.ca_file", Path::new("c"))]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -63,23 +63,49 @@ impl Watch {
         at_rest
     }
 
-    /// Notes what was acted upon; files that were not read this time stay watched.
-    pub fn note(&mut self, read: Read) {
+    /// Whether files still hold what was read from them, so that it belongs together.
+    #[must_use]
+    pub fn still_hold(read_before: &Read) -> bool {
+        read_before.iter().all(|(file, held)| read(file) == *held)
+    }
+
+    /// Notes that a sound configuration was read from these files; no others count from now on.
+    pub fn note_sound(&mut self, read: Read) {
+        *self = Self::since(read);
+    }
+
+    /// Notes what was read in vain. Files that it did not come to stay watched: they may be what the
+    /// next attempt reads.
+    pub fn note_unsound(&mut self, read: Read) {
+        self.acted_upon.extend(self.seen.take().unwrap_or_default());
         self.acted_upon.extend(read);
-        self.seen = None;
     }
 }
 
-/// A pipe could be read for ever, and nothing that large is ours.
 fn read(file: &Path) -> Option<Fingerprint> {
-    let metadata = fs::metadata(file).ok()?;
-    let sound = metadata.is_file() && metadata.len() <= LARGEST_FILE;
-    let content = sound.then(|| fs::read(file).ok()).flatten()?;
+    let content = contents(file).ok()?;
     Some(Fingerprint::of(&content))
 }
 
-/// In bytes; the configuration takes no larger file.
-const LARGEST_FILE: u64 = 1 << 20;
+/// Reads a whole file; a pipe or a device could be read for ever.
+///
+/// # Errors
+///
+/// When it cannot be read, is no file, or is larger than anything that is ours.
+pub(crate) fn contents(file: &Path) -> io::Result<Vec<u8>> {
+    let refused = |problem| Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    let metadata = fs::metadata(file)?;
+    if !(metadata.is_file() || metadata.is_dir()) {
+        return refused("it is a pipe or a device; accepted: a file");
+    }
+    if metadata.len() > LARGEST_FILE {
+        return refused("it is too large; accepted: 16MiB at most");
+    }
+    fs::read(file)
+}
+
+/// In bytes: room for a policy that names some 400,000 customers.
+const LARGEST_FILE: u64 = 16 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -92,7 +118,7 @@ mod tests {
     }
 
     fn note(watch: &mut Watch, file: &Path) {
-        watch.note(Read::from([(file.to_owned(), read(file))]));
+        watch.note_sound(Read::from([(file.to_owned(), read(file))]));
     }
 
     #[test]
@@ -121,6 +147,18 @@ mod tests {
     }
 
     #[test]
+    fn tells_what_was_read_from_files_that_have_changed_since() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "one").unwrap();
+        let held = Read::from([(file.clone(), read(&file))]);
+
+        assert!(Watch::still_hold(&held));
+        fs::write(&file, "two").unwrap();
+        assert!(!Watch::still_hold(&held));
+    }
+
+    #[test]
     fn notices_a_change_between_reading_and_watching() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
@@ -130,6 +168,41 @@ mod tests {
 
         let mut watch = Watch::since(read);
 
+        assert_eq!([watch.has_changed(), watch.has_changed()], [false, true]);
+    }
+
+    #[test]
+    fn forgets_a_file_that_a_sound_configuration_does_not_name_any_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("old"), "one").unwrap();
+        fs::write(path("new"), "one").unwrap();
+        let mut watch = watch(&path("old"));
+
+        note(&mut watch, &path("new"));
+        fs::remove_file(path("old")).unwrap();
+
+        assert_eq!([watch.has_changed(), watch.has_changed()], [false, false]);
+    }
+
+    #[test]
+    fn tries_no_second_time_what_has_not_changed_since_it_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in ["gateway.yaml", "secret"] {
+            fs::write(path(name), "one").unwrap();
+        }
+        let held = |name: &str| (path(name), read(&path(name)));
+        let mut watch = Watch::since(Read::from([held("gateway.yaml"), held("secret")]));
+        fs::write(path("gateway.yaml"), "no yaml").unwrap();
+        fs::write(path("secret"), "two").unwrap();
+        assert_eq!([watch.has_changed(), watch.has_changed()], [false, true]);
+
+        // The attempt did not come to the secret.
+        watch.note_unsound(Read::from([held("gateway.yaml")]));
+
+        assert_eq!([watch.has_changed(), watch.has_changed()], [false, false]);
+        fs::write(path("secret"), "three").unwrap();
         assert_eq!([watch.has_changed(), watch.has_changed()], [false, true]);
     }
 

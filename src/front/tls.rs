@@ -2,8 +2,10 @@
 
 use std::{
     fmt, io,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use arc_swap::ArcSwap;
@@ -18,8 +20,8 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use crate::{
     front::settings::TlsFiles,
     identity::{
-        authorities::{Authorities, BadAuthorities},
-        certificate::ClientCertificate,
+        authorities::{Authorities, BadAuthorities, Bundle},
+        certificate::{self, ClientCertificate},
     },
 };
 
@@ -50,6 +52,16 @@ pub enum TlsError {
     Verifier(#[from] VerifierBuilderError),
 }
 
+/// The listener's own certificate is not good now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("server.tls.certificate_file is good from {from} until {until} only")]
+pub struct Untimely {
+    /// RFC 3339.
+    pub from: String,
+    /// RFC 3339.
+    pub until: String,
+}
+
 /// TLS as the public listener offers it at present; clones are of the same.
 #[derive(Clone, Debug)]
 pub struct Tls(Arc<ArcSwap<Terms>>);
@@ -57,6 +69,7 @@ pub struct Tls(Arc<ArcSwap<Terms>>);
 /// What is offered to a connection.
 pub struct Terms {
     acceptor: TlsAcceptor,
+    validity: Option<RangeInclusive<SystemTime>>,
     authorities: Option<Authorities>,
 }
 
@@ -78,6 +91,15 @@ impl Tls {
     /// Offers other terms from the next handshake on.
     pub fn replace(&self, terms: Terms) {
         self.0.store(Arc::new(terms));
+    }
+
+    /// Whether callers can believe the listener's own certificate at a time.
+    ///
+    /// # Errors
+    ///
+    /// When it has expired, or is not good yet.
+    pub fn good_at(&self, now: SystemTime) -> Result<(), Untimely> {
+        self.0.load().good_at(now)
     }
 
     /// Shakes hands; what comes out is the caller's certificate where it has presented one.
@@ -107,6 +129,7 @@ impl Terms {
         let chain = certificates(&files.certificate)?;
         let key = PrivateKeyDer::from_pem_file(&files.private_key)
             .map_err(|source| pem(&files.private_key, source))?;
+        let validity = chain.first().and_then(|leaf| certificate::validity(leaf));
         let authorities = files.client_ca.as_deref().map(authorities).transpose()?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = match &authorities {
@@ -130,8 +153,31 @@ impl Terms {
         }
         Ok(Self {
             acceptor: TlsAcceptor::from(Arc::new(config)),
+            validity,
             authorities,
         })
+    }
+
+    /// The authorities that vouch for callers, where any do.
+    #[must_use]
+    pub fn bundle(&self) -> Option<Bundle> {
+        self.authorities.as_ref().map(Authorities::bundle)
+    }
+
+    /// Whether callers can believe the listener's own certificate at a time.
+    ///
+    /// # Errors
+    ///
+    /// When it has expired, or is not good yet.
+    pub fn good_at(&self, now: SystemTime) -> Result<(), Untimely> {
+        match &self.validity {
+            Some(validity) if validity.contains(&now) => Ok(()),
+            Some(validity) => Err(Untimely {
+                from: humantime::format_rfc3339_seconds(*validity.start()).to_string(),
+                until: humantime::format_rfc3339_seconds(*validity.end()).to_string(),
+            }),
+            None => Ok(()),
+        }
     }
 
     async fn accept(

@@ -3,8 +3,9 @@
 //! A bundle is read once; from then on it says what a certificate that one of its authorities has
 //! vouched for tells of its owner. Whether an authority did vouch is the TLS handshake's to find out.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
+use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN, digest};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use x509_parser::{
@@ -17,9 +18,14 @@ use crate::identity::certificate::{ClientCertificate, CommonName};
 /// The certificate authorities of callers.
 #[derive(Clone, Debug)]
 pub struct Authorities {
+    bundle: Bundle,
     roots: Arc<RootCertStore>,
     common_name: CommonName,
 }
+
+/// Tells one bundle of authorities from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bundle([u8; SHA256_OUTPUT_LEN]);
 
 /// A bundle of authorities cannot be used. Certificates are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,9 +64,16 @@ impl Authorities {
             return Err(BadAuthorities::Empty);
         }
         Ok(Self {
+            bundle: bundle(certificates),
             roots: Arc::new(roots),
             common_name: common_name(certificates),
         })
+    }
+
+    /// Which bundle this is.
+    #[must_use]
+    pub fn bundle(&self) -> Bundle {
+        self.bundle
     }
 
     /// The trust anchors for the handshake.
@@ -75,8 +88,20 @@ impl Authorities {
     pub fn certificate(&self, chain: &[CertificateDer<'_>]) -> Option<ClientCertificate> {
         let (leaf, between) = chain.split_first()?;
         let common_name = self.common_name.and(common_name(between));
-        Some(ClientCertificate::read(leaf, common_name))
+        Some(ClientCertificate::read(leaf, common_name, self.bundle))
     }
+}
+
+/// Whatever the order, the same authorities are the same bundle.
+fn bundle(certificates: &[CertificateDer<'_>]) -> Bundle {
+    let hash = |der: &CertificateDer<'_>| digest(&SHA256, der).as_ref().to_vec();
+    let hashes: BTreeSet<_> = certificates.iter().map(hash).collect();
+    let mut context = Context::new(&SHA256);
+    for hash in &hashes {
+        context.update(hash);
+    }
+    let hash = context.finish();
+    Bundle(hash.as_ref().first_chunk().copied().unwrap_or_default())
 }
 
 /// Whether certificates that these vouch for may name their owner by the subject's common name.

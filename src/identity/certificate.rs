@@ -6,6 +6,7 @@
 //! <https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md> demands.
 
 use std::{
+    ops::RangeInclusive,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -16,6 +17,7 @@ use x509_parser::{
 };
 
 use crate::identity::{
+    authorities::Bundle,
     caller::{self, Auth, Caller},
     spiffe,
 };
@@ -30,6 +32,7 @@ struct Named {
     principal: Arc<str>,
     issuer: Option<Arc<str>>,
     not_after: SystemTime,
+    vouched_by: Bundle,
 }
 
 /// Whether a subject's common name can name a caller.
@@ -52,14 +55,21 @@ impl CommonName {
 }
 
 impl ClientCertificate {
-    pub(in crate::identity) fn read(leaf: &[u8], common_name: CommonName) -> Self {
-        Self(named(leaf, common_name).map(Arc::new))
+    pub(in crate::identity) fn read(leaf: &[u8], common_name: CommonName, bundle: Bundle) -> Self {
+        Self(named(leaf, common_name, bundle).map(Arc::new))
     }
 
-    /// The caller that the certificate names, unless it has expired: a connection may outlive the
-    /// certificate that it began with.
-    pub(in crate::identity) fn caller(&self, now: SystemTime) -> Option<Caller> {
+    /// The caller that the certificate names, unless it has expired, or other authorities vouch for
+    /// callers by now: a connection may outlive both.
+    pub(in crate::identity) fn caller(
+        &self,
+        now: SystemTime,
+        bundle: Option<Bundle>,
+    ) -> Option<Caller> {
         let named = self.0.as_ref().filter(|named| now <= named.not_after)?;
+        if bundle.is_some_and(|bundle| bundle != named.vouched_by) {
+            return None;
+        }
         Some(Caller::new(
             &named.principal,
             named.issuer.clone(),
@@ -68,15 +78,27 @@ impl ClientCertificate {
     }
 }
 
-fn named(leaf: &[u8], common_name: CommonName) -> Option<Named> {
+/// From when until when a certificate is good; nothing where that cannot be read.
+#[must_use]
+pub fn validity(der: &[u8]) -> Option<RangeInclusive<SystemTime>> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let moment = |seconds: i64| {
+        let since = Duration::from_secs(u64::try_from(seconds).ok()?);
+        SystemTime::UNIX_EPOCH.checked_add(since)
+    };
+    let validity = certificate.validity();
+    let from = moment(validity.not_before.timestamp())?;
+    Some(from..=moment(validity.not_after.timestamp())?)
+}
+
+fn named(leaf: &[u8], common_name: CommonName, vouched_by: Bundle) -> Option<Named> {
     let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
     let principal = principal(&certificate, common_name)?;
-    let not_after = certificate.validity().not_after.timestamp();
-    let not_after = Duration::from_secs(u64::try_from(not_after).ok()?);
     Some(Named {
         principal: principal.into(),
         issuer: issuer(&certificate),
-        not_after: SystemTime::UNIX_EPOCH.checked_add(not_after)?,
+        not_after: *validity(leaf)?.end(),
+        vouched_by,
     })
 }
 

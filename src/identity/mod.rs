@@ -28,6 +28,7 @@ use secrecy::ExposeSecret as _;
 use crate::{
     http_client::Connect,
     identity::{
+        authorities::Bundle,
         caller::{Auth, Caller},
         certificate::ClientCertificate,
         credential::Credential,
@@ -57,6 +58,7 @@ pub struct Identity {
     issuers: Issuers,
     token_file: Option<TokenFile>,
     mtls: bool,
+    vouching: Option<Bundle>,
     anonymous: bool,
 }
 
@@ -75,12 +77,17 @@ pub enum Unidentified {
 }
 
 impl Identity {
-    /// Makes the room ready to tell callers apart.
+    /// Makes the room ready to tell callers apart. `vouching` are the authorities whose certificates
+    /// count; any that the listener let in, where nothing is said.
     ///
     /// # Errors
     ///
     /// When a client that goes to an issuer cannot be made.
-    pub fn new(settings: Settings, connect: &Connect) -> Result<Self, IssuerSetupError> {
+    pub fn new(
+        settings: Settings,
+        vouching: Option<Bundle>,
+        connect: &Connect,
+    ) -> Result<Self, IssuerSetupError> {
         let Settings {
             issuers,
             token_file,
@@ -91,6 +98,7 @@ impl Identity {
             issuers: Issuers::new(issuers, connect)?,
             token_file,
             mtls,
+            vouching,
             anonymous,
         })
     }
@@ -102,10 +110,11 @@ impl Identity {
     /// Those of [`Identity::new`].
     pub fn succeeding(
         settings: Settings,
+        vouching: Option<Bundle>,
         connect: &Connect,
         old: &Self,
     ) -> Result<Self, IssuerSetupError> {
-        let new = Self::new(settings, connect)?;
+        let new = Self::new(settings, vouching, connect)?;
         Ok(Self {
             issuers: new.issuers.with_keys_of(&old.issuers),
             ..new
@@ -142,7 +151,9 @@ impl Identity {
     ) -> Result<Caller, Unidentified> {
         match credential {
             Credential::Absent if let Some(certificate) = certificate.filter(|_| self.mtls) => {
-                certificate.caller(now).ok_or(Unidentified::Invalid)
+                certificate
+                    .caller(now, self.vouching)
+                    .ok_or(Unidentified::Invalid)
             }
             Credential::Absent if self.anonymous => Ok(Caller::anonymous()),
             Credential::Absent => Err(Unidentified::Missing),

@@ -38,9 +38,8 @@ impl LogFilter {
     ///
     /// # Errors
     ///
-    /// When the filter does not parse; the old one stays.
-    pub fn replace(&self, settings: &Settings) -> Result<(), LogError> {
-        let filter = filter(settings)?;
+    /// When there is no log any more.
+    pub fn replace(&self, filter: EnvFilter) -> Result<(), LogError> {
         self.0.reload(filter).map_err(LogError::Gone)
     }
 }
@@ -64,7 +63,12 @@ pub fn init(settings: &Settings) -> Result<LogFilter, LogError> {
     Ok(LogFilter(handle))
 }
 
-fn filter(settings: &Settings) -> Result<EnvFilter, LogError> {
+/// Reads a filter.
+///
+/// # Errors
+///
+/// When it is not a list of directives.
+pub fn filter(settings: &Settings) -> Result<EnvFilter, LogError> {
     EnvFilter::try_new(&settings.filter).map_err(|source| LogError::Filter {
         filter: settings.filter.clone(),
         source,

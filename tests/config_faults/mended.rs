@@ -68,7 +68,7 @@ fn refuses_listeners_that_want_one_port() {
 #[test]
 fn refuses_secret_files_that_are_too_large_or_no_files() {
     let site = Site::new();
-    site.write("large", vec![b'x'; (1 << 20) + 1], 0o600);
+    site.write("large", vec![b'x'; (16 << 20) + 1], 0o600);
     let _socket = UnixListener::bind(site.path("socket")).expect("a socket");
     let files = ["large", "socket"].map(|file| {
         let accounts = ACCOUNTS.replace("DIR/secret", &format!("DIR/{file}"));
@@ -76,7 +76,7 @@ fn refuses_secret_files_that_are_too_large_or_no_files() {
     });
 
     insta::assert_snapshot!(site.faults_of_each(files), @r#"
-    config.yaml:5: accounts.contoso.credential.client_secret.file: "DIR/large" is too large; accepted: 1MiB at most
-    config.yaml:5: accounts.contoso.credential.client_secret.file: "DIR/socket" is a pipe or a device; accepted: a file
+    config.yaml:5: accounts.contoso.credential.client_secret.file: reading "DIR/large": it is too large; accepted: 16MiB at most
+    config.yaml:5: accounts.contoso.credential.client_secret.file: reading "DIR/socket": it is a pipe or a device; accepted: a file
     "#);
 }

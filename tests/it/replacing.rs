@@ -17,7 +17,7 @@ use crate::harness::{
     billing_rule, config,
     issuer::{Issuer, claims, claims_with, rsa, settings, world},
     journal::sha256,
-    mutual::{Mutual, everybody},
+    mutual::{Mutual, client, converse, everybody},
     tempdir,
 };
 
@@ -213,6 +213,103 @@ async fn lets_nobody_in_unnamed_where_others_reach_the_listener() {
     let unnamed = world.reject().without("authorization").send().await;
     unnamed.is_problem(401, "unauthenticated", "no");
     assert_eq!(world.reject().send().await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn grants_nothing_on_an_account_that_means_another_by_now() {
+    let world = World::new().await;
+    let other_tenant = |config: &mut Config| {
+        "aaaaaaaa-d5be-4814-ab58-4451c36fe157".clone_into(&mut config.accounts[0].tenant);
+    };
+    let other_default = |config: &mut Config| {
+        let mut account = config.accounts[0].clone();
+        "fabrikam".clone_into(&mut account.name);
+        config.accounts.push(account);
+        "fabrikam".clone_into(&mut config.default_account);
+    };
+    let generous = |config: &mut Config| {
+        config.authorization.rules[0].principals = vec!["*".to_owned()];
+    };
+    let changes: [&dyn Fn(&mut Config); 2] = [&other_tenant, &other_default];
+
+    for change in changes {
+        let refused = world
+            .gateway
+            .replaceable()
+            .replace(changed(&world, |config| {
+                change(config);
+                generous(config);
+            }));
+
+        assert!(matches!(refused, Err(ReplaceError::OtherAccounts { .. })));
+        let call = world
+            .reject()
+            .without("authorization")
+            .token("stranger-token");
+        call.send().await.is_problem(403, "policy_denied", "no");
+        // The rest waits for a restart, and does no harm.
+        world
+            .gateway
+            .replaceable()
+            .replace(changed(&world, change))
+            .unwrap();
+    }
+    world
+        .gateway
+        .replaceable()
+        .replace(changed(&world, generous))
+        .unwrap();
+    let call = world
+        .reject()
+        .without("authorization")
+        .token("stranger-token");
+    assert_eq!(call.send().await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn asks_for_no_certificates_where_there_is_no_tls() {
+    let world = World::new().await;
+
+    let refused = world
+        .gateway
+        .replaceable()
+        .replace(changed(&world, |config| {
+            everybody(config);
+            config.identity.token_file = None;
+        }));
+
+    assert!(matches!(refused, Err(ReplaceError::Plain)));
+    assert_eq!(world.reject().send().await.status, 200);
+}
+
+#[tokio::test]
+async fn forgets_who_was_vouched_for_by_authorities_that_are_gone() {
+    let site = Mutual::with(|config| config.identity.mtls = false).await;
+    let named = |params: &mut rcgen::CertificateParams| {
+        params.subject_alt_names = vec![uri("spiffe://example.test/billing")];
+    };
+    let old = site.authority.issue(named);
+    let mut open = site
+        .connect(client(
+            &site.authority,
+            Some(&old),
+            &[&rustls::version::TLS13],
+        ))
+        .await
+        .unwrap();
+    let (others, files) = (Authority::named("others"), tempdir());
+    let by = |authority: &Authority| {
+        let mut config = config(&site.served.dir);
+        everybody(&mut config);
+        config.server.tls = Some(authority.files(files.path()));
+        config
+    };
+
+    site.served.replaceable.replace(by(&others)).unwrap();
+
+    let reply = converse(&mut open, "").await;
+    reply.is_unauthenticated(r#"bearer error="invalid_token""#);
+    site.knows_nobody();
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ impl Within {
         let request = RejectRequest {
             credential: reading::credential(&head.headers),
             certificate,
-            arguments: reading::arguments(&head, (customer, transfer), bad_correlation, &body),
+            arguments: reading::arguments(&head, (customer, transfer), bad_correlation, body),
             too_late,
         };
         let verdict = self.transfers.reject(request, &trail).await?;

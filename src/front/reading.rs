@@ -14,7 +14,7 @@ use crate::{
     transfers::request::{Arguments, Malformed},
 };
 
-/// Reads a whole body.
+/// Reads a whole body, or finds that it breaks off, which is told only to callers who are known.
 ///
 /// # Errors
 ///
@@ -24,7 +24,7 @@ pub async fn body(
     body: Body,
     limit_bytes: usize,
     within: Duration,
-) -> Result<Bytes, Problem> {
+) -> Result<Result<Bytes, Malformed>, Problem> {
     let declared = head
         .headers
         .get(header::CONTENT_LENGTH)
@@ -35,11 +35,11 @@ pub async fn body(
     }
     let reading = Limited::new(body, limit_bytes).collect();
     match tokio::time::timeout(within, reading).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Ok(whole)) => Ok(Ok(whole.to_bytes())),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             Err(Problem::BodyTooLarge { limit_bytes })
         }
-        Ok(Err(_)) => Err(Problem::InvalidBody("the body broke off".to_owned())),
+        Ok(Err(_)) => Ok(Err(Malformed::Body("broke off"))),
         Err(_) => Err(Problem::RequestTimeout),
     }
 }
@@ -59,7 +59,7 @@ pub fn arguments(
     head: &Parts,
     ids: (&str, &str),
     bad_correlation: bool,
-    body: &[u8],
+    body: Result<Bytes, Malformed>,
 ) -> Result<Arguments, Malformed> {
     if head.uri.query().is_some() {
         return Err(Malformed::Query);
@@ -73,7 +73,7 @@ pub fn arguments(
     }
     idempotency_key(&head.headers)?;
     let account = account(&head.headers)?;
-    let reason = reason(&head.headers, body)?;
+    let reason = reason(&head.headers, &body?)?;
     Ok(Arguments {
         command,
         account,

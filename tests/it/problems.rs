@@ -247,20 +247,23 @@ async fn does_not_wait_for_a_body_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_a_body_that_breaks_off() {
+async fn tells_of_a_body_that_breaks_off_once_it_knows_who_calls() {
     let world = World::new().await;
-    let broken = futures_util::stream::iter([
-        Ok(Frame::data(Bytes::from_static(b"{"))),
-        Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-    ]);
+    let broken = || {
+        StreamBody::new(futures_util::stream::iter([
+            Ok(Frame::data(Bytes::from_static(b"{"))),
+            Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+        ]))
+        .boxed_unsync()
+    };
 
-    let answer = world
-        .reject()
-        .streamed(StreamBody::new(broken).boxed_unsync())
-        .send()
-        .await;
+    let known = world.reject().streamed(broken()).send().await;
+    let unknown = world.reject().without("authorization");
+    let unknown = unknown.streamed(broken()).send().await;
 
-    answer.is_problem(400, "invalid_body", "no");
+    known.is_problem(400, "invalid_body", "no");
+    unknown.is_problem(401, "unauthenticated", "no");
+    nothing_was_sent(&world);
 }
 
 #[tokio::test(start_paused = true)]

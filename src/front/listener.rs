@@ -24,6 +24,7 @@ use tracing::{debug, warn};
 use crate::{
     front::{
         exchange::Peer,
+        form::Form,
         stray::{Stray, Strays},
         tls::Tls,
     },
@@ -187,9 +188,11 @@ impl Connection {
         let address = peer.address;
         let begun = CancellationToken::new();
         let heard = begun.clone();
-        let service = service_fn(move |request| {
+        let service = service_fn(move |request: Request<Incoming>| {
             heard.cancel();
-            answer(request, peer.clone())
+            let form = Form::of(&request);
+            let answering = answer(request, peer.clone());
+            async move { Ok::<_, Infallible>(form.fit(answering.await?)) }
         });
         let mut server = auto::Builder::new(TokioExecutor::new());
         server

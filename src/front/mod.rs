@@ -15,6 +15,7 @@ pub mod audited;
 pub mod detail;
 pub mod entry;
 pub mod exchange;
+pub mod form;
 pub mod handler;
 pub mod listener;
 pub mod problem;

@@ -1,10 +1,11 @@
 //! What needs a socket: framing, limits, callers that leave, TLS, HTTP/2, leaving in good order.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use partner_gateway::front::settings::TlsFiles;
 use sandbox::{Fault, Target};
@@ -179,13 +180,8 @@ async fn answers_a_body_that_is_too_slow() {
 #[tokio::test]
 async fn speaks_http_2_without_tls() {
     let served = Served::new().await;
-    let stream = TcpStream::connect(served.address).await.unwrap();
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
     let mut connections = JoinSet::new();
-    connections.spawn(connection);
+    let mut sender = connect_http_2(served.address, &mut connections).await;
 
     let request = Request::post(format!(
         "http://gateway/transfers/{CUSTOMER}/{TRANSFER}/reject"
@@ -199,6 +195,33 @@ async fn speaks_http_2_without_tls() {
     assert!(answer.headers().contains_key("gateway-audit-id"));
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(String::from_utf8_lossy(&body).contains(r#""status":"Reject""#));
+}
+
+#[tokio::test]
+async fn answers_head_without_a_body_over_either_version() {
+    let served = Served::new().await;
+    let path = format!("/transfers/{CUSTOMER}/{TRANSFER}/reject");
+
+    for (address, path, status) in [(served.address, &*path, 405), (served.admin, "/livez", 200)] {
+        let head = format!("HEAD {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
+        let old = converse(address, head.as_bytes()).await;
+        let mut connections = JoinSet::new();
+        let mut sender = connect_http_2(address, &mut connections).await;
+        let head = Request::head(format!("http://gateway{path}"));
+        let head = head.body(Empty::<Bytes>::new()).unwrap();
+        let new = sender.send_request(head).await.unwrap();
+
+        assert!(old.starts_with(&format!("HTTP/1.1 {status} ")), "{old}");
+        let (old, body) = old.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body, "");
+        assert_eq!(new.status(), status);
+        let length = new.headers()["content-length"].to_str().unwrap();
+        assert_ne!(length, "0");
+        assert!(old.contains(&format!("\r\ncontent-length: {length}\r\n")));
+        let body = new.into_body().collect().await.unwrap().to_bytes();
+        assert!(body.is_empty());
+    }
+    assert_eq!(served.journal().of_kind("outcome").len(), 2);
 }
 
 #[tokio::test]
@@ -354,6 +377,18 @@ async fn leaves_in_the_end_even_when_a_call_does_not() {
 
     assert_eq!(left.map_err(|cut| cut.under_way), Err(1));
     assert_eq!(journal.of_kind("intent").len(), 1);
+}
+
+async fn connect_http_2(
+    address: SocketAddr,
+    connections: &mut JoinSet<hyper::Result<()>>,
+) -> SendRequest<Empty<Bytes>> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    connections.spawn(connection);
+    sender
 }
 
 fn closing_call() -> String {

@@ -5,7 +5,6 @@ use std::{fmt, io, net::SocketAddr, time::Duration};
 use crate::{
     app::{Gateway, reload::Replaceable},
     front::{
-        exchange::Arrival,
         listener::{Limits, Listener},
         stack,
         stray::Strays,
@@ -122,9 +121,9 @@ impl Bound {
         let drain_timeout = gateway.server.drain_timeout;
         let operating = operators.serve(
             None,
-            move |request, _| {
+            move |arrival| {
                 let admin = admin.clone();
-                async move { admin.answer(&request.into_parts().0).await }
+                async move { admin.answer(&arrival.head).await }
             },
             Strays::Untold,
             gone.clone(),
@@ -132,7 +131,7 @@ impl Bound {
         );
         let calling = callers.serve(
             gateway.tls.clone(),
-            move |request, peer| stack::answer(stack.clone(), Arrival::over_wire(request, peer)),
+            move |arrival| stack::answer(stack.clone(), arrival),
             Strays::Told(gateway.transfers.journal.clone()),
             gateway.drain.clone(),
             no_more_calls(gateway.tasks.clone(), gateway.drain.clone(), drain_timeout),

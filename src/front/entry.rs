@@ -48,7 +48,12 @@ where
     }
 
     fn call(&mut self, arrival: Arrival) -> Self::Future {
-        let Arrival { head, body, peer } = arrival;
+        let Arrival {
+            head,
+            body,
+            fault,
+            peer,
+        } = arrival;
         let Peer {
             address,
             certificate,
@@ -65,6 +70,7 @@ where
         let exchange = Exchange {
             head,
             body,
+            fault,
             trail,
             certificate,
             bad_correlation,

@@ -7,7 +7,7 @@ use http::{Request, request::Parts};
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 
-use crate::{audit::trail::Trail, identity::certificate::ClientCertificate};
+use crate::{audit::trail::Trail, front::heads::Fault, identity::certificate::ClientCertificate};
 
 /// A request as it came off a connection.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Arrival {
     pub head: Parts,
     /// The body, still to be read.
     pub body: Body,
+    /// What the bytes of the head had wrong.
+    pub fault: Option<Fault>,
     /// Who is at the other end of the connection.
     pub peer: Peer,
 }
@@ -32,10 +34,15 @@ pub struct Peer {
 impl Arrival {
     /// A request whose body still comes over its connection.
     #[must_use]
-    pub fn over_wire(request: Request<Incoming>, peer: Peer) -> Self {
+    pub fn over_wire(request: Request<Incoming>, fault: Option<Fault>, peer: Peer) -> Self {
         let (head, body) = request.into_parts();
         let body = body.map_err(io::Error::other).boxed_unsync();
-        Self { head, body, peer }
+        Self {
+            head,
+            body,
+            fault,
+            peer,
+        }
     }
 }
 
@@ -46,6 +53,8 @@ pub struct Exchange {
     pub head: Parts,
     /// The body, still to be read.
     pub body: Body,
+    /// What the bytes of the head had wrong.
+    pub fault: Option<Fault>,
     /// The facts of the call.
     pub trail: Trail,
     /// The certificate of the caller's connection.

@@ -74,6 +74,7 @@ impl Within {
         let Exchange {
             head,
             body,
+            fault,
             trail,
             certificate,
             bad_correlation,
@@ -90,11 +91,17 @@ impl Within {
         if let Ok(id) = transfer.parse() {
             facts.transfer.get_or_init(|| id);
         }
-        let body = reading::body(&head, body, self.max_body_bytes, self.body_timeout).await?;
+        let body = match fault {
+            Some(fault) if fault.hides_body() => Err(fault.into()),
+            _ => reading::body(&head, body, self.max_body_bytes, self.body_timeout).await?,
+        };
         let request = RejectRequest {
             credential: reading::credential(&head.headers),
             certificate,
-            arguments: reading::arguments(&head, (customer, transfer), bad_correlation, body),
+            arguments: match fault {
+                Some(fault) => Err(fault.into()),
+                None => reading::arguments(&head, (customer, transfer), bad_correlation, body),
+            },
             too_late,
         };
         let verdict = self.transfers.reject(request, &trail).await?;
@@ -154,7 +161,7 @@ impl From<Malformed> for Problem {
     fn from(malformed: Malformed) -> Self {
         let why = malformed.to_string();
         match malformed {
-            Malformed::Query => Self::InvalidRequest(why),
+            Malformed::Form(_) | Malformed::Query => Self::InvalidRequest(why),
             Malformed::CustomerId => Self::InvalidCustomerId(why),
             Malformed::TransferId => Self::InvalidTransferId(why),
             Malformed::Header(_) => Self::InvalidHeader(why),

@@ -23,8 +23,9 @@ use tracing::{debug, warn};
 
 use crate::{
     front::{
-        exchange::Peer,
+        exchange::{Arrival, Peer},
         form::Form,
+        heads::Watched,
         stray::{Stray, Strays},
         tls::Tls,
     },
@@ -80,7 +81,7 @@ impl Listener {
         drain: Drain,
         cutoff: impl Future<Output = ()>,
     ) where
-        A: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
+        A: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
     {
         let connections = GracefulShutdown::new();
@@ -151,7 +152,7 @@ struct Connection {
 impl Connection {
     async fn run<A, F>(self, stream: TcpStream, peer: SocketAddr, answer: A, drain: &Drain)
     where
-        A: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
+        A: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
     {
         let known = |certificate| Peer {
@@ -182,16 +183,18 @@ impl Connection {
     async fn serve<S, A, F>(self, stream: S, peer: Peer, answer: A)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        A: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
+        A: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
     {
         let address = peer.address;
         let begun = CancellationToken::new();
         let heard = begun.clone();
+        let stream = Watched::new(stream);
+        let heads = stream.heads();
         let service = service_fn(move |request: Request<Incoming>| {
             heard.cancel();
-            let form = Form::of(&request);
-            let answering = answer(request, peer.clone());
+            let form = Form::of(&request, &heads);
+            let answering = answer(Arrival::over_wire(request, form.fault, peer.clone()));
             async move { Ok::<_, Infallible>(form.fit(answering.await?)) }
         });
         let mut server = auto::Builder::new(TokioExecutor::new());

@@ -17,6 +17,7 @@ pub mod entry;
 pub mod exchange;
 pub mod form;
 pub mod handler;
+pub mod heads;
 pub mod listener;
 pub mod problem;
 pub mod reading;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Version, header, request::Parts, uri::Authority};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
     command::RejectTransfer,
-    front::{exchange::Body, problem::Problem},
+    front::{exchange::Body, heads::Fault, problem::Problem},
     identity::credential::Credential,
     transfers::request::{Arguments, Malformed},
 };
@@ -61,6 +61,7 @@ pub fn arguments(
     bad_correlation: bool,
     body: Result<Bytes, Malformed>,
 ) -> Result<Arguments, Malformed> {
+    host(head)?;
     if head.uri.query().is_some() {
         return Err(Malformed::Query);
     }
@@ -79,6 +80,33 @@ pub fn arguments(
         account,
         reason,
     })
+}
+
+/// Checks that a request names one host: RFC 9112 section 3.2 and RFC 9113 section 8.3.1.
+fn host(head: &Parts) -> Result<(), Malformed> {
+    let mut values = head.headers.get_all(header::HOST).iter();
+    let (named, another) = (values.next(), values.next());
+    let sound = match (named, head.uri.authority()) {
+        _ if another.is_some() => false,
+        (Some(value), Some(authority)) => {
+            let (value, authority) = (value.as_bytes(), authority.as_str().as_bytes());
+            value.eq_ignore_ascii_case(authority) && !authority.contains(&b'@')
+        }
+        (Some(value), None) => is_host(value),
+        (None, Some(authority)) => !authority.as_str().contains('@'),
+        (None, None) => head.version < Version::HTTP_11,
+    };
+    if sound {
+        Ok(())
+    } else {
+        Err(Malformed::Form("does not name exactly one host"))
+    }
+}
+
+/// Whether this names a host, with or without a port, or, by being empty, none on purpose.
+fn is_host(value: &HeaderValue) -> bool {
+    let value = value.as_bytes();
+    value.is_empty() || (!value.contains(&b'@') && Authority::try_from(value).is_ok())
 }
 
 /// Checks the form of an `Idempotency-Key`.
@@ -113,6 +141,12 @@ fn single<'a>(
         Err(Malformed::Header(name))
     } else {
         Ok(first)
+    }
+}
+
+impl From<Fault> for Malformed {
+    fn from(fault: Fault) -> Self {
+        Self::Form(fault.as_str())
     }
 }
 

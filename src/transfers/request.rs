@@ -34,6 +34,9 @@ pub struct Arguments {
 /// The request cannot be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
+    /// It can be read in more than one way, or does not say what every request must.
+    #[error("the request {0}")]
+    Form(&'static str),
     /// There is a query string.
     #[error("the request takes no query string")]
     Query,

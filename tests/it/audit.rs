@@ -310,7 +310,13 @@ async fn answered(journal: &Journal, reply: Reply) -> (u16, String) {
         address: "192.0.2.7:40000".parse().unwrap(),
         certificate: None,
     };
-    let answer = stack.oneshot(Arrival { head, body, peer }).await.unwrap();
+    let arrival = Arrival {
+        head,
+        body,
+        fault: None,
+        peer,
+    };
+    let answer = stack.oneshot(arrival).await.unwrap();
     let named = answer.headers()["gateway-audit-id"].to_str().unwrap();
     (answer.status().as_u16(), named.to_owned())
 }

@@ -14,6 +14,7 @@ mod harness;
 mod audit;
 mod authorization;
 mod floods;
+mod hostile;
 mod identity;
 mod jwt;
 mod mtls;

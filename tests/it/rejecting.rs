@@ -132,6 +132,7 @@ async fn sends_nothing_else_of_the_caller() {
         .header("MS-Contract-Version", canary)
         .header("Connection", "authorization")
         .header("If-Match", canary)
+        .without("host")
         .header("Host", canary)
         .json(&format!(r#"{{"reason":"{canary}"}}"#))
         .send()

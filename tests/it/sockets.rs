@@ -102,54 +102,6 @@ async fn answers_what_is_not_a_request_without_a_word_upstream() {
 }
 
 #[tokio::test]
-async fn lets_no_second_request_hide_in_the_first() {
-    let served = Served::new().await;
-    let path = format!("/transfers/{CUSTOMER}/{TRANSFER}/reject");
-    let smuggled = format!(
-        "POST {path} HTTP/1.1\r\nHost: gateway\r\nContent-Length: 6\r\n\
-         Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n{}",
-        documented_call()
-    );
-
-    let answer = converse(served.address, smuggled.as_bytes()).await;
-
-    assert!(!answer.contains("200 OK"), "{answer}");
-    assert!(
-        served.sandbox.seen().is_empty(),
-        "the request inside was taken for one"
-    );
-}
-
-#[tokio::test]
-async fn takes_a_target_as_it_stands() {
-    let served = Served::new().await;
-    let path = format!("/transfers/{CUSTOMER}/{TRANSFER}/reject");
-
-    for target in [
-        format!("http://gateway{path}"),
-        format!("/./{path}"),
-        format!("/x/..{path}"),
-        format!("/{path}"),
-        format!("{path}/"),
-        format!("{path}%00"),
-        path.replace("/reject", "%2Freject"),
-        path.replace("/reject", "\\reject"),
-        path.to_uppercase(),
-        "*".to_owned(),
-    ] {
-        let request = format!(
-            "POST {target} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {BILLING}\r\n\
-             Connection: close\r\nContent-Length: 0\r\n\r\n"
-        );
-        let answer = converse(served.address, request.as_bytes()).await;
-
-        let refused = answer.starts_with("HTTP/1.1 404 ") || answer.starts_with("HTTP/1.1 400 ");
-        assert!(refused, "{target} -> {answer}");
-    }
-    assert!(served.sandbox.seen().is_empty());
-}
-
-#[tokio::test]
 async fn closes_a_connection_whose_head_is_too_slow() {
     let served =
         Served::with(|config| config.server.header_timeout = Duration::from_millis(50)).await;

@@ -34,7 +34,7 @@ pub(crate) struct Answer {
 
 impl<'a> Call<'a> {
     pub(crate) fn to(world: &'a World, target: &str) -> Self {
-        let request = Request::post(target);
+        let request = Request::post(target).header("host", "gateway");
         Self {
             world,
             request,
@@ -99,7 +99,12 @@ impl<'a> Call<'a> {
     pub(crate) fn arrival(self) -> Arrival {
         let (head, body) = self.request.body(self.body).expect("request").into_parts();
         let peer = self.peer;
-        Arrival { head, body, peer }
+        Arrival {
+            head,
+            body,
+            fault: None,
+            peer,
+        }
     }
 
     /// Sends the call, waits for the answer and checks it.

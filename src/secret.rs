@@ -1,8 +1,13 @@
 //! Where a secret lives, and reading it the moment it is needed.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use secrecy::SecretString;
+
+use crate::file;
 
 /// A reference to a secret; never the secret in the configuration file itself.
 #[derive(Clone, Debug)]
@@ -38,19 +43,25 @@ impl SecretSource {
     /// # Errors
     ///
     /// When the file cannot be read or is empty.
-    pub fn read(&self) -> Result<SecretString, SecretError> {
+    pub async fn read(&self) -> Result<SecretString, SecretError> {
         match self {
             Self::Value(secret) => Ok(secret.clone()),
             Self::File(path) => {
-                let text = fs::read_to_string(path).map_err(|source| SecretError::Read {
+                let text = text(path).await.map_err(|source| SecretError::Read {
                     path: path.clone(),
                     source,
                 })?;
-                let text = SecretString::from(text);
                 trimmed(&text).ok_or_else(|| SecretError::Empty { path: path.clone() })
             }
         }
     }
+}
+
+async fn text(path: &Path) -> io::Result<SecretString> {
+    let content = file::read_in_time(path.to_owned()).await?;
+    let text = String::from_utf8(content)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))?;
+    Ok(text.into())
 }
 
 fn trimmed(text: &SecretString) -> Option<SecretString> {

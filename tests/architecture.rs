@@ -315,10 +315,11 @@ const ROOMS: &str = "
     clock:
     shutdown:
     http_client:
-    secret:
+    file:
+    secret: file
     flight:
     command: ids
-    identity: ids clock http_client secret cause flight
+    identity: ids clock http_client secret cause flight file
     authorization: ids command identity
     token: clock http_client secret cause flight
     partner_center: ids clock command authorization token http_client cause
@@ -326,7 +327,7 @@ const ROOMS: &str = "
     transfers: ids command clock identity authorization token partner_center audit
     telemetry: ids audit
     front: ids command clock shutdown transfers audit telemetry identity authorization partner_center
-    config: ids command secret identity authorization token partner_center audit telemetry front
+    config: ids command file secret identity authorization token partner_center audit telemetry front
     cli: every
     app: every
 ";

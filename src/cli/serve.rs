@@ -56,13 +56,13 @@ fn start(path: &Path) -> Result<Result<(), Cut>, Fault> {
         .enable_all()
         .build()?;
     let served = runtime.block_on(async {
+        let hangups = Hangups::listen()?;
         let bound = Gateway::build(config, Surroundings::real())
             .await?
             .bind()
             .await?;
         // Before this a signal ends the process at once, however long the journal takes to read.
         let stop = shutdown::asked_to_stop()?;
-        let hangups = Hangups::listen()?;
         info!(address = %bound.address()?, "serving callers");
         info!(address = %bound.admin_address()?, "serving operators");
         let reloader = Reloader::new(

@@ -86,6 +86,13 @@ fn tree(path: &Path, environment: &Environment, report: &Report) -> Option<(Node
     let text = content
         .map_err(|error| report.fault(&report.whole_file(), "", format!("reading it: {error}")))
         .ok()?;
+    if let Some((before, _)) = text.split_once('\0') {
+        // A YAML reader takes it for the end, and a crash leaves files that go on with nothing else.
+        let line = before.lines().count().max(1);
+        let problem = "a NUL character; accepted: text".to_owned();
+        report.fault(&report.line(line), "", problem);
+        return None;
+    }
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
     let mut tree = defaults.clone().overlaid(yaml::parse_file(text, report)?);
     environment.overlay(&mut tree, report);

@@ -2,9 +2,12 @@
 
 use std::{cell::RefCell, collections::BTreeSet, io, path::Path, sync::Arc};
 
-use crate::config::{
-    fault::{Fault, Faults, Notice, Place},
-    watch::{self, Fingerprint, Read},
+use crate::{
+    config::{
+        fault::{Fault, Faults, Notice, Place},
+        watch::{Fingerprint, Read},
+    },
+    file,
 };
 
 /// What has turned up so far.
@@ -58,7 +61,7 @@ impl Report {
 
     /// Reads a whole file and notes what it holds.
     pub(crate) fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let content = watch::contents(path);
+        let content = file::read(path);
         let held = content.as_deref().ok().map(Fingerprint::of);
         self.read.borrow_mut().insert(path.to_owned(), held);
         content

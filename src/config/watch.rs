@@ -5,11 +5,13 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
+    fmt,
     path::{Path, PathBuf},
 };
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+
+use crate::file;
 
 /// What files held when they were read; nothing where they could not be.
 pub type Read = BTreeMap<PathBuf, Option<Fingerprint>>;
@@ -82,34 +84,14 @@ impl Watch {
     }
 }
 
-fn read(file: &Path) -> Option<Fingerprint> {
-    let content = contents(file).ok()?;
+fn read(path: &Path) -> Option<Fingerprint> {
+    let content = file::read(path).ok()?;
     Some(Fingerprint::of(&content))
 }
 
-/// Reads a whole file; a pipe or a device could be read for ever.
-///
-/// # Errors
-///
-/// When it cannot be read, is no file, or is larger than anything that is ours.
-pub(crate) fn contents(file: &Path) -> io::Result<Vec<u8>> {
-    let refused = |problem| Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
-    let metadata = fs::metadata(file)?;
-    if !(metadata.is_file() || metadata.is_dir()) {
-        return refused("it is a pipe or a device; accepted: a file");
-    }
-    if metadata.len() > LARGEST_FILE {
-        return refused("it is too large; accepted: 16MiB at most");
-    }
-    fs::read(file)
-}
-
-/// In bytes: room for a policy that names some 400,000 customers.
-const LARGEST_FILE: u64 = 16 << 20;
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::{fs, os::unix::fs::symlink};
 
     use super::*;
 

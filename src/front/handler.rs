@@ -25,7 +25,7 @@ use crate::{
     shutdown::Drain,
     transfers::{
         reject::{Refusal, Transfers},
-        request::{Malformed, RejectRequest},
+        request::{Arguments, Malformed, Presented, RejectRequest},
     },
 };
 
@@ -71,15 +71,40 @@ impl Service<Exchange> for Handler {
 
 impl Within {
     async fn answer(&self, exchange: Exchange) -> Result<Reply, Problem> {
+        let too_late = self.drain.has_begun();
+        let trail = exchange.trail.clone();
+        let presented = Presented {
+            credential: reading::credential(&exchange.head.headers),
+            certificate: exchange.certificate.clone(),
+        };
+        let arguments = match self.arguments(exchange).await {
+            Ok(arguments) => arguments,
+            Err(problem) => {
+                // Whoever is known has a record of its own, whatever is wrong with the call.
+                self.transfers.know(&presented, &trail).await;
+                return Err(problem);
+            }
+        };
+        let request = RejectRequest {
+            presented,
+            arguments,
+            too_late,
+        };
+        let verdict = self.transfers.reject(request, &trail).await?;
+        reply(verdict)
+    }
+
+    /// Finds the route and reads the body. What is wrong with those is told to anybody; what is wrong
+    /// with the arguments, to callers who are known.
+    async fn arguments(&self, exchange: Exchange) -> Result<Result<Arguments, Malformed>, Problem> {
         let Exchange {
             head,
             body,
             fault,
             trail,
-            certificate,
+            certificate: _,
             bad_correlation,
         } = exchange;
-        let too_late = self.drain.has_begun();
         let Route::Reject { customer, transfer } = route::find(&head)?;
         let facts = trail.facts();
         facts
@@ -92,20 +117,14 @@ impl Within {
             facts.transfer.get_or_init(|| id);
         }
         let body = match fault {
-            Some(fault) if fault.hides_body() => Err(fault.into()),
+            Some(fault) if fault.hides_body() => return Ok(Err(fault.into())),
             _ => reading::body(&head, body, self.max_body_bytes, self.body_timeout).await?,
         };
-        let request = RejectRequest {
-            credential: reading::credential(&head.headers),
-            certificate,
-            arguments: match fault {
-                Some(fault) => Err(fault.into()),
-                None => reading::arguments(&head, (customer, transfer), bad_correlation, body),
-            },
-            too_late,
-        };
-        let verdict = self.transfers.reject(request, &trail).await?;
-        reply(verdict)
+        if let Some(fault) = fault {
+            return Ok(Err(fault.into()));
+        }
+        let path = (customer, transfer);
+        Ok(reading::arguments(&head, path, bad_correlation, body))
     }
 }
 

@@ -49,12 +49,7 @@ impl KeySet {
     /// When it is not one, or holds no usable key.
     pub fn parse(json: &[u8]) -> Result<Self, BadKeySet> {
         let raw: Raw = serde_json::from_slice(json).map_err(|_| BadKeySet::NotJwks)?;
-        let keys: Vec<_> = raw
-            .keys
-            .into_iter()
-            .filter_map(key)
-            .take(MOST_KEYS)
-            .collect();
+        let keys: Vec<_> = raw.keys.into_iter().filter_map(key).collect();
         if keys.is_empty() {
             return Err(BadKeySet::NoUsableKey);
         }
@@ -143,6 +138,3 @@ fn fitting(parameters: &AlgorithmParameters) -> Vec<Algorithm> {
         _ => Vec::new(),
     }
 }
-
-/// Issuers publish two or three; this bounds the search for one.
-const MOST_KEYS: usize = 100;

@@ -38,7 +38,7 @@ impl Published {
             .as_ref()
             .filter(|_| same_host(url, &self.url))
         {
-            headers.insert(header::AUTHORIZATION, authorization(token)?);
+            headers.insert(header::AUTHORIZATION, authorization(token).await?);
         }
         let answer = client
             .exchange(request, within, LARGEST_ANSWER_BYTES)
@@ -57,8 +57,8 @@ impl Published {
     }
 }
 
-fn authorization(token: &SecretSource) -> Result<HeaderValue, KeyError> {
-    let token = token.read()?;
+async fn authorization(token: &SecretSource) -> Result<HeaderValue, KeyError> {
+    let token = token.read().await?;
     let value = SecretString::from(format!("Bearer {}", token.expose_secret()));
     let mut value =
         HeaderValue::from_str(value.expose_secret()).map_err(|_| KeyError::BadBearerToken)?;

@@ -99,7 +99,7 @@ impl Grant {
     ///
     /// Each way in which there is no usable token; never with any part of a token or secret in it.
     pub async fn mint(&self) -> Result<AccessToken, GrantError> {
-        let secret = self.settings.client_secret.read()?;
+        let secret = self.settings.client_secret.read().await?;
         let client = self.client(ClientSecret::new(secret.expose_secret().to_owned()));
         let response = client
             .exchange_client_credentials()

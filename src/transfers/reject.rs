@@ -12,15 +12,15 @@ use crate::{
     },
     authorization::{policy::Denial, rate::OverRate},
     clock::SharedClock,
-    identity::Unidentified,
+    identity::{Unidentified, caller::Caller},
     ids::RequestId,
     partner_center::{
         account::Accounts,
         verdict::{Attempt, Plan, Verdict, Witness},
     },
     transfers::{
-        in_force::InForce,
-        request::{Malformed, RejectRequest},
+        in_force::{InForce, Rules},
+        request::{Malformed, Presented, RejectRequest},
     },
 };
 
@@ -97,17 +97,7 @@ impl Transfers {
     pub async fn reject(&self, request: RejectRequest, trail: &Trail) -> Result<Verdict, Refusal> {
         let facts = trail.facts();
         let rules = self.in_force.rules();
-        let certificate = request.certificate.as_ref();
-        let now = self.clock.now();
-        let caller = rules
-            .identity
-            .identify(&request.credential, certificate, now)
-            .await?;
-        facts.caller.get_or_init(|| Who {
-            principal: Arc::clone(caller.principal()),
-            issuer: caller.issuer().cloned(),
-            auth: caller.auth().as_str(),
-        });
+        let caller = self.identify(&rules, &request.presented, trail).await?;
 
         let arguments = request.arguments?;
         if let Some(reason) = arguments.reason {
@@ -143,6 +133,36 @@ impl Transfers {
         self.journal.append(intent).await?;
 
         Ok(way.reject(&plan, &self.clock, &Noting(trail)).await)
+    }
+
+    /// Finds out who it is whose call is refused for another reason, so that its record tells.
+    pub async fn know(&self, presented: &Presented, trail: &Trail) {
+        let rules = self.in_force.rules();
+        // Who is not known is refused all the same.
+        drop(self.identify(&rules, presented, trail).await);
+    }
+
+    async fn identify(
+        &self,
+        rules: &Rules,
+        presented: &Presented,
+        trail: &Trail,
+    ) -> Result<Caller, Unidentified> {
+        let Presented {
+            credential,
+            certificate,
+        } = presented;
+        let now = self.clock.now();
+        let caller = rules
+            .identity
+            .identify(credential, certificate.as_ref(), now)
+            .await?;
+        trail.facts().caller.get_or_init(|| Who {
+            principal: Arc::clone(caller.principal()),
+            issuer: caller.issuer().cloned(),
+            auth: caller.auth().as_str(),
+        });
+        Ok(caller)
     }
 }
 

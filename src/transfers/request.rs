@@ -11,13 +11,20 @@ use crate::{
 #[derive(Debug)]
 pub struct RejectRequest {
     /// What the caller presents.
-    pub credential: Credential,
-    /// The certificate of the caller's connection, where it has one.
-    pub certificate: Option<ClientCertificate>,
+    pub presented: Presented,
     /// What the caller wants.
     pub arguments: Result<Arguments, Malformed>,
     /// Whether the call came after the gateway was told to leave.
     pub too_late: bool,
+}
+
+/// What says who calls, not yet looked at.
+#[derive(Debug)]
+pub struct Presented {
+    /// The credential that came with the call.
+    pub credential: Credential,
+    /// The certificate of the caller's connection, where it has one.
+    pub certificate: Option<ClientCertificate>,
 }
 
 /// What the caller wants, parsed.

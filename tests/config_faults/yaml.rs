@@ -17,6 +17,12 @@ fn tells_of_a_file_that_cannot_be_read() {
 }
 
 #[test]
+fn tells_of_a_file_that_a_crash_has_left_half_empty() {
+    insta::assert_snapshot!(faults(&format!("{}\0\0\0\0", with(""))), @"config.yaml:13: a NUL character; accepted: text");
+    insta::assert_snapshot!(faults("\0"), @"config.yaml:1: a NUL character; accepted: text");
+}
+
+#[test]
 fn tells_of_a_file_without_keys() {
     insta::assert_snapshot!(faults(""), @"
     config.yaml: 2 faults

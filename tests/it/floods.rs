@@ -61,12 +61,11 @@ async fn counts_strangers_by_what_they_were_told() {
     let world = World::new().await;
     let mut answers = flood(&world, 50).await;
 
-    // A credential says nothing where nobody looks at it.
     for target in ["/", "/nowhere", "/livez"] {
-        answers.push(world.reject().at(target).send_among_many().await);
+        answers.push(stranger(&world).at(target).send_among_many().await);
     }
     for method in ["GET", "PUT"] {
-        answers.push(world.reject().method(method).send_among_many().await);
+        answers.push(stranger(&world).method(method).send_among_many().await);
     }
     let large = " ".repeat(4097);
     answers.push(stranger(&world).json(&large).send_among_many().await);
@@ -100,11 +99,18 @@ async fn gives_known_callers_records_of_their_own_in_any_flood() {
         unfit.is_problem(400, "invalid_request", "no");
         let denied = stranger(&world).token("stranger-token").send().await;
         denied.is_problem(403, "policy_denied", "no");
+        // What is refused before anybody asks who calls is theirs, too.
+        let lost = world.reject().at("/nowhere").send().await;
+        lost.is_problem(404, "not_found", "no");
+        let other = world.reject().method("GET").send().await;
+        other.is_problem(405, "method_not_allowed", "no");
+        let large = world.reject().json(&"x".repeat(5000)).send().await;
+        large.is_problem(413, "body_too_large", "no");
     }
 
     let outcomes = world.journal().of_kind("outcome");
     let by = |name: &str| outcomes.iter().filter(|it| it["principal"] == name).count();
-    assert_eq!((by("billing"), by("stranger")), (120, 60));
+    assert_eq!((by("billing"), by("stranger")), (300, 60));
 }
 
 #[tokio::test(start_paused = true)]

@@ -109,7 +109,8 @@ pub enum KeyError {
 pub(in crate::identity) struct Pace {
     /// At least this long between two attempts.
     pub(in crate::identity) cooldown: Duration,
-    /// After this long keys in use are asked for anew.
+    /// Keys in use that are older than this are asked for anew beside the calls, and when they are twice
+    /// as old, before they are believed.
     pub(in crate::identity) refresh: Duration,
     /// For so long a key that is not there is no reason to ask again.
     pub(in crate::identity) remembered: Duration,

@@ -2,7 +2,8 @@
 //!
 //! Whoever makes tokens up decides which keys are asked for, so the source is left alone for a while
 //! after every attempt, however it ended, and keys that are not there are remembered. A set that was
-//! had is replaced by another good one only.
+//! had is replaced by another good one only. One that is old may hold a key that was withdrawn: it is
+//! asked for anew beside the calls, and past a certain age before it is believed again.
 
 use std::{
     collections::VecDeque,
@@ -37,10 +38,16 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    keys: Option<Arc<KeySet>>,
+    keys: Option<Obtained>,
     attempted: Option<Instant>,
     fetch: Option<Flight<Fetched>>,
     unknown: Unknown,
+}
+
+#[derive(Debug)]
+struct Obtained {
+    keys: KeySet,
+    at: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,18 +114,15 @@ impl KeyRing {
         let mut state = self.0.state();
         let key = state.key(&wanted);
         if key.is_none() && fetched == Some(Fetched::Keys) {
-            let until = Instant::now() + self.0.source.pace().remembered;
-            state.unknown.note(wanted, until);
+            let remembered = self.0.source.pace().remembered;
+            state.unknown.note(wanted, Instant::now(), remembered);
         }
         key
     }
 
     /// Begins to fetch keys, unless that was tried a short time ago.
     pub(in crate::identity) fn warm_up(&self) {
-        let mut state = self.0.state();
-        if self.may_fetch(&state, Instant::now()) {
-            drop(self.start(&mut state));
-        }
+        drop(self.ask(&mut self.0.state()));
     }
 
     /// Fetches keys here and now, for a person to see what comes of it.
@@ -131,25 +135,33 @@ impl KeyRing {
     }
 
     fn look(&self, wanted: &Wanted) -> Look {
-        let now = Instant::now();
+        let (now, pace) = (Instant::now(), self.0.source.pace());
         let mut state = self.0.state();
-        if let Some(key) = state.key(wanted) {
-            if state.is_stale(now, self.0.source.pace().refresh) && self.may_fetch(&state, now) {
-                drop(self.start(&mut state));
+        let Some(key) = state.key(wanted) else {
+            if state.fetch_in_flight().is_none() && state.unknown.holds(wanted, now) {
+                return Look::Absent;
             }
+            return self.ask(&mut state).map_or(Look::Absent, Look::Wait);
+        };
+        let age = state.age(now);
+        if age < pace.refresh {
             return Look::Found(key);
         }
-        if let Some(fetch) = state.fetch_in_flight() {
-            return Look::Wait(fetch);
+        match self.ask(&mut state) {
+            Some(fetch) if age >= pace.refresh * 2 => Look::Wait(fetch),
+            _ => Look::Found(key),
         }
-        if state.unknown.holds(wanted, now) || !self.may_fetch(&state, now) {
-            return Look::Absent;
-        }
-        Look::Wait(self.start(&mut state))
     }
 
-    fn may_fetch(&self, state: &State, now: Instant) -> bool {
-        state.is_stale(now, self.0.source.pace().cooldown) && state.fetch_in_flight().is_none()
+    /// The fetch that is under way, or else a new one, unless the last is too short a time ago.
+    fn ask(&self, state: &mut State) -> Option<Flight<Fetched>> {
+        let in_flight = state.fetch_in_flight();
+        if in_flight.is_some() {
+            return in_flight;
+        }
+        let cooldown = self.0.source.pace().cooldown;
+        let rested = state.attempted.is_none_or(|at| at.elapsed() >= cooldown);
+        rested.then(|| self.start(state))
     }
 
     fn start(&self, state: &mut State) -> Flight<Fetched> {
@@ -172,11 +184,14 @@ impl Shared {
                 if state.keys.is_none() {
                     info!(issuer.keys = keys.count(), "keys obtained");
                 }
-                state.keys = Some(Arc::new(keys));
+                state.keys = Some(Obtained {
+                    keys,
+                    at: Instant::now(),
+                });
                 Fetched::Keys
             }
             Err(error) => {
-                let kept = state.keys.as_ref().map_or(0, |keys| keys.count());
+                let kept = state.keys.as_ref().map_or(0, |had| had.keys.count());
                 warn!(
                     error = %cause::chain(&error),
                     issuer.keys = kept,
@@ -194,14 +209,14 @@ impl Shared {
 
 impl State {
     fn key(&self, wanted: &Wanted) -> Option<DecodingKey> {
-        let keys = self.keys.as_ref()?;
+        let keys = &self.keys.as_ref()?.keys;
         keys.find(wanted.id.as_deref(), wanted.algorithm).cloned()
     }
 
-    /// Whether the last attempt, successful or not, is at least this long ago.
-    fn is_stale(&self, now: Instant, age: Duration) -> bool {
-        self.attempted
-            .is_none_or(|at| now.duration_since(at) >= age)
+    /// How long ago the keys were had; an attempt that failed makes them no younger.
+    fn age(&self, now: Instant) -> Duration {
+        let obtained = self.keys.as_ref();
+        obtained.map_or(Duration::ZERO, |had| now.duration_since(had.at))
     }
 
     fn fetch_in_flight(&self) -> Option<Flight<Fetched>> {
@@ -216,13 +231,52 @@ impl Unknown {
             .any(|(key, until)| key == wanted && now < *until)
     }
 
-    fn note(&mut self, wanted: Wanted, until: Instant) {
+    fn note(&mut self, wanted: Wanted, now: Instant, remembered: Duration) {
+        self.0.retain(|(_, until)| now < *until);
+        if self.holds(&wanted, now) {
+            return;
+        }
         if self.0.len() >= MOST_UNKNOWN {
             self.0.pop_front();
         }
-        self.0.push_back((wanted, until));
+        self.0.push_back((wanted, now + remembered));
     }
 }
 
 /// Bounds what strangers can have remembered.
 const MOST_UNKNOWN: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(number: usize) -> Wanted {
+        Wanted {
+            id: Some(number.to_string()),
+            algorithm: "RS256".parse().unwrap(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn remembers_each_unknown_key_once_and_makes_room_by_age() {
+        let minute = Duration::from_mins(1);
+        let began = Instant::now();
+        let mut unknown = Unknown::default();
+        for number in 0..MOST_UNKNOWN {
+            unknown.note(wanted(number), began, minute);
+        }
+
+        for _ in 0..MOST_UNKNOWN {
+            unknown.note(wanted(7), began, minute);
+        }
+        assert!(unknown.holds(&wanted(0), began));
+        assert_eq!(unknown.0.len(), MOST_UNKNOWN);
+
+        unknown.note(wanted(MOST_UNKNOWN), began, minute);
+        assert!(!unknown.holds(&wanted(0), began));
+        assert!(unknown.holds(&wanted(MOST_UNKNOWN), began));
+
+        unknown.note(wanted(0), began + minute, minute);
+        assert_eq!(unknown.0.len(), 1);
+    }
+}

@@ -7,7 +7,9 @@ use serde_json::json;
 use super::{call, refuses, takes};
 use crate::harness::{
     BILLING,
-    issuer::{BEGAN, ISSUER, Issuer, claims, claims_with, ec, ed, rsa, world, world_with},
+    issuer::{
+        BEGAN, ISSUER, Issuer, claims, claims_with, ec, ed, next_rsa, rsa, world, world_with,
+    },
 };
 
 #[tokio::test(start_paused = true)]
@@ -120,21 +122,41 @@ async fn leaves_a_minute_for_clocks_that_differ() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn believes_a_verified_token_for_a_minute_and_never_beyond_its_end() {
+async fn believes_a_verified_token_for_a_minute_though_its_key_is_gone() {
     let issuer = Issuer::new();
     let world = world(&issuer).await;
-    let long = rsa().token(&claims());
-    let short = rsa().token(&claims_with(json!({"exp": BEGAN + 30})));
-    for token in [&long, &short] {
-        takes(&world, token, "sound").await;
-    }
+    let verified = rsa().token(&claims());
+    takes(&world, &verified, "sound").await;
     issuer.publish(&[ec()]);
 
-    tokio::time::advance(Duration::from_secs(59)).await;
-    takes(&world, &long, "sound").await;
-    tokio::time::advance(Duration::from_secs(31)).await;
+    tokio::time::advance(Duration::from_secs(30)).await;
+    let unknown = next_rsa().token(&claims());
+    refuses(&world, &unknown, "which makes the gateway ask for keys").await;
+    assert_eq!(issuer.key_fetches(), 2);
+    let fresh = rsa().token(&claims_with(json!({"jti": "2"})));
+    refuses(&world, &fresh, "signed by a key that is gone").await;
 
-    refuses(&world, &short, "past its end and the leeway").await;
+    tokio::time::advance(Duration::from_secs(29)).await;
+    takes(&world, &verified, "after 59 s").await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    refuses(&world, &verified, "after a minute").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn believes_no_verified_token_beyond_its_end_and_the_leeway() {
+    let issuer = Issuer::new();
+    let world = world(&issuer).await;
+    let ends_late = rsa().token(&claims_with(json!({"exp": BEGAN + 30})));
+    let ended = rsa().token(&claims_with(json!({"exp": BEGAN - 59})));
+    takes(&world, &ends_late, "sound").await;
+    takes(&world, &ended, "in the last second of its leeway").await;
+
+    tokio::time::advance(Duration::from_secs(1)).await;
+    refuses(&world, &ended, "past its leeway").await;
+    tokio::time::advance(Duration::from_secs(88)).await;
+    takes(&world, &ends_late, "in the last second of its leeway").await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    refuses(&world, &ends_late, "past its leeway").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! Callers known by tokens that an issuer signed.
 
 mod accepting;
+mod ageing;
 mod forging;
 mod keys;
 mod kinds;

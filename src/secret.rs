@@ -7,7 +7,7 @@ use std::{
 
 use secrecy::SecretString;
 
-use crate::file;
+use crate::file::Disk;
 
 /// A reference to a secret; never the secret in the configuration file itself.
 #[derive(Clone, Debug)]
@@ -43,11 +43,11 @@ impl SecretSource {
     /// # Errors
     ///
     /// When the file cannot be read or is empty.
-    pub async fn read(&self) -> Result<SecretString, SecretError> {
+    pub async fn read(&self, disk: &Disk) -> Result<SecretString, SecretError> {
         match self {
             Self::Value(secret) => Ok(secret.clone()),
             Self::File(path) => {
-                let text = text(path).await.map_err(|source| SecretError::Read {
+                let text = text(path, disk).await.map_err(|source| SecretError::Read {
                     path: path.clone(),
                     source,
                 })?;
@@ -57,8 +57,8 @@ impl SecretSource {
     }
 }
 
-async fn text(path: &Path) -> io::Result<SecretString> {
-    let content = file::read_in_time(path.to_owned()).await?;
+async fn text(path: &Path, disk: &Disk) -> io::Result<SecretString> {
+    let content = disk.read(path.to_owned(), LARGEST_BYTES).await?;
     let text = String::from_utf8(content)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))?;
     Ok(text.into())
@@ -70,3 +70,6 @@ fn trimmed(text: &SecretString) -> Option<SecretString> {
     let secret = text.expose_secret().trim_end_matches(['\r', '\n']);
     (!secret.trim().is_empty()).then(|| SecretString::from(secret))
 }
+
+/// 1 MiB; no secret comes near it.
+const LARGEST_BYTES: u64 = 1 << 20;

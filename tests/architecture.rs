@@ -321,7 +321,7 @@ const ROOMS: &str = "
     command: ids
     identity: ids clock http_client secret cause flight file
     authorization: ids command identity
-    token: clock http_client secret cause flight
+    token: clock http_client file secret cause flight
     partner_center: ids clock command authorization token http_client cause
     audit: ids clock http_client
     transfers: ids command clock identity authorization token partner_center audit

@@ -61,7 +61,7 @@ impl Report {
 
     /// Reads a whole file and notes what it holds.
     pub(crate) fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let content = file::read(path);
+        let content = file::read(path, file::LARGEST_BYTES);
         let held = content.as_deref().ok().map(Fingerprint::of);
         self.read.borrow_mut().insert(path.to_owned(), held);
         content

@@ -85,7 +85,7 @@ impl Watch {
 }
 
 fn read(path: &Path) -> Option<Fingerprint> {
-    let content = file::read(path).ok()?;
+    let content = file::read(path, file::LARGEST_BYTES).ok()?;
     Some(Fingerprint::of(&content))
 }
 

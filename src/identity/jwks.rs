@@ -24,6 +24,9 @@ pub enum BadKeySet {
     /// It is not the JSON of a key set.
     #[error("not a JSON Web Key Set")]
     NotJwks,
+    /// It is larger than any key set.
+    #[error("over {} bytes", KeySet::LARGEST_BYTES)]
+    TooLarge,
     /// No key in it can verify a token.
     #[error("no key that can verify a token")]
     NoUsableKey,
@@ -42,12 +45,18 @@ struct Raw {
 }
 
 impl KeySet {
+    /// The largest that is read: most are a few KiB, those with certificates in them some more.
+    pub const LARGEST_BYTES: usize = 256 * 1024;
+
     /// Reads a key set from JSON.
     ///
     /// # Errors
     ///
-    /// When it is not one, or holds no usable key.
+    /// When it is not one, is too large, or holds no usable key.
     pub fn parse(json: &[u8]) -> Result<Self, BadKeySet> {
+        if json.len() > Self::LARGEST_BYTES {
+            return Err(BadKeySet::TooLarge);
+        }
         let raw: Raw = serde_json::from_slice(json).map_err(|_| BadKeySet::NotJwks)?;
         let keys: Vec<_> = raw.keys.into_iter().filter_map(key).collect();
         if keys.is_empty() {

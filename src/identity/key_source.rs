@@ -1,7 +1,7 @@
 //! Where an issuer's keys come from: a discovery document, a URL or a file.
 
 use std::{
-    fs,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,10 +13,11 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::{
-    http_client::{self, Connect, HttpClient, HttpError, SetupError},
+    file::Disk,
+    http_client::{Connect, HttpError, SetupError},
     identity::{
         jwks::{BadKeySet, KeySet},
-        published::{Published, same_host},
+        published::{Published, Publisher, same_host},
     },
     secret::SecretError,
 };
@@ -41,9 +42,9 @@ pub(in crate::identity) struct KeySource {
 
 #[derive(Debug)]
 enum Way {
-    Discovery(Published, HttpClient),
-    Url(Published, HttpClient),
-    File(PathBuf),
+    Discovery(Publisher),
+    Url(Publisher),
+    File(PathBuf, Disk),
 }
 
 /// No keys were had.
@@ -76,13 +77,16 @@ pub enum KeyError {
     OtherIssuer {
         /// From where.
         url: Uri,
-        /// Whose it is.
+        /// Whose it is, as far as that fits a line.
         found: String,
     },
     /// The discovery document names no URL that keys may come from.
-    #[error("jwks_uri is {found:?}; accepted: an https:// URL, or one of the issuer's own host")]
+    #[error(
+        "jwks_uri is {found:?}; accepted: an https:// URL, or one of the issuer's own host, \
+         of at most {LONGEST_URL} bytes"
+    )]
     BadJwksUri {
-        /// What it names.
+        /// What it names, as far as that fits a line.
         found: String,
     },
     /// The file cannot be read.
@@ -91,7 +95,13 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
         /// What the operating system said.
-        source: std::io::Error,
+        source: io::Error,
+    },
+    /// Something took too long.
+    #[error("no keys within {after:?}")]
+    TimedOut {
+        /// The time allowed.
+        after: Duration,
     },
     /// The token for the issuer cannot be read.
     #[error("reading the bearer token for the issuer")]
@@ -142,17 +152,11 @@ impl KeySource {
         settings: &KeySourceSettings,
         connect: &Connect,
     ) -> Result<Self, SetupError> {
-        let client = |published: &Published| {
-            connect(&http_client::Settings {
-                connect_timeout: FETCH_TIMEOUT,
-                ca_file: published.ca_file.clone(),
-                plain_http: published.url.scheme() == Some(&Scheme::HTTP),
-            })
-        };
+        let publisher = |at: &Published| Publisher::new(at, connect, FETCH_TIMEOUT);
         let way = match settings {
-            KeySourceSettings::Discovery(at) => Way::Discovery(at.clone(), client(at)?),
-            KeySourceSettings::Url(at) => Way::Url(at.clone(), client(at)?),
-            KeySourceSettings::File(path) => Way::File(path.clone()),
+            KeySourceSettings::Discovery(at) => Way::Discovery(publisher(at)?),
+            KeySourceSettings::Url(at) => Way::Url(publisher(at)?),
+            KeySourceSettings::File(path) => Way::File(path.clone(), Disk::default()),
         };
         Ok(Self { issuer, way })
     }
@@ -160,9 +164,21 @@ impl KeySource {
     /// Whether keys come from the same place as another's, whatever the way there.
     pub(in crate::identity) fn is_where(&self, other: &Self) -> bool {
         match (&self.way, &other.way) {
-            (Way::Discovery(here, _), Way::Discovery(there, _))
-            | (Way::Url(here, _), Way::Url(there, _)) => here.url == there.url,
-            (Way::File(here), Way::File(there)) => here == there,
+            (Way::Discovery(here), Way::Discovery(there)) | (Way::Url(here), Way::Url(there)) => {
+                here.url() == there.url()
+            }
+            (Way::File(here, _), Way::File(there, _)) => here == there,
+            _ => false,
+        }
+    }
+
+    /// Whether what another had from the same place can be believed here as well.
+    pub(in crate::identity) fn trusts_like(&self, other: &Self) -> bool {
+        match (&self.way, &other.way) {
+            (Way::Discovery(here), Way::Discovery(there)) | (Way::Url(here), Way::Url(there)) => {
+                here.trusts_like(there)
+            }
+            (Way::File(..), Way::File(..)) => true,
             _ => false,
         }
     }
@@ -170,7 +186,7 @@ impl KeySource {
     pub(in crate::identity) fn pace(&self) -> Pace {
         match self.way {
             Way::Discovery(..) | Way::Url(..) => FETCHING,
-            Way::File(_) => READING,
+            Way::File(..) => READING,
         }
     }
 
@@ -180,52 +196,71 @@ impl KeySource {
     ///
     /// When there are none to be had there now.
     pub(in crate::identity) async fn fetch(&self) -> Result<KeySet, KeyError> {
+        tokio::time::timeout(FETCH_TIMEOUT, self.obtain())
+            .await
+            .unwrap_or(Err(KeyError::TimedOut {
+                after: FETCH_TIMEOUT,
+            }))
+    }
+
+    async fn obtain(&self) -> Result<KeySet, KeyError> {
         let jwks = match &self.way {
-            Way::Discovery(at, client) => self.discover(at, client).await?,
-            Way::Url(at, client) => at.get(&at.url, client, FETCH_TIMEOUT).await?,
-            Way::File(path) => read(path).await?,
+            Way::Discovery(publisher) => self.discover(publisher).await?,
+            Way::Url(publisher) => publisher.get(publisher.url(), FETCH_TIMEOUT).await?,
+            Way::File(path, disk) => read(path, disk).await?,
         };
         Ok(KeySet::parse(&jwks)?)
     }
 
-    async fn discover(&self, at: &Published, client: &HttpClient) -> Result<Bytes, KeyError> {
+    async fn discover(&self, publisher: &Publisher) -> Result<Bytes, KeyError> {
         let until = Instant::now() + FETCH_TIMEOUT;
-        let document = at.get(&at.url, client, FETCH_TIMEOUT).await?;
-        let url = || at.url.clone();
+        let document = publisher.get(publisher.url(), FETCH_TIMEOUT).await?;
+        let url = || publisher.url().clone();
         let Discovery { issuer, jwks_uri } =
             serde_json::from_slice(&document).map_err(|_| KeyError::NotDiscovery { url: url() })?;
         if *issuer != *self.issuer {
             return Err(KeyError::OtherIssuer {
                 url: url(),
-                found: issuer,
+                found: beginning(&issuer),
             });
         }
-        let Some(keys) = jwks_url(&jwks_uri, &at.url) else {
-            return Err(KeyError::BadJwksUri { found: jwks_uri });
+        let Some(keys) = jwks_url(&jwks_uri, publisher.url()) else {
+            return Err(KeyError::BadJwksUri {
+                found: beginning(&jwks_uri),
+            });
         };
-        at.get(&keys, client, until - Instant::now()).await
+        publisher.get(&keys, until - Instant::now()).await
     }
 }
 
-async fn read(path: &Path) -> Result<Bytes, KeyError> {
-    let unreadable = |source| KeyError::File {
-        path: path.to_owned(),
-        source,
-    };
-    let reading = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || fs::read(reading)).await;
-    let content = read
-        .unwrap_or_else(|gone| Err(gone.into()))
-        .map_err(unreadable)?;
-    Ok(content.into())
+async fn read(path: &Path, disk: &Disk) -> Result<Bytes, KeyError> {
+    let limit_bytes = u64::try_from(KeySet::LARGEST_BYTES).unwrap_or(u64::MAX);
+    match disk.read(path.to_owned(), limit_bytes).await {
+        Ok(content) => Ok(content.into()),
+        Err(source) => Err(KeyError::File {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// As much of a foreign text as goes into a line of the log.
+fn beginning(text: &str) -> String {
+    text.chars().take(MOST_QUOTED).collect()
 }
 
 /// Keys come over TLS, or from the very host that the discovery document came from.
 fn jwks_url(text: &str, document: &Uri) -> Option<Uri> {
-    let url: Uri = text.parse().ok()?;
+    let url: Uri = text.parse().ok().filter(|_| text.len() <= LONGEST_URL)?;
     let encrypted = url.scheme() == Some(&Scheme::HTTPS) && url.authority().is_some();
     (encrypted || same_host(&url, document)).then_some(url)
 }
+
+/// In characters; enough to see whose text it is.
+const MOST_QUOTED: usize = 200;
+
+/// In bytes; it is told whenever keys cannot be had there.
+const LONGEST_URL: usize = 2048;
 
 /// For everything that one attempt takes.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -247,7 +282,50 @@ const READING: Pace = Pace {
 
 #[cfg(test)]
 mod tests {
+    use http::{Request, Response};
+    use http_body_util::{BodyExt as _, Full};
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::http_client::{HttpClient, Sending, Transport};
+
+    /// Answers everything with one document.
+    #[derive(Debug)]
+    struct Answering(Bytes);
+
+    impl Transport for Answering {
+        fn send(&self, _: Request<Full<Bytes>>) -> Sending {
+            let body = Full::new(self.0.clone()).map_err(|never| match never {});
+            Box::pin(async move { Ok(Response::new(body.boxed_unsync())) })
+        }
+    }
+
+    async fn told_of(document: Value) -> String {
+        let document = Bytes::from(document.to_string());
+        let settings = KeySourceSettings::Discovery(Published {
+            url: Uri::from_static("https://issuer.test/document"),
+            ca_file: None,
+            bearer_token: None,
+        });
+        let connect = move |_: &_| Ok(HttpClient::over(Answering(document.clone())));
+        let source = KeySource::new("https://issuer.test".into(), &settings, &connect).unwrap();
+        source.fetch().await.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn quotes_no_more_of_a_document_than_fits_a_line() {
+        let foreign = "\u{1b}[m\n".repeat(10_000);
+        let quoted = r"\u{1b}[m\n".repeat(50);
+
+        let other = told_of(json!({"issuer": foreign, "jwks_uri": "x"})).await;
+        let bad = told_of(json!({"issuer": "https://issuer.test", "jwks_uri": foreign})).await;
+
+        assert_eq!(
+            other,
+            format!("https://issuer.test/document is the discovery document of \"{quoted}\"")
+        );
+        assert!(bad.starts_with(&format!("jwks_uri is \"{quoted}\"; accepted")));
+    }
 
     #[test]
     fn takes_keys_over_tls_or_from_the_same_host() {
@@ -263,6 +341,16 @@ mod tests {
             ("file:///etc/passwd", &encrypted, false),
             ("/jwks", &encrypted, false),
             ("", &encrypted, false),
+            (
+                &format!("https://issuer.test/{}", "x".repeat(2028)),
+                &plain,
+                true,
+            ),
+            (
+                &format!("https://issuer.test/{}", "x".repeat(2029)),
+                &plain,
+                false,
+            ),
         ] {
             assert_eq!(jwks_url(text, document).is_some(), sound, "{text}");
         }

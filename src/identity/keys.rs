@@ -84,17 +84,24 @@ impl KeyRing {
         }))
     }
 
-    /// Goes on with the keys of an older ring, where both have them from the same place: what was
-    /// fetched is kept, and the source is asked no sooner.
+    /// Takes the place of an older ring, where both have their keys from the same place: the source is
+    /// asked no sooner. What was fetched is kept where it would be believed today; a trust anchor or a
+    /// token that was changed takes the keys along that were had by it.
     pub(in crate::identity) fn with_keys_of(self, old: &Self) -> Self {
-        if !self.0.source.is_where(&old.0.source) {
-            return self;
-        }
-        match Arc::try_unwrap(self.0) {
-            Ok(shared) => Self(Arc::new(Shared {
-                state: Arc::clone(&old.0.state),
-                ..shared
-            })),
+        let (new, old) = (self.0, &old.0);
+        let state = if !new.source.is_where(&old.source) {
+            return Self(new);
+        } else if new.source.trusts_like(&old.source) {
+            Arc::clone(&old.state)
+        } else {
+            let attempted = old.state().attempted;
+            Arc::new(Mutex::new(State {
+                attempted,
+                ..State::default()
+            }))
+        };
+        match Arc::try_unwrap(new) {
+            Ok(shared) => Self(Arc::new(Shared { state, ..shared })),
             Err(shared) => Self(shared),
         }
     }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::{
     clock::SharedClock,
+    file::Disk,
     http_client::{HttpClient, HttpError},
     secret::SecretError,
     token::{
@@ -33,6 +34,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Grant {
     settings: Settings,
+    disk: Disk,
     token_url: TokenUrl,
     endpoint: Endpoint,
 }
@@ -88,6 +90,7 @@ impl Grant {
         })?;
         Ok(Self {
             settings,
+            disk: Disk::default(),
             token_url,
             endpoint: Endpoint::new(http, clock),
         })
@@ -99,7 +102,7 @@ impl Grant {
     ///
     /// Each way in which there is no usable token; never with any part of a token or secret in it.
     pub async fn mint(&self) -> Result<AccessToken, GrantError> {
-        let secret = self.settings.client_secret.read().await?;
+        let secret = self.settings.client_secret.read(&self.disk).await?;
         let client = self.client(ClientSecret::new(secret.expose_secret().to_owned()));
         let response = client
             .exchange_client_credentials()

@@ -120,6 +120,7 @@ fn refuses_keys_that_cannot_be_had() {
         r#"{"keys":[{"kty":"oct","k":"aHVudGVyMg"}]}"#,
         0o644,
     );
+    site.write("large", format!("{JWKS}{}", " ".repeat(256 * 1024)), 0o644);
     site.write("text", "hunter2", 0o644);
     site.write("open", "hunter2", 0o644);
 
@@ -135,6 +136,7 @@ fn refuses_keys_that_cannot_be_had() {
         with_keys("{file: DIR/absent}"),
         with_keys("{file: DIR/empty}"),
         with_keys("{file: DIR/shared}"),
+        with_keys("{file: DIR/large}"),
         with_keys("{file: DIR/text}"),
         with_keys("{file: DIR/jwks, ca_file: DIR/absent}"),
         with_keys("{file: DIR/jwks, bearer_token: {file: DIR/secret}}"),
@@ -155,6 +157,7 @@ fn refuses_keys_that_cannot_be_had() {
     config.yaml:8: callers.issuers[0].jwks.file: reading "DIR/absent": No such file or directory (os error 2)
     config.yaml:8: callers.issuers[0].jwks.file: "DIR/empty": no key that can verify a token; accepted: a JSON Web Key Set with a public RSA, EC or Ed25519 key
     config.yaml:8: callers.issuers[0].jwks.file: "DIR/shared": no key that can verify a token; accepted: a JSON Web Key Set with a public RSA, EC or Ed25519 key
+    config.yaml:8: callers.issuers[0].jwks.file: "DIR/large": over 262144 bytes; accepted: a JSON Web Key Set with a public RSA, EC or Ed25519 key
     config.yaml:8: callers.issuers[0].jwks.file: "DIR/text": not a JSON Web Key Set; accepted: a JSON Web Key Set with a public RSA, EC or Ed25519 key
     config.yaml:8: callers.issuers[0].jwks.ca_file: reading "DIR/absent": No such file or directory (os error 2)
     config.yaml:8: callers.issuers[0].jwks: ca_file and bearer_token go with discovery or url; accepted: file alone

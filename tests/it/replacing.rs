@@ -1,12 +1,16 @@
 //! Callers, policy and TLS replaced while the gateway runs.
 
-use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
+use std::{collections::BTreeSet, fs, num::NonZeroU32, path::Path, time::Duration};
 
 use partner_gateway::{
     app::reload::ReplaceError,
     authorization::Rate,
     config::Config,
-    identity::{issuer::IssuerSettings, token_file::TokenFile},
+    identity::{
+        issuer::IssuerSettings, key_source::KeySourceSettings, published::Published,
+        token_file::TokenFile,
+    },
+    secret::SecretSource,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -15,7 +19,7 @@ use crate::harness::{
     World,
     authority::{Authority, uri},
     billing_rule, config,
-    issuer::{Issuer, claims, claims_with, rsa, settings, world},
+    issuer::{Issuer, claims, claims_with, rsa, settings, world, world_with},
     journal::sha256,
     mutual::{Mutual, client, converse, everybody},
     tempdir,
@@ -140,6 +144,61 @@ async fn forgets_an_issuer_at_once_and_keeps_the_keys_of_one_that_stays() {
     replaceable.replace(changed(&world, |_| {})).unwrap();
     call().send().await.is_problem(401, "unauthenticated", "no");
     assert_eq!(issuer.key_fetches(), 1);
+}
+
+/// A source whose trust anchor stands in a file.
+fn anchored<'a>(settings: &'a mut IssuerSettings, file: &Path) -> &'a mut Published {
+    let KeySourceSettings::Discovery(published) = &mut settings.keys else {
+        panic!("no discovery")
+    };
+    published.ca_file = Some(file.to_owned());
+    published
+}
+
+#[tokio::test(start_paused = true)]
+async fn forgets_keys_that_were_had_by_a_trust_that_changed() {
+    let dir = tempdir();
+    let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+    let token = || Some(SecretSource::File(dir.path().join("token")));
+    fs::write(dir.path().join("token"), "cluster-token").unwrap();
+    let changes: [&dyn Fn(&mut IssuerSettings); 4] = [
+        &|settings| {
+            fs::write(&one, "changed").unwrap();
+            anchored(settings, &one);
+        },
+        &|settings| {
+            anchored(settings, &other);
+        },
+        &|settings| anchored(settings, &one).ca_file = None,
+        &|settings| anchored(settings, &one).bearer_token = token(),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        for file in [&one, &other] {
+            fs::write(file, "anchor").unwrap();
+        }
+        let issuer = Issuer::new();
+        let world = world_with(&issuer, |settings| {
+            anchored(settings, &one);
+        })
+        .await;
+        let token = rsa().token(&claims());
+        let call = || world.reject().without("authorization").token(&token);
+        assert_eq!(call().send().await.record["principal"], "billing");
+        let replaceable = world.gateway.replaceable();
+        let same = with_issuer(&world, |settings| {
+            anchored(settings, &one);
+        });
+        replaceable.replace(same).unwrap();
+        assert_eq!(call().send().await.record["principal"], "billing");
+
+        replaceable.replace(with_issuer(&world, change)).unwrap();
+
+        call().send().await.is_problem(401, "unauthenticated", "no");
+        assert_eq!(issuer.key_fetches(), 1, "{number}");
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!(call().send().await.record["principal"], "billing");
+        assert_eq!(issuer.key_fetches(), 2, "{number}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -321,14 +380,14 @@ async fn shakes_hands_by_the_new_certificates() {
     assert_eq!(site.call(Some(&old), "").await.status, 200);
 
     let (authority, files) = (Authority::named("others"), tempdir());
-    let tls = |authority: &Authority, dir: &std::path::Path| {
+    let tls = |authority: &Authority, dir: &Path| {
         let mut config = config(&site.served.dir);
         everybody(&mut config);
         config.server.tls = Some(authority.files(dir));
         config
     };
     let sound = tls(&authority, files.path());
-    std::fs::write(files.path().join("broken"), "").unwrap();
+    fs::write(files.path().join("broken"), "").unwrap();
     let mut broken = tls(&authority, files.path());
     broken.authorization.rules.clear();
     if let Some(files_of) = &mut broken.server.tls {

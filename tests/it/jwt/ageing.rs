@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
-use super::{refuses, takes};
+use super::{begin, refuses, settle, takes};
 use crate::harness::{
     World,
     issuer::{BEGAN, Issuer, claims_with, ec, rsa, world},
@@ -15,22 +14,6 @@ use crate::harness::{
 fn fresh(id: impl Into<Value>) -> String {
     let id: Value = id.into();
     rsa().token(&claims_with(json!({"jti": id, "exp": BEGAN + 80_000})))
-}
-
-/// Lets a fetch that is under way come to its end.
-async fn settle() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-}
-
-/// A call with a token, which goes on while the test does.
-fn begin(world: &World, token: &str) -> JoinSet<u16> {
-    let call = world.reject().without("authorization").token(token);
-    let answer = tower::ServiceExt::oneshot(world.gateway.stack(), call.arrival());
-    let mut calls = JoinSet::new();
-    calls.spawn(async move { answer.await.unwrap().status().as_u16() });
-    calls
 }
 
 /// Takes a token once its issuer, which hangs, has had five seconds.

@@ -1,6 +1,6 @@
 //! Where keys come from, and how often they are asked for.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use http::header;
 use partner_gateway::{
@@ -11,10 +11,8 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{refuses, takes};
-use crate::harness::{
-    World,
-    issuer::{ISSUER, Issuer, claims, claims_with, ec, next_rsa, rsa, settings, world, world_with},
-    tempdir,
+use crate::harness::issuer::{
+    ISSUER, Issuer, claims, claims_with, ec, next_rsa, rsa, world, world_with,
 };
 
 /// Settings whose keys come from a URL.
@@ -333,30 +331,4 @@ async fn gives_an_issuer_five_seconds() {
 
     let answer = calls.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(answer.status(), 401);
-}
-
-#[tokio::test(start_paused = true)]
-async fn reads_keys_from_a_file_that_may_change() {
-    let dir = tempdir();
-    let file = dir.path().join("jwks.json");
-    let write = |jwk: serde_json::Value| {
-        fs::write(&file, json!({ "keys": [jwk] }).to_string()).unwrap();
-    };
-    write(rsa().jwk());
-    let world = World::with(|config| {
-        let mut settings = settings();
-        settings.keys = KeySourceSettings::File(file.clone());
-        config.identity.issuers.push(settings);
-    })
-    .await;
-    takes(&world, &rsa().token(&claims()), "the first key").await;
-
-    write(next_rsa().jwk());
-    tokio::time::advance(Duration::from_secs(1)).await;
-    takes(&world, &next_rsa().token(&claims()), "the next key").await;
-
-    fs::write(&file, "{").unwrap();
-    tokio::time::advance(Duration::from_secs(1)).await;
-    let fresh = next_rsa().token(&claims_with(json!({"jti": "2"})));
-    takes(&world, &fresh, "though the file is broken").await;
 }

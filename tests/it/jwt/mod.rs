@@ -2,9 +2,12 @@
 
 mod accepting;
 mod ageing;
+mod files;
 mod forging;
 mod keys;
 mod kinds;
+
+use tokio::task::JoinSet;
 
 use crate::harness::{World, call::Answer};
 
@@ -47,4 +50,20 @@ async fn refuses(world: &World, token: &str, what: &str) {
     }
     let now = world.sandbox.seen().len() + world.sandbox.token_requests().len();
     assert_eq!(now, sent, "{what}");
+}
+
+/// Lets a fetch that is under way come to its end.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A call with a token, which goes on while the test does.
+fn begin(world: &World, token: &str) -> JoinSet<u16> {
+    let call = world.reject().without("authorization").token(token);
+    let answer = tower::ServiceExt::oneshot(world.gateway.stack(), call.arrival());
+    let mut calls = JoinSet::new();
+    calls.spawn(async move { answer.await.unwrap().status().as_u16() });
+    calls
 }

@@ -19,7 +19,7 @@ use x509_parser::{
 use crate::identity::{
     authorities::Bundle,
     caller::{self, Auth, Caller},
-    spiffe,
+    kubernetes, spiffe,
 };
 
 /// A certificate that a TLS handshake has verified, as far as it names a caller. Clones are cheap.
@@ -131,7 +131,8 @@ fn principal<'a>(certificate: &'a X509Certificate<'_>, common_name: CommonName) 
         [_, ..] if uris.iter().copied().any(spiffe::claims_to_be) => None,
         [first, ..] => is_uri(first).then_some(*first),
     };
-    name.filter(|name| caller::is_principal(name))
+    // The cluster names service accounts, by tokens of its own.
+    name.filter(|name| caller::is_principal(name) && !kubernetes::claims_to_be(name))
 }
 
 fn uri<'a>(name: &GeneralName<'a>) -> Option<&'a str> {
@@ -148,13 +149,14 @@ fn dns<'a>(name: &GeneralName<'a>) -> Option<&'a str> {
     }
 }
 
-/// The subject's only common name, unless it passes for a URI.
+/// The subject's only common name, unless it passes for a URI or a SPIFFE ID.
 fn subject<'a>(certificate: &'a X509Certificate<'_>, common_name: CommonName) -> Option<&'a str> {
     let mut names = certificate.subject().iter_common_name();
     match (common_name, names.next(), names.next()) {
-        (CommonName::Names, Some(only), None) => {
-            only.as_str().ok().filter(|name| !name.contains("://"))
-        }
+        (CommonName::Names, Some(only), None) => only
+            .as_str()
+            .ok()
+            .filter(|name| !name.contains("://") && !spiffe::claims_to_be(name)),
         _ => None,
     }
 }
@@ -189,10 +191,5 @@ fn is_uri(uri: &str) -> bool {
 
 /// Whether a DNS name is one host's; a wildcard is nobody's name.
 fn is_host(host: &str) -> bool {
-    is_word(host)
-}
-
-fn is_word(text: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    !text.is_empty() && text.bytes().all(letter)
+    spiffe::is_word(host)
 }

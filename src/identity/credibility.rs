@@ -15,7 +15,7 @@ use crate::identity::{
     caller,
     claims::{Claims, Odd},
     jwt::Kind,
-    spiffe,
+    kubernetes, spiffe,
 };
 
 /// What an operator asks of an issuer's tokens beyond the rules of their kind.
@@ -41,6 +41,8 @@ pub(in crate::identity) enum Incredible {
     TooEarly,
     #[error("the token lives longer than 24 h")]
     LivesTooLong,
+    #[error("neither iat nor nbf tells when the token's life began")]
+    NoBeginning,
     #[error("the claim that names the caller is absent or no name")]
     Nameless,
     #[error("the token is bound to a key that was not shown")]
@@ -128,7 +130,7 @@ impl<'a> Case<'a> {
     }
 
     fn name(&self, name: &str) -> Result<(), Incredible> {
-        if name.starts_with(SERVICE_ACCOUNT) || self.claims.has("kubernetes.io") {
+        if kubernetes::claims_to_be(name) || self.claims.has("kubernetes.io") {
             service_account(self.claims, name)?;
         }
         if spiffe::claims_to_be(name) || self.demands.trust_domain.is_some() {
@@ -145,15 +147,14 @@ impl<'a> Case<'a> {
 #[must_use]
 pub fn entra_tenant(issuer: &str) -> Option<&str> {
     let url: Uri = issuer.parse().ok()?;
-    let host = url.host()?;
-    let is_entra = ENTRA_HOSTS
-        .iter()
-        .any(|known| host.eq_ignore_ascii_case(known));
+    let host = url.host()?.to_ascii_lowercase();
+    let is_entra = ENTRA_HOSTS.contains(&&*host) || host.ends_with(ENTRA_EXTERNAL_HOSTS);
     let (_, path) = issuer.split_once("://")?.1.split_once('/')?;
     is_entra.then(|| path.split('/').next().unwrap_or_default())
 }
 
-/// `exp` must lie ahead and `nbf` and `iat` behind, give or take a leeway.
+/// `exp` must lie ahead and `nbf` and `iat` behind, give or take a leeway; the life in between must be
+/// told, or it would seem short at the end of any token.
 fn times(claims: &Claims, now: SystemTime) -> Result<SystemTime, Incredible> {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let expires = claims.seconds("exp")?.ok_or(Incredible::OddTime)?;
@@ -166,7 +167,8 @@ fn times(claims: &Claims, now: SystemTime) -> Result<SystemTime, Incredible> {
     if ahead(not_before) || ahead(issued) {
         return Err(Incredible::TooEarly);
     }
-    if expires.saturating_sub(issued.unwrap_or(now)) > LONGEST_LIFE {
+    let began = issued.or(not_before).ok_or(Incredible::NoBeginning)?;
+    if expires.saturating_sub(began) > LONGEST_LIFE {
         return Err(Incredible::LivesTooLong);
     }
     Ok(UNIX_EPOCH + Duration::from_secs(expires))
@@ -175,17 +177,10 @@ fn times(claims: &Claims, now: SystemTime) -> Result<SystemTime, Incredible> {
 /// A token of `system:serviceaccount:<namespace>:<name>`, from the `TokenRequest` API: it repeats both
 /// names in a claim of its own, and is for one audience, lest that other party pass for the caller.
 fn service_account(claims: &Claims, subject: &str) -> Result<(), Incredible> {
-    let names = subject.strip_prefix(SERVICE_ACCOUNT);
-    let names = names.and_then(|names| names.split_once(':'));
     let within = |path: &[&str]| claims.text_within("kubernetes.io", path);
-    let told = (within(&["namespace"]), within(&["serviceaccount", "name"]));
-    match (names, told) {
-        (Some((namespace, name)), (Some(told_namespace), Some(told_name)))
-            if is_kubernetes_name(namespace)
-                && is_kubernetes_name(name)
-                && namespace == told_namespace
-                && name == told_name => {}
-        _ => return Err(Incredible::ServiceAccount),
+    let told = within(&["namespace"]).zip(within(&["serviceaccount", "name"]));
+    if told.is_none() || told != kubernetes::service_account(subject) {
+        return Err(Incredible::ServiceAccount);
     }
     if !claims.has("iat") {
         return Err(Incredible::NoIssuedAt);
@@ -194,14 +189,6 @@ fn service_account(claims: &Claims, subject: &str) -> Result<(), Incredible> {
         return Err(Incredible::OtherAudience);
     }
     Ok(())
-}
-
-/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>, DNS subdomain names.
-fn is_kubernetes_name(name: &str) -> bool {
-    let plain = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
-    };
-    !name.is_empty() && name.bytes().all(plain)
 }
 
 /// <https://github.com/spiffe/spiffe/blob/main/standards/JWT-SVID.md>, sections 2 and 3.
@@ -262,22 +249,25 @@ fn is_from_authorized(claims: &Claims, demands: &Demands) -> bool {
 /// Claims that ID tokens alone have, from OpenID Connect Core 1.0, sections 2 and 3.3.2.11.
 const OF_ID_TOKENS: [&str; 3] = ["nonce", "at_hash", "c_hash"];
 
-/// The beginning of the names of service accounts.
-const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
-
 /// The claims that name the client: of OpenID Connect Core 1.0, section 2, of Entra ID's first version,
 /// and of RFC 9068, section 2.2.
 const PARTIES: [&str; 3] = ["azp", "appid", "client_id"];
 
-/// The hosts in the issuer names of Entra ID: v2.0 and v1.0, worldwide, China and US government
-/// (<https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>).
-const ENTRA_HOSTS: [&str; 5] = [
+/// The hosts in the issuer names of Entra ID, older ones among them: v2.0 and v1.0, worldwide, China and
+/// US government (<https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>).
+const ENTRA_HOSTS: [&str; 7] = [
     "login.microsoftonline.com",
+    "login.windows.net",
     "sts.windows.net",
     "login.microsoftonline.us",
     "login.partner.microsoftonline.cn",
+    "login.chinacloudapi.cn",
     "sts.chinacloudapi.cn",
 ];
+
+/// What such hosts of external tenants end in, after the tenant's name or ID:
+/// <https://learn.microsoft.com/entra/external-id/customers/concept-custom-url-domain>.
+const ENTRA_EXTERNAL_HOSTS: &str = ".ciamlogin.com";
 
 /// In seconds; clocks of one cluster are closer than that.
 const LEEWAY: u64 = 60;
@@ -286,3 +276,32 @@ const LEEWAY: u64 = 60;
 const LONGEST_LIFE: u64 = 86_400;
 
 const GUID_LENGTH: usize = 36;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_tenant_in_the_name_of_an_issuer_of_entra_id() {
+        for (issuer, tenant) in [
+            ("https://login.microsoftonline.com/t/v2.0", Some("t")),
+            ("https://LOGIN.microsoftonline.com/t/v2.0", Some("t")),
+            ("https://sts.windows.net/t/", Some("t")),
+            ("https://login.windows.net/t/", Some("t")),
+            ("https://login.microsoftonline.us/t/v2.0", Some("t")),
+            ("https://login.partner.microsoftonline.cn/t/v2.0", Some("t")),
+            ("https://login.chinacloudapi.cn/t/", Some("t")),
+            ("https://sts.chinacloudapi.cn/t/", Some("t")),
+            ("https://contoso.ciamlogin.com/t/v2.0", Some("t")),
+            ("https://Contoso.CIAMlogin.com/t/v2.0", Some("t")),
+            ("https://ciamlogin.com/t/v2.0", None),
+            ("https://evilciamlogin.com/t/v2.0", None),
+            ("https://contoso.ciamlogin.com.test/t/v2.0", None),
+            ("https://login.microsoftonline.com", None),
+            ("https://issuer.test/t/v2.0", None),
+            ("kubernetes/serviceaccount", None),
+        ] {
+            assert_eq!(entra_tenant(issuer), tenant, "{issuer}");
+        }
+    }
+}

@@ -17,6 +17,7 @@ pub mod jwks;
 mod jwt;
 pub mod key_source;
 mod keys;
+mod kubernetes;
 pub mod published;
 pub mod spiffe;
 pub mod token_file;

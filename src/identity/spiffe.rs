@@ -24,7 +24,7 @@ fn is_segment(segment: &str) -> bool {
 }
 
 /// Letters, digits, and what may stand between them.
-fn is_word(text: &str) -> bool {
+pub(in crate::identity) fn is_word(text: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     !text.is_empty() && text.bytes().all(letter)
 }

@@ -106,6 +106,17 @@ async fn finds_the_only_key_for_a_token_without_a_key_id() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn takes_a_token_that_tells_when_its_life_began() {
+    let issuer = Issuer::new();
+    let world = world(&issuer).await;
+
+    for absent in ["iat", "nbf"] {
+        let token = rsa().token(&claims_with(json!({ absent: null, "exp": BEGAN + 86_400 })));
+        takes(&world, &token, absent).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn leaves_a_minute_for_clocks_that_differ() {
     let issuer = Issuer::new();
     let world = world(&issuer).await;

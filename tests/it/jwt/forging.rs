@@ -343,6 +343,11 @@ async fn refuses_times_that_have_passed_are_yet_to_come_or_odd() {
             "a life of over 24 h without iat",
             json!({"iat": null, "exp": BEGAN + 86_401}),
         ),
+        (
+            "the end of a long life without iat",
+            json!({"iat": null, "nbf": BEGAN - 315_360_000}),
+        ),
+        ("no iat and no nbf", json!({"iat": null, "nbf": null})),
     ];
 
     refuses_all(

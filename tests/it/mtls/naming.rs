@@ -53,6 +53,10 @@ async fn does_not_know_a_caller_whose_certificate_names_nobody() {
         site.authority
             .issue(|params| params.subject_alt_names = vec![uri(name)])
     };
+    let commonly = |name: &str| {
+        site.authority
+            .issue(|params| params.distinguished_name = common_name(name))
+    };
     let spiffe = |change: fn(&mut CertificateParams)| {
         site.authority.issue(|params| {
             params.subject_alt_names = vec![uri(SPIFFE)];
@@ -84,9 +88,13 @@ async fn does_not_know_a_caller_whose_certificate_names_nobody() {
         site.authority.issue(|_| {}),
         site.authority
             .issue(|params| params.subject_alt_names = vec![dns("*.internal")]),
-        site.authority
-            .issue(|params| params.distinguished_name = common_name(SPIFFE)),
+        commonly(SPIFFE),
         constrained.issue(|params| params.distinguished_name = common_name("billing")),
+        named(SERVICE_ACCOUNT),
+        commonly(SERVICE_ACCOUNT),
+        commonly("system:serviceaccount:"),
+        commonly("spiffe:billing"),
+        commonly("SPIFFE:/example.test/billing"),
     ];
 
     for (number, owned) in cases.iter().enumerate() {
@@ -101,3 +109,6 @@ async fn does_not_know_a_caller_whose_certificate_names_nobody() {
 fn email() -> SanType {
     SanType::Rfc822Name("billing@example.test".try_into().unwrap())
 }
+
+/// A name that only tokens of the cluster can bring.
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:billing:transfers";

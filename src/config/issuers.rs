@@ -56,11 +56,11 @@ fn settings(
     let keys = section.need("jwks").and_then(|cursor| {
         cursor.section(|section| key_source(section, issuer.as_deref(), environment))
     });
-    let audiences = each(section.need("audiences"), |text| {
-        audience(text, issuer.as_deref())
-    });
+    let audiences = section
+        .need("audiences")
+        .and_then(|cursor| cursor.each(|text| audience(text, issuer.as_deref())));
     let algorithms = match section.take("algorithms") {
-        Some(cursor) => each(Some(cursor), algorithm),
+        Some(cursor) => cursor.each(algorithm),
         None => Some(
             DEFAULT_ALGORITHMS
                 .iter()
@@ -203,15 +203,9 @@ fn demands(section: &Section<'_>, issuer: Option<&str>) -> Option<Demands> {
 
 fn words(section: &Section<'_>, key: &str) -> Option<BTreeSet<String>> {
     match section.take(key) {
-        Some(cursor) => Some(each(Some(cursor), word)?.into_iter().collect()),
+        Some(cursor) => Some(cursor.each(word)?.into_iter().collect()),
         None => Some(BTreeSet::new()),
     }
-}
-
-fn each<T>(cursor: Option<Cursor<'_>>, read: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
-    let items = cursor?.items()?;
-    let sound: Vec<T> = items.iter().filter_map(|item| item.read(&read)).collect();
-    (sound.len() == items.len()).then_some(sound)
 }
 
 /// Tokens of `kubernetes/serviceaccount` lie in secrets and never expire.

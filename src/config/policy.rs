@@ -1,9 +1,6 @@
 //! Reads `policy`.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    num::NonZeroU32,
-};
+use std::{collections::HashSet, num::NonZeroU32};
 
 use crate::{
     authorization::{
@@ -85,12 +82,18 @@ fn settings(
     let name = section
         .need("name")
         .and_then(|cursor| rule_name(&cursor, names));
-    let principals = each(section, "principals", principal);
-    let operations = each(section, "operations", operation);
+    let principals = section
+        .need("principals")
+        .and_then(|cursor| cursor.each(principal));
+    let operations = section
+        .need("operations")
+        .and_then(|cursor| cursor.each(operation));
     let customers = section
         .need("customers")
         .and_then(|cursor| customers(&cursor));
-    let through = each(section, "accounts", |text| account(text, accounts));
+    let through = section
+        .need("accounts")
+        .and_then(|cursor| cursor.each(|text| account(text, accounts)));
     let rate = section.take("rate");
     let rate = rate.map(|cursor| cursor.section(rate_of));
     Some(RuleSettings {
@@ -132,15 +135,6 @@ fn rule_name(cursor: &Cursor<'_>, names: &mut HashSet<String>) -> Option<String>
     Some(name)
 }
 
-fn each<T>(
-    section: &Section<'_>,
-    key: &str,
-    read: impl Fn(&str) -> Result<T, String>,
-) -> Option<Vec<T>> {
-    let items = section.need(key)?.items()?;
-    Some(items.iter().filter_map(|item| item.read(&read)).collect())
-}
-
 fn principal(text: &str) -> Result<String, String> {
     let exact = text.strip_suffix('*').unwrap_or(text);
     let sound = !exact.contains('*') && !text.contains(char::is_control) && !text.is_empty();
@@ -173,10 +167,8 @@ fn customers(cursor: &Cursor<'_>) -> Option<Customers> {
     {
         return Some(Customers::Any);
     }
-    let id = |item: &Cursor<'_>| item.read(customer);
-    Some(Customers::These(
-        items.iter().filter_map(id).collect::<BTreeSet<_>>(),
-    ))
+    let ids = cursor.each(customer)?;
+    Some(Customers::These(ids.into_iter().collect()))
 }
 
 fn one_of_all(text: &str) -> Result<Customers, String> {

@@ -86,6 +86,13 @@ impl<'a> Cursor<'a> {
         Some(items.iter().enumerate().map(at).collect())
     }
 
+    /// Reads the elements of a list that must not be empty: all of them, or none.
+    pub(crate) fn each<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+        let items = self.items()?;
+        let sound: Vec<T> = items.iter().filter_map(|item| item.read(&read)).collect();
+        (sound.len() == items.len()).then_some(sound)
+    }
+
     /// The values of a section whose keys are names that the operator chose.
     pub(crate) fn named(&self) -> Option<Vec<(&'a str, Self)>> {
         let name = |(name, node): &'a (String, Node)| {
@@ -272,5 +279,37 @@ impl<'a> Section<'a> {
                 );
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::yaml;
+
+    #[test]
+    fn reads_all_elements_of_a_list_or_none() {
+        let report = Report::new("gateway.yaml".into());
+        let tree = "{sound: [1, 2], bad: [1, x, y], empty: []}";
+        let tree = yaml::parse_file(tree, &report).unwrap();
+        let number = |text: &str| text.parse().map_err(|_| "a number".to_owned());
+        let each = |key: &str| -> Option<Vec<u8>> {
+            Cursor::root(&report, &tree).section(|section| {
+                for key in ["sound", "bad", "empty"] {
+                    section.skip(key);
+                }
+                section.need(key)?.each(number)
+            })
+        };
+
+        assert_eq!(each("sound"), Some(vec![1, 2]));
+        assert_eq!(each("bad"), None);
+        assert_eq!(each("empty"), None);
+        insta::assert_snapshot!(report.faults(), @r#"
+        gateway.yaml: 3 faults
+        gateway.yaml:1: bad[1]: found "x"; accepted: a number
+        gateway.yaml:1: bad[2]: found "y"; accepted: a number
+        gateway.yaml:1: empty: found an empty list; accepted: at least one element
+        "#);
     }
 }

@@ -76,7 +76,7 @@ fn refuses_secret_files_that_are_too_large_or_no_files() {
     });
 
     insta::assert_snapshot!(site.faults_of_each(files), @r#"
-    config.yaml:5: accounts.contoso.credential.client_secret.file: reading "DIR/large": it is too large; accepted: 16MiB at most
-    config.yaml:5: accounts.contoso.credential.client_secret.file: reading "DIR/socket": it is a pipe or a device; accepted: a file
+    config.yaml:5: accounts.contoso.credential.client_secret.file: reading "DIR/large": it is over 16777216 bytes
+    config.yaml:5: accounts.contoso.credential.client_secret.file: reading "DIR/socket": it is a pipe or a device
     "#);
 }

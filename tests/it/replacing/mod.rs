@@ -1,5 +1,7 @@
 //! Callers, policy and TLS replaced while the gateway runs.
 
+mod certificates;
+
 use std::{collections::BTreeSet, fs, num::NonZeroU32, path::Path, time::Duration};
 
 use partner_gateway::{
@@ -16,12 +18,10 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    World,
-    authority::{Authority, uri},
-    billing_rule, config,
+    World, billing_rule, config,
     issuer::{Issuer, claims, claims_with, rsa, settings, world, world_with},
     journal::sha256,
-    mutual::{Mutual, client, converse, everybody},
+    mutual::everybody,
     tempdir,
 };
 
@@ -339,77 +339,4 @@ async fn asks_for_no_certificates_where_there_is_no_tls() {
 
     assert!(matches!(refused, Err(ReplaceError::Plain)));
     assert_eq!(world.reject().send().await.status, 200);
-}
-
-#[tokio::test]
-async fn forgets_who_was_vouched_for_by_authorities_that_are_gone() {
-    let site = Mutual::with(|config| config.identity.mtls = false).await;
-    let named = |params: &mut rcgen::CertificateParams| {
-        params.subject_alt_names = vec![uri("spiffe://example.test/billing")];
-    };
-    let old = site.authority.issue(named);
-    let mut open = site
-        .connect(client(
-            &site.authority,
-            Some(&old),
-            &[&rustls::version::TLS13],
-        ))
-        .await
-        .unwrap();
-    let (others, files) = (Authority::named("others"), tempdir());
-    let by = |authority: &Authority| {
-        let mut config = config(&site.served.dir);
-        everybody(&mut config);
-        config.server.tls = Some(authority.files(files.path()));
-        config
-    };
-
-    site.served.replaceable.replace(by(&others)).unwrap();
-
-    let reply = converse(&mut open, "").await;
-    reply.is_unauthenticated(r#"bearer error="invalid_token""#);
-    site.knows_nobody();
-}
-
-#[tokio::test]
-async fn shakes_hands_by_the_new_certificates() {
-    let site = Mutual::new().await;
-    let name = "spiffe://example.test/billing";
-    let named = |params: &mut rcgen::CertificateParams| params.subject_alt_names = vec![uri(name)];
-    let old = site.authority.issue(named);
-    assert_eq!(site.call(Some(&old), "").await.status, 200);
-
-    let (authority, files) = (Authority::named("others"), tempdir());
-    let tls = |authority: &Authority, dir: &Path| {
-        let mut config = config(&site.served.dir);
-        everybody(&mut config);
-        config.server.tls = Some(authority.files(dir));
-        config
-    };
-    let sound = tls(&authority, files.path());
-    fs::write(files.path().join("broken"), "").unwrap();
-    let mut broken = tls(&authority, files.path());
-    broken.authorization.rules.clear();
-    if let Some(files_of) = &mut broken.server.tls {
-        files_of.private_key = files.path().join("broken");
-    }
-
-    assert!(matches!(
-        site.served.replaceable.replace(broken),
-        Err(ReplaceError::Tls(_))
-    ));
-    assert_ne!(
-        site.call(Some(&old), "").await.status,
-        401,
-        "nothing has changed"
-    );
-    site.served.replaceable.replace(sound).unwrap();
-
-    let site = site.of(authority);
-    let new = site.authority.issue(named);
-    let reply = site.call(Some(&new), "").await;
-    assert_eq!(site.outcomes().pop().unwrap()["principal"], name);
-    assert_ne!(reply.status, 401);
-    let alert = site.refusal(&old, &rustls::version::TLS13).await;
-    assert_eq!(alert, rustls::AlertDescription::UnknownCA);
 }

@@ -41,8 +41,6 @@ pub(in crate::identity) enum Incredible {
     TooEarly,
     #[error("the token lives longer than 24 h")]
     LivesTooLong,
-    #[error("neither iat nor nbf tells when the token's life began")]
-    NoBeginning,
     #[error("the claim that names the caller is absent or no name")]
     Nameless,
     #[error("the token is bound to a key that was not shown")]
@@ -153,8 +151,9 @@ pub fn entra_tenant(issuer: &str) -> Option<&str> {
     is_entra.then(|| path.split('/').next().unwrap_or_default())
 }
 
-/// `exp` must lie ahead and `nbf` and `iat` behind, give or take a leeway; the life in between must be
-/// told, or it would seem short at the end of any token.
+/// `exp` must lie ahead and `nbf` and `iat` behind, give or take a leeway, and the life in between must
+/// not be long. RFC 7519 asks for neither `iat` nor `nbf`; of a token without them, what is left of its
+/// life must not be long.
 fn times(claims: &Claims, now: SystemTime) -> Result<SystemTime, Incredible> {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let expires = claims.seconds("exp")?.ok_or(Incredible::OddTime)?;
@@ -167,7 +166,7 @@ fn times(claims: &Claims, now: SystemTime) -> Result<SystemTime, Incredible> {
     if ahead(not_before) || ahead(issued) {
         return Err(Incredible::TooEarly);
     }
-    let began = issued.or(not_before).ok_or(Incredible::NoBeginning)?;
+    let began = issued.or(not_before).unwrap_or(now);
     if expires.saturating_sub(began) > LONGEST_LIFE {
         return Err(Incredible::LivesTooLong);
     }

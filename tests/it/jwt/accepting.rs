@@ -106,7 +106,7 @@ async fn finds_the_only_key_for_a_token_without_a_key_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn takes_a_token_that_tells_when_its_life_began() {
+async fn takes_a_token_that_does_not_tell_when_its_life_began() {
     let issuer = Issuer::new();
     let world = world(&issuer).await;
 
@@ -114,6 +114,8 @@ async fn takes_a_token_that_tells_when_its_life_began() {
         let token = rsa().token(&claims_with(json!({ absent: null, "exp": BEGAN + 86_400 })));
         takes(&world, &token, absent).await;
     }
+    let neither = json!({"iat": null, "nbf": null, "exp": BEGAN + 86_400});
+    takes(&world, &rsa().token(&claims_with(neither)), "neither").await;
 }
 
 #[tokio::test(start_paused = true)]

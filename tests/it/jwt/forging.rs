@@ -347,7 +347,10 @@ async fn refuses_times_that_have_passed_are_yet_to_come_or_odd() {
             "the end of a long life without iat",
             json!({"iat": null, "nbf": BEGAN - 315_360_000}),
         ),
-        ("no iat and no nbf", json!({"iat": null, "nbf": null})),
+        (
+            "more than 24 h to come without iat and nbf",
+            json!({"iat": null, "nbf": null, "exp": BEGAN + 86_401}),
+        ),
     ];
 
     refuses_all(

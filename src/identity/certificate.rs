@@ -193,3 +193,41 @@ fn is_uri(uri: &str) -> bool {
 fn is_host(host: &str) -> bool {
     spiffe::is_word(host)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_a_scheme_and_more_for_a_uri() {
+        for uri in ["urn:example:billing", "x-a+b.1:y", "https://a.test/?b#c"] {
+            assert!(is_uri(uri), "{uri}");
+        }
+        for name in [
+            "",
+            ":",
+            "billing",
+            "urn:",
+            ":billing",
+            "1urn:x",
+            "-urn:x",
+            "u_n:x",
+            "u n:x",
+            "urn:a b",
+            "urn:\n",
+            "urn:\u{fc}",
+        ] {
+            assert!(!is_uri(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn takes_one_host_for_a_host() {
+        for host in ["billing.internal", "a-b_c.1"] {
+            assert!(is_host(host), "{host}");
+        }
+        for name in ["", "*.internal", "a b", "a/b", "a:1", "\u{fc}.test"] {
+            assert!(!is_host(name), "{name}");
+        }
+    }
+}

@@ -103,6 +103,16 @@ mod tests {
         for json in ["[]", r#"[1,2,"sub"]"#, "1", "null", r#"{"a":1,"a":1}"#, "{"] {
             assert!(serde_json::from_str::<Claims>(json).is_err(), "{json}");
         }
+        let list = serde_json::from_str::<Claims>("[]").unwrap_err();
+        assert!(list.to_string().contains("expected a JSON object"));
+    }
+
+    #[test]
+    fn has_a_claim_whatever_it_says() {
+        let some = claims(r#"{"cnf":null}"#);
+
+        assert!(some.has("cnf"));
+        assert!(!some.has("sub"));
     }
 
     #[test]

@@ -66,8 +66,15 @@ mod tests {
     }
 
     #[test]
+    fn takes_a_token_of_16_kib() {
+        let longest = format!("Bearer {}", "a".repeat(16_384));
+
+        assert!(matches!(read(&[&longest]), Credential::Bearer(_)));
+    }
+
+    #[test]
     fn takes_nothing_else() {
-        let long = format!("Bearer {}", "a".repeat(LONGEST_TOKEN_BYTES + 1));
+        let long = format!("Bearer {}", "a".repeat(16_385));
         for values in [
             &["Basic abc"][..],
             &["Bearer"],

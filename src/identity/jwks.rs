@@ -147,3 +147,78 @@ fn fitting(parameters: &AlgorithmParameters) -> Vec<Algorithm> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A set of keys by their ID, type and curve; their numbers are of no account here.
+    fn set(keys: &[(&str, &str, &str)]) -> Result<KeySet, BadKeySet> {
+        let keys = keys.iter().map(|(id, kty, crv)| {
+            json!({"kid": id, "kty": kty, "crv": crv, "x": "AQ", "y": "Ag", "n": "Aw", "e": "AQAB", "k": "BA"})
+        });
+        let keys: Vec<_> = keys.collect();
+        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
+    }
+
+    fn algorithms(kty: &str, crv: &str) -> Vec<&'static str> {
+        let Ok(set) = set(&[("a", kty, crv)]) else {
+            return Vec::new();
+        };
+        let mut names = SigningAlgorithm::NAMES.to_vec();
+        names.retain(|name| set.find(Some("a"), name.parse().unwrap()).is_some());
+        names
+    }
+
+    #[test]
+    fn knows_the_algorithms_of_each_type_of_key() {
+        let rsa = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+
+        assert_eq!(algorithms("RSA", ""), rsa);
+        assert_eq!(algorithms("EC", "P-256"), ["ES256"]);
+        assert_eq!(algorithms("EC", "P-384"), ["ES384"]);
+        assert_eq!(algorithms("EC", "P-521"), [""; 0]);
+        assert_eq!(algorithms("OKP", "Ed25519"), ["EdDSA"]);
+        assert_eq!(algorithms("OKP", "P-256"), [""; 0]);
+        assert_eq!(algorithms("oct", ""), [""; 0]);
+    }
+
+    #[test]
+    fn finds_the_only_key_for_an_algorithm_where_no_id_is_given() {
+        let set = set(&[("a", "RSA", ""), ("b", "RSA", ""), ("c", "EC", "P-256")]).unwrap();
+        let finds = |id, name: &str| set.find(id, name.parse().unwrap()).is_some();
+
+        assert!(finds(None, "ES256"));
+        assert!(!finds(None, "RS256"), "one of two");
+        assert!(!finds(None, "EdDSA"), "none");
+        assert!(finds(Some("b"), "RS256"));
+        assert!(!finds(Some("d"), "RS256"));
+        assert!(!finds(Some("c"), "RS256"));
+    }
+
+    #[test]
+    fn counts_keys_and_shows_nothing_of_them_but_their_ids() {
+        let keys = set(&[("a", "EC", "P-256"), ("b", "EC", "P-256")]).unwrap();
+
+        assert_eq!(keys.count(), 2);
+        assert_eq!(format!("{keys:?}"), r#"[Some("a"), Some("b")]"#);
+    }
+
+    #[test]
+    fn tells_what_is_no_set_from_a_set_without_a_usable_key() {
+        for json in ["", "[]", "{}", r#"{"keys":{}}"#] {
+            assert_eq!(
+                KeySet::parse(json.as_bytes()).unwrap_err(),
+                BadKeySet::NotJwks
+            );
+        }
+        for json in [r#"{"keys":[]}"#, r#"{"keys":[7]}"#] {
+            assert_eq!(
+                KeySet::parse(json.as_bytes()).unwrap_err(),
+                BadKeySet::NoUsableKey
+            );
+        }
+    }
+}

@@ -112,7 +112,7 @@ fn sha256(text: &str) -> Option<[u8; SHA256_OUTPUT_LEN]> {
         .map(|c| c.to_digit(16)?.try_into().ok())
         .collect::<Option<_>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
-    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
+    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high * 16 + low).collect();
     rest.is_empty().then(|| bytes.try_into().ok()).flatten()
 }
 

@@ -67,6 +67,11 @@ async fn knows_a_service_account_by_its_projected_token() {
     )
     .await;
     names(&world, &projected(json!({"exp": BEGAN + 86_400})), ACCOUNT).await;
+    let other = projected(json!({
+        "sub": "system:serviceaccount:team-1:web.v2",
+        "kubernetes.io": {"namespace": "team-1", "serviceaccount": {"name": "web.v2"}},
+    }));
+    names(&world, &other, "system:serviceaccount:team-1:web.v2").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,11 +107,14 @@ async fn refuses_a_service_account_that_is_not_what_it_says() {
         ],
     )
     .await;
-    let colons = projected(json!({
-        "sub": "system:serviceaccount:a:b:c",
-        "kubernetes.io": {"namespace": "a", "serviceaccount": {"name": "b:c"}},
-    }));
-    refuses_each(&world, [colons]).await;
+    // Both places agree, on what is no name.
+    for (namespace, name) in [("a", "b:c"), ("Billing", "transfers"), ("", "transfers")] {
+        let alike = projected(json!({
+            "sub": format!("system:serviceaccount:{namespace}:{name}"),
+            "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name}},
+        }));
+        refuses_each(&world, [alike]).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod ageing;
+mod asking;
 mod files;
 mod forging;
 mod keys;

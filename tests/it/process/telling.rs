@@ -6,10 +6,15 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
 use tokio::{net::TcpStream, task::JoinSet};
 
 use super::site::{Running, Site, private};
-use crate::harness::{BILLING, CUSTOMER, TRANSFER, process::Process};
+use crate::harness::{
+    BILLING, CUSTOMER, TRANSFER,
+    issuer::{ISSUER, claims, claims_with, ec, next_rsa, rsa},
+    process::{Process, within},
+};
 
 #[tokio::test]
 async fn tells_why_it_cannot_start() {
@@ -105,6 +110,49 @@ async fn keeps_secrets_out_of_everything_it_writes() {
     assert!(told.contains("TRACE"), "the log is not at its finest");
     for secret in secrets(&site) {
         assert!(!told.contains(&secret), "{secret} is written somewhere");
+    }
+}
+
+#[tokio::test]
+async fn tells_the_log_alone_why_a_token_is_refused() {
+    let site = Site::new().await;
+    let jwks = json!({ "keys": [rsa().jwk(), ec().jwk()] });
+    private(&site.path("jwks"), &jwks.to_string());
+    let callers = format!(
+        "callers: {{issuers: [{{name: issuer, issuer: '{ISSUER}', jwks: {{file: {}}}, \
+         audiences: [partner-gateway], algorithms: [RS256]}}], ",
+        site.path("jwks").display()
+    );
+    site.edit("callers: {", &callers);
+    site.edit("filter: info", "filter: debug");
+    let gateway = site.start().await;
+    let claiming = |changed| rsa().token(&claims_with(changed));
+
+    for (token, reason) in [
+        (
+            ec().token(&claims()),
+            "the algorithm is not one of the issuer's",
+        ),
+        (next_rsa().token(&claims()), "the issuer has no such key"),
+        (
+            claiming(json!({"aud": "somebody"})),
+            "the signature, iss, aud, exp or sub is not what it must be",
+        ),
+        (claiming(json!({"exp": 0})), "the token has expired"),
+    ] {
+        let answer = gateway.call(TRANSFER, &token).await.unwrap();
+
+        assert_eq!(answer.status, 401);
+        assert!(!answer.body.to_string().contains(reason));
+        let told = || {
+            let log = gateway.process.stderr();
+            log.lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .find(|line| line["message"] == "token refused" && line["reason"] == reason)
+        };
+        within(async || told().is_some()).await;
+        assert_eq!(told().unwrap()["issuer"], ISSUER);
+        assert!(!gateway.process.stderr().contains(&token));
     }
 }
 

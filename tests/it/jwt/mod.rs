@@ -7,6 +7,7 @@ mod files;
 mod forging;
 mod keys;
 mod kinds;
+mod moving;
 
 use tokio::task::JoinSet;
 

@@ -132,17 +132,6 @@ struct Discovery {
     jwks_uri: String,
 }
 
-impl KeySourceSettings {
-    /// What the client that goes there is to be like; nothing for a file.
-    #[must_use]
-    pub fn published(&self) -> Option<&Published> {
-        match self {
-            Self::Discovery(published) | Self::Url(published) => Some(published),
-            Self::File(_) => None,
-        }
-    }
-}
-
 impl KeySource {
     /// # Errors
     ///

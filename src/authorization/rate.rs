@@ -146,6 +146,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn looks_for_callers_to_forget_only_when_there_are_many() {
+        let allowances = Allowances::new(rate(100, 1));
+
+        for number in 0..1024 {
+            assert_eq!(allowances.take(&caller(number)), Ok(()));
+            advance(Duration::from_millis(20)).await;
+        }
+        let before = allowances.limiter.len();
+        assert_eq!(allowances.take(&caller(1024)), Ok(()));
+
+        assert_eq!(before, 1024, "all are remembered, though none need be");
+        assert_eq!(allowances.limiter.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn remembers_a_crowd_that_comes_at_once_and_forgets_it_later() {
         let allowances = Allowances::new(rate(1, 1));
         let crowd = 10_000;

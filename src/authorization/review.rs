@@ -209,6 +209,12 @@ mod tests {
             rule("a", 2..4, None),
         ];
         assert_eq!(found(&by_customer), never(vec![0, 1]));
+        let by_one_of_two = [
+            rule("a", 7..9, None),
+            rule("a", 1..3, None),
+            rule("a", 1..2, None),
+        ];
+        assert_eq!(found(&by_one_of_two), never(vec![1]));
         let by_caller = [
             rule("a*", 1..3, None),
             rule("b", 0..0, None),

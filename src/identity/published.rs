@@ -143,3 +143,25 @@ pub(in crate::identity) fn same_host(one: &Uri, other: &Uri) -> bool {
 /// Kubernetes answers with the second, most others with the first.
 const ACCEPTED: HeaderValue =
     HeaderValue::from_static("application/json, application/jwk-set+json");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_secrets_apart_by_where_they_come_from() {
+        let file = |path: &str| SecretSource::File(path.into());
+        let value = |text: &str| SecretSource::Value(text.to_owned().into());
+
+        assert!(is_same(&file("a"), &file("a")));
+        assert!(is_same(&value("a"), &value("a")));
+        for (one, other) in [
+            (file("a"), file("b")),
+            (value("a"), value("b")),
+            (file("a"), value("a")),
+            (value("a"), file("a")),
+        ] {
+            assert!(!is_same(&one, &other), "{one:?} {other:?}");
+        }
+    }
+}

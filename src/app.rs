@@ -174,8 +174,8 @@ impl Gateway {
         &self.admin
     }
 
-    /// Gets the issuers' keys and a first token for the default account, so that the first call need not wait and the
-    /// replica can become ready.
+    /// Gets the issuers' keys and a first token for the default account, so that the first call need
+    /// not wait and the replica can become ready.
     pub async fn warm_up(&self) {
         warm_up(&self.transfers).await;
     }

@@ -210,9 +210,8 @@ fn words(section: &Section<'_>, key: &str) -> Option<BTreeSet<String>> {
 
 /// Tokens of `kubernetes/serviceaccount` lie in secrets and never expire.
 fn issuer(text: &str) -> Result<String, String> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-    let sound = plain && (1..=LONGEST_WORD).contains(&text.len()) && text != LEGACY_ISSUER;
-    sound.then(|| text.to_owned()).ok_or_else(|| {
+    let sound = word(text).ok().filter(|issuer| issuer != LEGACY_ISSUER);
+    sound.ok_or_else(|| {
         format!("the iss of the issuer's tokens, letter for letter; never {LEGACY_ISSUER}")
     })
 }

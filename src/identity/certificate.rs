@@ -82,6 +82,10 @@ impl ClientCertificate {
 #[must_use]
 pub fn validity(der: &[u8]) -> Option<RangeInclusive<SystemTime>> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    period(&certificate)
+}
+
+fn period(certificate: &X509Certificate<'_>) -> Option<RangeInclusive<SystemTime>> {
     let moment = |seconds: i64| {
         let since = Duration::from_secs(u64::try_from(seconds).ok()?);
         SystemTime::UNIX_EPOCH.checked_add(since)
@@ -97,7 +101,7 @@ fn named(leaf: &[u8], common_name: CommonName, vouched_by: Bundle) -> Option<Nam
     Some(Named {
         principal: principal.into(),
         issuer: issuer(&certificate),
-        not_after: *validity(leaf)?.end(),
+        not_after: *period(&certificate)?.end(),
         vouched_by,
     })
 }

@@ -7,15 +7,17 @@ use http::Uri;
 use crate::{
     config::{
         clouds::Cloud,
+        credential,
         endpoint::{base_url, scope},
         environment::Environment,
+        refresh_token,
         scalar::{guid, one_of, tenant},
         secret_file,
         section::{Cursor, Section},
+        workload_identity::WorkloadIdentity,
     },
     partner_center::AccountSettings,
-    secret::SecretSource,
-    token,
+    token::{self, Flow, Version, credential::Settings as Credential},
 };
 
 /// The accounts as far as they could be read, and the names of all.
@@ -29,6 +31,7 @@ struct Endpoints {
     authority: Uri,
     api: Uri,
     scope: String,
+    version: Version,
     ca_file: Option<PathBuf>,
 }
 
@@ -61,17 +64,15 @@ fn settings(
     name: &str,
     environment: &Environment,
 ) -> Option<AccountSettings> {
-    let cloud = cloud(section);
-    let tenant = section.required("tenant_id", tenant);
-    let client_id = section.required("client_id", guid);
-    section.optional("flow", one_of(&[("app", ()), ("app_user", ())]));
-    section.skip("refresh_token");
-    let client_secret =
-        section.section("credential", |section| client_secret(section, environment));
-    let mut endpoints = standard(cloud);
-    if let Some(given) = section.take("endpoints") {
-        endpoints = given.section(|section| overridden(section, endpoints));
-    }
+    let credential = section.section("credential", |section| {
+        credential::credential(section, environment)
+    });
+    let federated = matches!(credential, Some(Credential::FederatedToken(_)));
+    let ambient = federated.then(|| WorkloadIdentity::of(environment));
+    let tenant = WorkloadIdentity::or_tenant(ambient, section, "tenant_id", tenant);
+    let client_id = WorkloadIdentity::or_client_id(ambient, section, "client_id", guid);
+    let endpoints = endpoints(section, ambient);
+    let flow = flow(section, environment);
     let (tenant, endpoints) = (tenant?, endpoints?);
     Some(AccountSettings {
         name: name.to_owned(),
@@ -83,9 +84,43 @@ fn settings(
             tenant,
             client_id: client_id?,
             scope: endpoints.scope,
-            client_secret: client_secret?,
+            version: endpoints.version,
+            credential: credential?,
+            flow: flow?,
         },
     })
+}
+
+/// A refresh token belongs to a user's consent, so the two are set together or not at all.
+fn flow(section: &Section<'_>, environment: &Environment) -> Option<Flow> {
+    let for_user = one_of(&[("app", false), ("app_user", true)]);
+    let given = section.take("flow");
+    let for_user = given.map_or(Some(false), |flow| flow.read(for_user))?;
+    if for_user {
+        let store = section.section("refresh_token", |section| {
+            refresh_token::store(section, environment)
+        });
+        return store.map(Flow::AppUser);
+    }
+    if let Some(kept) = section.take("refresh_token") {
+        kept.fault("has no use without flow app_user; accepted: nothing, leave it out".to_owned());
+    }
+    Some(Flow::App)
+}
+
+fn endpoints(section: &Section<'_>, ambient: Option<WorkloadIdentity<'_>>) -> Option<Endpoints> {
+    let chosen = section.find("cloud").is_some();
+    let mut endpoints = standard(cloud(section));
+    // A cloud that was chosen says more than the cluster's own.
+    if let Some(ambient) = ambient.filter(|_| !chosen)
+        && let Some(authority) = ambient.authority(section)
+    {
+        endpoints = endpoints.map(|it| Endpoints { authority, ..it });
+    }
+    match section.take("endpoints") {
+        Some(given) => given.section(|section| overridden(section, endpoints)),
+        None => endpoints,
+    }
 }
 
 fn cloud(section: &Section<'_>) -> Cloud {
@@ -99,21 +134,13 @@ fn cloud(section: &Section<'_>) -> Cloud {
     cloud
 }
 
-/// Takes the secret; the other kinds of credential are told of as not available elsewhere.
-fn client_secret(section: &Section<'_>, environment: &Environment) -> Option<SecretSource> {
-    let credential = section.exactly_one(&["client_secret", "certificate", "federated_token"])?;
-    let client_secret = section.take("client_secret")?;
-    (credential.path() == client_secret.path())
-        .then(|| secret_file::secret(&client_secret, environment))
-        .flatten()
-}
-
 fn standard(cloud: Cloud) -> Option<Endpoints> {
     let endpoints = cloud.endpoints();
     Some(Endpoints {
         authority: base_url(endpoints.authority).ok()?,
         api: base_url(endpoints.api).ok()?,
         scope: endpoints.scope.to_owned(),
+        version: Version::V2,
         ca_file: None,
     })
 }
@@ -122,7 +149,8 @@ fn overridden(section: &Section<'_>, standard: Option<Endpoints>) -> Option<Endp
     let authority = section.optional("authority", base_url);
     let api = section.optional("api", base_url);
     let scope = section.optional("scope", scope);
-    section.optional("token_version", one_of(&[("v2", ()), ("v1", ())]));
+    let version = one_of(&[("v2", Version::V2), ("v1", Version::V1)]);
+    let version = section.optional("token_version", version);
     let ca_file = section
         .take("ca_file")
         .and_then(|ca| secret_file::certificates(&ca));
@@ -131,6 +159,7 @@ fn overridden(section: &Section<'_>, standard: Option<Endpoints>) -> Option<Endp
         authority: authority.unwrap_or(standard.authority),
         api: api.unwrap_or(standard.api),
         scope: scope.unwrap_or(standard.scope),
+        version: version.unwrap_or(standard.version),
         ca_file: ca_file.map(|(path, _)| path),
     })
 }

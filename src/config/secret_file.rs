@@ -117,8 +117,14 @@ fn private_key(cursor: &Cursor<'_>) -> Option<(PathBuf, PrivateKeyDer<'static>)>
     Some((path, key))
 }
 
-fn secret_file(cursor: &Cursor<'_>) -> Option<PathBuf> {
+/// Reads the path of a file that holds a secret, and looks whether it is kept as one.
+pub(crate) fn secret_file(cursor: &Cursor<'_>) -> Option<PathBuf> {
     let path = cursor.read(scalar::path)?;
+    secret_file_at(cursor, path)
+}
+
+/// Looks whether a file holds a secret and is kept as one; faults are told at the cursor.
+pub(crate) fn secret_file_at(cursor: &Cursor<'_>, path: PathBuf) -> Option<PathBuf> {
     let text = contents(cursor, &path)?;
     if text.trim_ascii().is_empty() {
         cursor.fault(format!(

@@ -32,9 +32,9 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The path of the key.
-    pub(crate) fn path(&self) -> &str {
-        &self.path
+    /// The last part of the key's path.
+    pub(crate) fn key(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or_default()
     }
 
     /// Where the value comes from.

@@ -15,6 +15,7 @@ use crate::{
 pub struct Account {
     name: Arc<str>,
     tenant: Arc<str>,
+    flow: &'static str,
     template: Template,
     settings: Settings,
     tokens: TokenCell,
@@ -50,6 +51,7 @@ impl Account {
         Self {
             name: account.name.as_str().into(),
             tenant: account.tenant.as_str().into(),
+            flow: account.token.flow.as_str(),
             template: Template::new(&account.api, &settings),
             settings,
             tokens,
@@ -67,6 +69,12 @@ impl Account {
     #[must_use]
     pub fn tenant(&self) -> &Arc<str> {
         &self.tenant
+    }
+
+    /// On whose behalf its calls are made, by the name that audit records carry.
+    #[must_use]
+    pub fn flow(&self) -> &'static str {
+        self.flow
     }
 
     /// The only way to this account's tokens.

@@ -18,13 +18,12 @@ use tokio::time::Instant;
 
 use crate::{
     clock::SharedClock,
-    file::Disk,
     http_client::{HttpClient, HttpError},
-    secret::SecretError,
     token::{
         Settings,
         access_token::{AccessToken, Life},
         claims,
+        credential::{Credential, CredentialError, Proof},
         endpoint::{Endpoint, Refusal},
         response::EntraTokenResponse,
     },
@@ -34,7 +33,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Grant {
     settings: Settings,
-    disk: Disk,
+    credential: Credential,
     token_url: TokenUrl,
     endpoint: Endpoint,
 }
@@ -42,9 +41,9 @@ pub struct Grant {
 /// No token came of a trip to the token endpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantError {
-    /// The client secret cannot be read.
-    #[error("reading the client secret")]
-    Secret(#[from] SecretError),
+    /// The credential cannot be used.
+    #[error("preparing the credential")]
+    Credential(#[from] CredentialError),
     /// The token endpoint gave no whole answer.
     #[error("asking the token endpoint")]
     Unreachable(#[source] HttpError),
@@ -78,19 +77,14 @@ impl Grant {
         http: HttpClient,
         clock: SharedClock,
     ) -> Result<Self, BadEndpoint> {
-        let authority = settings.authority.to_string();
-        let url = format!(
-            "{}/{}/oauth2/v2.0/token",
-            authority.trim_end_matches('/'),
-            settings.tenant
-        );
-        let token_url = TokenUrl::new(url).map_err(|_| BadEndpoint {
+        let token_url = TokenUrl::new(settings.token_url()).map_err(|_| BadEndpoint {
             authority: settings.authority.clone(),
             tenant: settings.tenant.clone(),
         })?;
+        let credential = Credential::new(settings.credential.clone());
         Ok(Self {
             settings,
-            disk: Disk::default(),
+            credential,
             token_url,
             endpoint: Endpoint::new(http, clock),
         })
@@ -102,8 +96,8 @@ impl Grant {
     ///
     /// Each way in which there is no usable token; never with any part of a token or secret in it.
     pub async fn mint(&self) -> Result<AccessToken, GrantError> {
-        let secret = self.settings.client_secret.read(&self.disk).await?;
-        let client = self.client(ClientSecret::new(secret.expose_secret().to_owned()));
+        let proof = self.credential.prove().await?;
+        let client = self.client(&proof);
         let response = client
             .exchange_client_credentials()
             .add_scope(Scope::new(self.settings.scope.clone()))
@@ -113,11 +107,16 @@ impl Grant {
         self.accept(&response)
     }
 
-    fn client(&self, secret: ClientSecret) -> EntraClient {
-        oauth2::Client::new(ClientId::new(self.settings.client_id.clone()))
-            .set_client_secret(secret)
+    fn client(&self, proof: &Proof) -> EntraClient {
+        let client = oauth2::Client::new(ClientId::new(self.settings.client_id.clone()))
             .set_auth_type(AuthType::RequestBody)
-            .set_token_uri(self.token_url.clone())
+            .set_token_uri(self.token_url.clone());
+        match proof {
+            Proof::Secret(secret) => {
+                client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()))
+            }
+            Proof::Assertion(_) => client,
+        }
     }
 
     fn accept(&self, response: &EntraTokenResponse) -> Result<AccessToken, GrantError> {
@@ -134,7 +133,7 @@ impl Grant {
         let expected = claims::Expected {
             tenant: &self.settings.tenant,
             client_id: &self.settings.client_id,
-            audience: self.settings.scope.trim_end_matches("/.default"),
+            audience: self.settings.resource(),
         };
         if let Some(claim) = claims::foreign_claim(token, expected) {
             return Err(GrantError::Foreign(claim));
@@ -162,7 +161,7 @@ impl GrantError {
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Secret(_) | Self::Foreign(_) => true,
+            Self::Credential(_) | Self::Foreign(_) => true,
             Self::Unreachable(_) | Self::Malformed(_) => false,
             Self::Refused(refusal) => refusal.is_permanent(),
         }
@@ -173,7 +172,9 @@ impl GrantError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused(refusal) => refusal.retry_after,
-            Self::Secret(_) | Self::Unreachable(_) | Self::Malformed(_) | Self::Foreign(_) => None,
+            Self::Credential(_) | Self::Unreachable(_) | Self::Malformed(_) | Self::Foreign(_) => {
+                None
+            }
         }
     }
 }

@@ -6,13 +6,13 @@
 pub mod access_token;
 pub mod cell;
 pub mod claims;
+pub mod credential;
 pub mod endpoint;
 pub mod grant;
+pub mod refresh_store;
 pub mod response;
 
 use http::Uri;
-
-use crate::secret::SecretSource;
 
 /// What one token cell needs from the configuration.
 #[derive(Clone, Debug)]
@@ -23,8 +23,66 @@ pub struct Settings {
     pub tenant: String,
     /// The application's client ID.
     pub client_id: String,
-    /// The scope asked for, `…/.default`.
+    /// The scope asked for, `…/.default`; what stands before it is the resource.
     pub scope: String,
-    /// Where the client secret is read, anew for each grant.
-    pub client_secret: SecretSource,
+    /// Which of Entra ID's token endpoints is asked.
+    pub version: Version,
+    /// How the application proves that it is the application.
+    pub credential: credential::Settings,
+    /// On whose behalf tokens are had.
+    pub flow: Flow,
+}
+
+/// A version of Entra ID's token endpoint
+/// (<https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// `/oauth2/token`, which takes a `resource` and answers with numbers in strings.
+    V1,
+    /// `/oauth2/v2.0/token`, which takes a `scope`.
+    V2,
+}
+
+/// On whose behalf tokens are had
+/// (<https://learn.microsoft.com/partner-center/developer/partner-center-authentication>).
+#[derive(Clone, Debug)]
+pub enum Flow {
+    /// The application's own: the client credentials grant.
+    App,
+    /// A user's, who consented once: the refresh token grant.
+    AppUser(refresh_store::Settings),
+}
+
+impl Settings {
+    /// What tokens are for: the scope without its last part, which v1 calls the resource.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        self.scope.strip_suffix("/.default").unwrap_or(&self.scope)
+    }
+
+    /// The token endpoint, from the configuration alone.
+    #[must_use]
+    pub fn token_url(&self) -> String {
+        self.url(match self.version {
+            Version::V1 => "oauth2/token",
+            Version::V2 => "oauth2/v2.0/token",
+        })
+    }
+
+    /// The URL of one of the tenant's endpoints at the authority.
+    fn url(&self, path: &str) -> String {
+        let authority = self.authority.to_string();
+        format!("{}/{}/{path}", authority.trim_end_matches('/'), self.tenant)
+    }
+}
+
+impl Flow {
+    /// The name that audit records carry.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::AppUser(_) => "app_user",
+        }
+    }
 }

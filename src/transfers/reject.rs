@@ -121,7 +121,7 @@ impl Transfers {
         facts.account.get_or_init(|| Through {
             account: Arc::clone(way.account().name()),
             partner_tenant: Arc::clone(way.account().tenant()),
-            flow: "app",
+            flow: way.account().flow(),
         });
 
         let plan = Plan {

@@ -117,8 +117,8 @@ fn tells_what_an_account_lacks_that_stands_in_variables_only() {
 
     insta::assert_snapshot!(Site::new().faults(&with("default_account: contoso"), &[variable]), @"
     config.yaml: 3 faults
+    PARTNER_GATEWAY__ACCOUNTS__FABRIKAM__CLOUD: accounts.fabrikam.credential: is missing
     PARTNER_GATEWAY__ACCOUNTS__FABRIKAM__CLOUD: accounts.fabrikam.tenant_id: is missing; accepted: the GUID or a verified domain of one tenant
     PARTNER_GATEWAY__ACCOUNTS__FABRIKAM__CLOUD: accounts.fabrikam.client_id: is missing; accepted: a GUID of 8-4-4-4-12 hexadecimal digits, not all zero
-    PARTNER_GATEWAY__ACCOUNTS__FABRIKAM__CLOUD: accounts.fabrikam.credential: is missing
     ");
 }

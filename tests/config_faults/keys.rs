@@ -69,9 +69,9 @@ fn tells_every_key_that_is_missing() {
     ");
     insta::assert_snapshot!(faults(&format!("accounts: {{contoso: {{}}}}\n{CALLERS}policy: [{{}}]\n")), @"
     config.yaml: 8 faults
+    config.yaml:1: accounts.contoso.credential: is missing
     config.yaml:1: accounts.contoso.tenant_id: is missing; accepted: the GUID or a verified domain of one tenant
     config.yaml:1: accounts.contoso.client_id: is missing; accepted: a GUID of 8-4-4-4-12 hexadecimal digits, not all zero
-    config.yaml:1: accounts.contoso.credential: is missing
     config.yaml:3: policy[0].name: is missing
     config.yaml:3: policy[0].principals: is missing
     config.yaml:3: policy[0].operations: is missing

@@ -30,10 +30,12 @@ audit:
   sinks: [{name: agent, kind: stdout}]
 ";
 
-    insta::assert_snapshot!(faults(text), @"
-    config.yaml: 9 faults
+    insta::assert_snapshot!(faults(text), @r#"
+    config.yaml: 11 faults
     config.yaml:5: accounts.contoso.flow: not available in this version; accepted: anything but app_user
     config.yaml:6: accounts.contoso.credential.certificate: not available in this version; accepted: nothing, leave the key out
+    config.yaml:6: accounts.contoso.credential.certificate.certificate_file: reading "a": No such file or directory (os error 2)
+    config.yaml:6: accounts.contoso.credential.certificate.private_key_file: reading "b": No such file or directory (os error 2)
     config.yaml:7: accounts.contoso.refresh_token: not available in this version; accepted: nothing, leave the key out
     config.yaml:8: accounts.contoso.endpoints.token_version: not available in this version; accepted: anything but v1
     config.yaml:12: accounts.fabrikam.credential.federated_token: not available in this version; accepted: nothing, leave the key out
@@ -41,7 +43,7 @@ audit:
     config.yaml:21: cluster: not available in this version; accepted: nothing, leave it empty
     config.yaml:23: audit.signing_key_file: not available in this version; accepted: nothing, leave the key out
     config.yaml:24: audit.sinks: not available in this version; accepted: nothing, leave it empty
-    ");
+    "#);
 }
 
 #[test]

@@ -7,7 +7,9 @@ use http::Request;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use partner_gateway::front::settings::TlsFiles;
+use partner_gateway::{
+    front::settings::TlsFiles, secret::SecretSource, token::credential::Settings as Credential,
+};
 use sandbox::{Fault, Target};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::JoinSet};
 
@@ -226,7 +228,7 @@ async fn tells_operators_what_is_not_ready() {
     let served = Served::with(|config| {
         let wrong = "wrong".to_owned().into();
         let account = config.accounts.first_mut().unwrap();
-        account.token.client_secret = partner_gateway::secret::SecretSource::Value(wrong);
+        account.token.credential = Credential::ClientSecret(SecretSource::Value(wrong));
     })
     .await;
 

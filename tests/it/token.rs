@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use partner_gateway::{secret::SecretSource, token::credential::Settings as Credential};
 use sandbox::{Fault, Settings, Target};
 use serde_json::json;
 
@@ -198,8 +199,8 @@ async fn reads_a_rotated_secret_without_a_restart() {
     std::fs::write(file.path(), "sandbox-client-secret\n").unwrap();
     let world = World::with(|config| {
         let account = config.accounts.first_mut().unwrap();
-        account.token.client_secret =
-            partner_gateway::secret::SecretSource::File(file.path().to_owned());
+        let secret = SecretSource::File(file.path().to_owned());
+        account.token.credential = Credential::ClientSecret(secret);
     })
     .await;
     assert_eq!(world.reject().send().await.status, 200);

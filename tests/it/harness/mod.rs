@@ -32,7 +32,8 @@ use partner_gateway::{
     identity::{self, token_file::TokenFile},
     partner_center::{self, AccountSettings},
     secret::SecretSource,
-    telemetry, token,
+    telemetry,
+    token::{self, credential::Settings as Credential},
 };
 use sandbox::Sandbox;
 use tempfile::TempDir;
@@ -156,7 +157,11 @@ pub(crate) fn config(dir: &TempDir) -> Config {
                 tenant: sandbox.tenant,
                 client_id: sandbox.client_id,
                 scope: format!("{}/.default", sandbox.audience),
-                client_secret: SecretSource::Value(sandbox.client_secret.into()),
+                version: token::Version::V2,
+                credential: Credential::ClientSecret(SecretSource::Value(
+                    sandbox.client_secret.into(),
+                )),
+                flow: token::Flow::App,
             },
         }],
         default_account: "contoso".to_owned(),

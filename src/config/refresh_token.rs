@@ -1,0 +1,174 @@
+//! Reads `accounts.*.refresh_token`.
+
+use http::Uri;
+
+use crate::{
+    config::{
+        endpoint::base_url,
+        environment::Environment,
+        scalar::{guid, path, tenant},
+        secret_file,
+        section::{Cursor, Section},
+        workload_identity::{CLIENT, TENANT, TOKEN_FILE, WorkloadIdentity},
+    },
+    secret::SecretSource,
+    token::{
+        self, Flow, Version, credential,
+        refresh_store::{KeyVault, KubernetesSecret, Settings},
+    },
+};
+
+/// Reads the one store that an App+User account has.
+pub(crate) fn store(section: &Section<'_>, environment: &Environment) -> Option<Settings> {
+    let kinds = ["file", "kubernetes_secret", "nats", "key_vault"];
+    let given = section.exactly_one(&kinds)?;
+    match given.key() {
+        "file" => given.read(path).map(Settings::File),
+        "kubernetes_secret" => given
+            .section(|section| kubernetes_secret(section, environment))
+            .map(Settings::KubernetesSecret),
+        "key_vault" => given
+            .section(|section| key_vault(section, &given, environment))
+            .map(Settings::KeyVault),
+        // Told of as not available elsewhere.
+        _ => None,
+    }
+}
+
+fn kubernetes_secret(section: &Section<'_>, environment: &Environment) -> Option<KubernetesSecret> {
+    let namespace = section.required("namespace", object_name);
+    let name = section.required("name", object_name);
+    let key = section.required("key", data_key);
+    Some(KubernetesSecret {
+        api: api_server(environment)?,
+        service_account: SERVICE_ACCOUNT.into(),
+        namespace: namespace?,
+        name: name?,
+        key: key?,
+    })
+}
+
+fn key_vault(
+    section: &Section<'_>,
+    cursor: &Cursor<'_>,
+    environment: &Environment,
+) -> Option<KeyVault> {
+    let vault = section.required("vault_url", vault);
+    let secret = section.required("secret", vault_secret_name);
+    let ambient = WorkloadIdentity::of(environment);
+    let tenant = ambient.value(TENANT, section, "identity", tenant);
+    let client_id = ambient.value(CLIENT, section, "identity", guid);
+    let authority = ambient.authority(section);
+    let token = if let Some(file) = ambient.token_file() {
+        secret_file::secret_file_at(cursor, file)
+    } else {
+        let accepted = "a pod with workload identity";
+        cursor.fault(format!("{TOKEN_FILE} is not set; accepted: {accepted}"));
+        None
+    };
+    let (vault, scope) = vault?;
+    Some(KeyVault {
+        vault,
+        secret: secret?,
+        identity: Box::new(token::Settings {
+            authority: authority.or_else(|| base_url(PUBLIC_AUTHORITY).ok())?,
+            tenant: tenant?,
+            client_id: client_id?,
+            scope,
+            version: Version::V2,
+            credential: credential::Settings::FederatedToken(SecretSource::File(token?)),
+            flow: Flow::App,
+        }),
+    })
+}
+
+/// The API server as the kubelet names it to each pod
+/// (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>).
+fn api_server(environment: &Environment) -> Option<Uri> {
+    let named = environment
+        .get("KUBERNETES_SERVICE_HOST")
+        .zip(environment.get("KUBERNETES_SERVICE_PORT"))
+        .map(|(host, port)| {
+            if host.contains(':') {
+                format!("https://[{host}]:{port}")
+            } else {
+                format!("https://{host}:{port}")
+            }
+        });
+    base_url(named.as_deref().unwrap_or(IN_CLUSTER)).ok()
+}
+
+/// Reads a vault's URL, and tells the scope of tokens for it
+/// (<https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates>).
+fn vault(text: &str) -> Result<(Uri, String), String> {
+    let uri = base_url(text)?;
+    let host = uri.host().unwrap_or_default();
+    let of_cloud = host
+        .split_once('.')
+        .map(|(_, domain)| domain)
+        .filter(|domain| VAULT_DOMAINS.contains(domain));
+    let loopback = uri.scheme_str() == Some("http");
+    match of_cloud.or(loopback.then_some("vault.azure.net")) {
+        Some(domain) => {
+            let scope = format!("https://{domain}/.default");
+            Ok((uri, scope))
+        }
+        None => Err(format!(
+            "the URL of a vault, such as https://partner.vault.azure.net, in {}",
+            VAULT_DOMAINS.join(", ")
+        )),
+    }
+}
+
+/// Reads the name of a Kubernetes object
+/// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>).
+fn object_name(text: &str) -> Result<String, String> {
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let ends = [text.bytes().next(), text.bytes().next_back()];
+    let sound = (1..=253).contains(&text.len())
+        && text.bytes().all(plain)
+        && ends
+            .into_iter()
+            .flatten()
+            .all(|byte| byte.is_ascii_alphanumeric());
+    sound
+        .then(|| text.to_owned())
+        .ok_or_else(|| "the name of a Kubernetes object".to_owned())
+}
+
+/// Reads a key of a Secret's data.
+fn data_key(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let sound =
+        (1..=253).contains(&text.len()) && text.bytes().all(plain) && ![".", ".."].contains(&text);
+    sound
+        .then(|| text.to_owned())
+        .ok_or_else(|| "letters, digits, hyphens, full stops and underscores".to_owned())
+}
+
+/// Reads the name of a vault's secret.
+fn vault_secret_name(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let sound = (1..=127).contains(&text.len()) && text.bytes().all(plain);
+    sound
+        .then(|| text.to_owned())
+        .ok_or_else(|| "1 to 127 letters, digits and hyphens".to_owned())
+}
+
+/// The API server's name within every cluster.
+const IN_CLUSTER: &str = "https://kubernetes.default.svc";
+
+/// Where the kubelet puts the pod's own service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Where a workload identity is of, unless its environment says otherwise.
+const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com";
+
+/// The vaults of each cloud.
+const VAULT_DOMAINS: [&str; 4] = [
+    "vault.azure.net",
+    "vault.azure.cn",
+    "vault.usgovcloudapi.net",
+    "vault.microsoftazure.de",
+];

@@ -1,0 +1,42 @@
+//! Where the refresh token of an App+User account is kept between its uses.
+
+use std::path::PathBuf;
+
+use http::Uri;
+
+/// The store of the configuration.
+#[derive(Clone, Debug)]
+pub enum Settings {
+    /// A file of the gateway's own, on a disk that outlives it.
+    File(PathBuf),
+    /// One key of a Kubernetes Secret that holds nothing else.
+    KubernetesSecret(KubernetesSecret),
+    /// A secret in Azure Key Vault.
+    KeyVault(KeyVault),
+}
+
+/// Where a Kubernetes Secret is, and how the gateway shows itself to the API server.
+#[derive(Clone, Debug)]
+pub struct KubernetesSecret {
+    /// The API server.
+    pub api: Uri,
+    /// The directory of the pod's own service account: `token` and `ca.crt`.
+    pub service_account: PathBuf,
+    /// The Secret's namespace.
+    pub namespace: String,
+    /// The Secret's name.
+    pub name: String,
+    /// The key under which the refresh token stands.
+    pub key: String,
+}
+
+/// Where a secret of Azure Key Vault is, and how the gateway shows itself to the vault.
+#[derive(Clone, Debug)]
+pub struct KeyVault {
+    /// The vault, such as `https://partner.vault.azure.net`.
+    pub vault: Uri,
+    /// The secret's name.
+    pub secret: String,
+    /// The pod's workload identity, with the scope of the vault.
+    pub identity: Box<crate::token::Settings>,
+}

@@ -12,7 +12,7 @@ use partner_gateway::{
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use super::{World, journal::hex};
+use super::{World, canary, journal::hex};
 
 /// A call under construction.
 pub(crate) struct Call<'a> {
@@ -113,6 +113,7 @@ impl<'a> Call<'a> {
         let mut answer = self.send_among_many().await;
         answer.record = world.journal().outcome(answer.audit_id());
         checked_record(&answer);
+        canary::assert_not_shown(&world.gateway);
         answer
     }
 
@@ -179,6 +180,8 @@ pub(crate) fn whole(body: Bytes) -> Body {
 /// Checks what holds for every answer by itself.
 fn checked(answer: &Answer) {
     let headers = &answer.headers;
+    canary::assert_untold("an answer's head", format!("{headers:?}").as_bytes());
+    canary::assert_untold("an answer's body", &answer.body);
     for name in headers.keys() {
         assert!(
             ANSWER_HEADERS.contains(&name.as_str()),

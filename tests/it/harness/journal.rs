@@ -11,6 +11,8 @@ use std::{
 use aws_lc_rs::digest;
 use serde_json::Value;
 
+use super::canary;
+
 /// A journal that is read further as it grows.
 pub(crate) struct Journal {
     dir: PathBuf,
@@ -45,6 +47,7 @@ impl Journal {
                 .seek(SeekFrom::Start(from))
                 .expect("segments only grow");
             let more = segment.read_to_end(&mut new).expect("segment");
+            canary::assert_untold("the journal", &new);
             for line in new.split_inclusive(|byte| *byte == b'\n') {
                 let line = line.strip_suffix(b"\n").expect("whole line");
                 read.take(line);

@@ -5,6 +5,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod call;
+pub(crate) mod canary;
 pub(crate) mod issuer;
 pub(crate) mod journal;
 pub(crate) mod mutual;
@@ -56,6 +57,7 @@ pub(crate) struct World {
     pub(crate) dir: TempDir,
     journal: Journal,
     _standstill: Standstill,
+    _listening: canary::Listening,
 }
 
 impl World {
@@ -80,9 +82,11 @@ impl World {
         dir: TempDir,
         change: impl FnOnce(&mut Config),
     ) -> Self {
+        let listening = canary::Listening::begin();
         let network = ToSandbox::new(sandbox.clone());
         let mut config = config(&dir);
         change(&mut config);
+        canary::assert_not_shown(&config);
         let client = network.clone();
         let surroundings = Surroundings {
             clock: Arc::new(StandingClock::default()),
@@ -98,6 +102,7 @@ impl World {
             dir,
             journal,
             _standstill: standstill,
+            _listening: listening,
         }
     }
 

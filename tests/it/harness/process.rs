@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use super::canary;
+
 /// A process; it is killed when this is dropped.
 pub(crate) struct Process {
     child: Child,
@@ -93,6 +95,11 @@ impl Drop for Process {
         // An error means that it has ended already.
         drop(self.child.kill());
         drop(self.child.wait());
+        if !std::thread::panicking() {
+            for said in &mut self.said {
+                canary::assert_untold("what a process said", said.whole().as_bytes());
+            }
+        }
     }
 }
 

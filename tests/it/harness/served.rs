@@ -18,7 +18,9 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{BILLING, CUSTOMER, TRANSFER, config, journal::Journal, tempdir, transport::ToSandbox};
+use super::{
+    BILLING, CUSTOMER, TRANSFER, canary, config, journal::Journal, tempdir, transport::ToSandbox,
+};
 
 /// A gateway that listens.
 pub(crate) struct Served {
@@ -29,6 +31,7 @@ pub(crate) struct Served {
     pub(crate) replaceable: Replaceable,
     drain: Drain,
     serving: JoinSet<Result<(), Cut>>,
+    _listening: canary::Listening,
 }
 
 impl Served {
@@ -37,6 +40,7 @@ impl Served {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let listening = canary::Listening::begin();
         let dir = tempdir();
         let sandbox = Sandbox::new(sandbox::Settings::default());
         let network = ToSandbox::new(sandbox.clone());
@@ -62,6 +66,7 @@ impl Served {
             replaceable,
             drain,
             serving,
+            _listening: listening,
         }
     }
 

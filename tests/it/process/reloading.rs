@@ -192,7 +192,7 @@ async fn tells_which_changes_wait_for_a_restart() {
     let gateway = site.start().await;
 
     site.edit("drain_timeout: 15s", "drain_timeout: 16s");
-    site.edit("format: json, filter: info", "format: json, filter: debug");
+    site.edit("format: json, filter: trace", "format: json, filter: debug");
     hang_up(&gateway, IN_FORCE).await;
 
     let waiting = told(&gateway, "changed; takes effect after a restart");

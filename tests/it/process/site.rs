@@ -251,7 +251,7 @@ policy:
     customers: [{CUSTOMER}]
     accounts: [contoso]
 audit: {{dir: {dir}/audit}}
-telemetry: {{log: {{format: json, filter: info}}}}
+telemetry: {{log: {{format: json, filter: trace}}}}
 "
     )
 }

@@ -1,0 +1,139 @@
+//! Canaries: every secret that a test plants has a mark, and whatever leaves the gateway in any test is
+//! searched for the marks: its log at `trace`, its journal, its answers, its metrics, its `Debug`, and
+//! what its process says.
+
+use std::{
+    fmt::Debug,
+    io::{self, Write},
+    sync::{
+        Mutex, MutexGuard, Once, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tracing::level_filters::LevelFilter;
+
+/// Searches what was said for marks; `what` tells where it was said.
+#[track_caller]
+pub(crate) fn assert_untold(what: &str, said: &[u8]) {
+    assert_eq!(told(said), None, "a secret in {what}");
+}
+
+/// Searches how something shows itself to a programmer.
+#[track_caller]
+pub(crate) fn assert_not_shown(thing: &impl Debug) {
+    assert_untold("Debug", format!("{thing:?} {thing:#?}").as_bytes());
+}
+
+/// A time in which the log of this process, at `trace`, is searched; in its end every mark that was
+/// heard fails the test, whichever test made the gateway say it.
+pub(crate) struct Listening(());
+
+impl Listening {
+    pub(crate) fn begin() -> Self {
+        static BEGIN: Once = Once::new();
+        BEGIN.call_once(|| {
+            tracing_subscriber::fmt()
+                .with_max_level(LevelFilter::TRACE)
+                .with_writer(|| Ear)
+                .init();
+        });
+        Self(())
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let marked = marked();
+            assert!(marked.is_empty(), "a secret in the log: {marked:#?}");
+        }
+    }
+}
+
+/// What the log is written to: each event at once.
+struct Ear;
+
+impl Write for Ear {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        HEARD.fetch_add(1, Ordering::Relaxed);
+        if let Some(mark) = told(event) {
+            let event = String::from_utf8_lossy(event);
+            marked().push(format!("{mark}: {event}"));
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The first mark in a text.
+fn told(said: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(said);
+    let mark = MARKS.into_iter().find(|mark| text.contains(mark));
+    mark.map(ToOwned::to_owned).or_else(|| jwt(&text))
+}
+
+/// A part of a JWT: its header and its claims are JSON objects, whose base64url begins alike.
+fn jwt(text: &str) -> Option<String> {
+    let encoded = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    let long = |(at, _): (usize, &str)| {
+        let part = text.get(at..)?;
+        let part = part.split(|c| !encoded(c)).next()?;
+        (part.len() >= SHORTEST_PART).then(|| part.to_owned())
+    };
+    text.match_indices(OBJECT).find_map(long)
+}
+
+fn marked() -> MutexGuard<'static, Vec<String>> {
+    MARKED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+static HEARD: AtomicU64 = AtomicU64::new(0);
+static MARKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// What the secrets of all tests contain: the application's secrets, callers' tokens, keys in PEM,
+/// refresh tokens. Access tokens, assertions and callers' JWTs are known by their shape.
+const MARKS: [&str; 4] = [
+    "sandbox-client-secret",
+    super::BILLING,
+    "stranger-token",
+    "PRIVATE KEY",
+];
+
+/// How `{"` begins in base64url.
+const OBJECT: &str = "eyJ";
+
+/// The shortest part of a JWT that gives anything away.
+const SHORTEST_PART: usize = 16;
+
+#[test]
+fn hears_a_secret_wherever_it_stands() {
+    let header = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9";
+    let token = format!("{header}.eyJhdWQiOiJodHRwczovL2FwaSJ9.c2ln");
+
+    for said in [
+        "client_secret=sandbox-client-secret&x",
+        &format!("Bearer {}", super::BILLING),
+        "-----BEGIN RSA PRIVATE KEY-----",
+        &token,
+        header,
+    ] {
+        assert!(told(said.as_bytes()).is_some(), "{said}");
+    }
+    for said in ["", "eyJ", "token=eyJhbGci", "sandbox", "\u{1f424}eyJ"] {
+        assert_eq!(told(said.as_bytes()), None, "{said}");
+    }
+}
+
+#[test]
+fn hears_what_the_log_says_at_every_level() {
+    let _listening = Listening::begin();
+    let before = HEARD.load(Ordering::Relaxed);
+
+    tracing::trace!("nothing");
+
+    assert!(HEARD.load(Ordering::Relaxed) > before);
+}

@@ -5,7 +5,7 @@ use std::{future::pending, time::Duration};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     answer::{Answer, Dropped, json as json_answer, typed},
@@ -20,6 +20,22 @@ pub(crate) struct TokenChange {
     pub(crate) token_type: Option<String>,
     pub(crate) audience: Option<String>,
     pub(crate) refresh_in: bool,
+}
+
+impl TokenChange {
+    /// Changes the answer's fields; `life` is in seconds.
+    pub(crate) fn apply(self, body: &mut Map<String, Value>, life: u64) {
+        let mut set = |name: &str, value| body.insert(name.to_owned(), value);
+        if let Some(value) = self.expires_in {
+            set("expires_in", value);
+        }
+        if let Some(value) = self.token_type {
+            set("token_type", value.into());
+        }
+        if self.refresh_in {
+            set("refresh_in", (life / 2).into());
+        }
+    }
 }
 
 /// Answers a token request, or not.

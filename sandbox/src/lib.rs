@@ -10,24 +10,28 @@
 mod answer;
 mod entra;
 mod faults;
-mod form;
 mod keys;
 mod listen;
 mod log;
 mod partner_center;
-mod refusal;
 mod routes;
 mod sandbox;
 mod script;
+mod settings;
 mod tee;
+mod time;
 mod tokens;
 mod transfers;
+#[cfg(test)]
+mod trial;
 
 pub use self::{
     answer::{Answer, Dropped},
+    entra::{consent::Rotation, device::Decision},
     listen::Listening,
     log::{Seen, TokenRequest},
-    sandbox::{Sandbox, Settings},
+    sandbox::Sandbox,
     script::{Fault, Script, ScriptError, Target},
+    settings::Settings,
     transfers::Transfer,
 };

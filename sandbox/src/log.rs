@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use serde_json::Value;
 
 /// A request that Partner Center got, faulty turns included.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub struct Seen {
     pub answered: Option<Bytes>,
 }
 
-/// A request that the token endpoint got.
+/// A request that the token endpoint got, or the one for device codes.
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
     /// The path.
@@ -33,6 +34,8 @@ pub struct TokenRequest {
     pub headers: Vec<(String, String)>,
     /// The form's fields; of a secret only that it was there.
     pub form: Vec<(String, String)>,
+    /// Of the client assertion, where there is one, `header` and `claims`, whether it is a good one or not.
+    pub assertion: Option<Value>,
     /// The status it was answered with; 0 where no answer was given.
     pub status: u16,
 }

@@ -10,6 +10,7 @@ use crate::{
     answer::{Answer, json as json_answer},
     routes,
     sandbox::Sandbox,
+    tokens::Issued,
     transfers::{Change, Rejected, Transfer},
 };
 
@@ -69,9 +70,9 @@ fn authorized(sandbox: &Sandbox, request: &Request<Bytes>) -> Result<(), Refusal
         .and_then(|it| it.to_str().ok());
     let token = shown.and_then(|shown| shown.strip_prefix("Bearer "));
     let state = sandbox.state();
-    match token.and_then(|token| state.tokens.audience(token)) {
-        Some(audience) if audience == sandbox.settings().audience => Ok(()),
-        Some(audience) => {
+    match token.and_then(|token| state.tokens.good(token)) {
+        Some(Issued { audience, .. }) if *audience == sandbox.settings().audience => Ok(()),
+        Some(Issued { audience, .. }) => {
             let told = format!("Audience {audience} is invalid or no longer supported.");
             let body = json!({"code": "900420", "description": told});
             Err(Refusal(StatusCode::UNAUTHORIZED, body))

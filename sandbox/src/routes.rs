@@ -1,4 +1,4 @@
-//! The paths of both services.
+//! The paths of the services.
 
 /// The customer and the transfer of `/v1/customers/{customer}/transfers/{transfer}`, whatever they are.
 pub(crate) fn transfer(path: &str) -> Option<(&str, &str)> {
@@ -12,6 +12,7 @@ pub(crate) fn transfer(path: &str) -> Option<(&str, &str)> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Entra<'a> {
     Token { tenant: &'a str, version: Version },
+    DeviceCode { tenant: &'a str },
     Configuration { tenant: &'a str, version: Version },
     Keys,
     Unknown,
@@ -37,6 +38,7 @@ pub(crate) fn entra(path: &str) -> Entra<'_> {
             tenant,
             version: Version::V2,
         },
+        "oauth2/v2.0/devicecode" => Entra::DeviceCode { tenant },
         ".well-known/openid-configuration" => Entra::Configuration {
             tenant,
             version: Version::V1,

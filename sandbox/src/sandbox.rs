@@ -7,43 +7,16 @@ use http::{Request, Response};
 
 use crate::{
     answer::{Answer, Dropped},
-    entra, faults, form,
+    entra::{self, client::Registration, consent::Consents, device::Devices, form},
+    faults,
     log::{Log, Seen, TokenRequest, header_list},
     partner_center,
-    script::{Fault, Script, Target, Turns},
+    script::{Fault, Target, Turns},
+    settings::Settings,
+    time::Watch,
     tokens::Tokens,
     transfers::{Transfer, Transfers},
 };
-
-/// What the sandbox is like.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The tenant's GUID.
-    pub tenant: String,
-    /// The application's GUID.
-    pub client_id: String,
-    /// The application's secret; a pretend one, so it is no secret.
-    pub client_secret: String,
-    /// The audience that Partner Center accepts.
-    pub audience: String,
-    /// The life of a token in seconds.
-    pub expires_in: u64,
-    /// What goes wrong.
-    pub script: Script,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            tenant: "3a9a35ce-d5be-4814-ab58-4451c36fe157".to_owned(),
-            client_id: "4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01".to_owned(),
-            client_secret: "sandbox-client-secret".to_owned(),
-            audience: "https://api.partnercenter.microsoft.com".to_owned(),
-            expires_in: 3600,
-            script: Script::default(),
-        }
-    }
-}
 
 /// A pretend Entra ID and Partner Center that share their state; clones are the same sandbox.
 #[derive(Clone, Debug)]
@@ -58,7 +31,10 @@ struct Inner {
 /// What changes while the sandbox runs.
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) client_secret: String,
+    pub(crate) watch: Watch,
+    pub(crate) registration: Registration,
+    pub(crate) consents: Consents,
+    pub(crate) devices: Devices,
     pub(crate) tokens: Tokens,
     pub(crate) transfers: Transfers,
     pub(crate) answers: u64,
@@ -79,7 +55,10 @@ impl Sandbox {
         let mut transfers = Transfers::default();
         transfers.add(Transfer::documented());
         let state = State {
-            client_secret: settings.client_secret.clone(),
+            watch: Watch::default(),
+            registration: Registration::new(&settings),
+            consents: Consents::default(),
+            devices: Devices::default(),
             tokens: Tokens::default(),
             transfers,
             answers: 0,
@@ -100,20 +79,24 @@ impl Sandbox {
     ///
     /// [`Dropped`] where a fault closes the connection.
     pub async fn entra(&self, request: Request<Bytes>) -> Result<Response<Answer>, Dropped> {
-        if !entra::is_token_request(&request) {
+        if !entra::is_grant(&request) {
             return Ok(entra::documents(&request, self.settings()));
         }
         let (number, fault) = {
             let mut state = self.state();
+            if let Some(token) = form::presented(request.body()) {
+                state.consents.note(&token);
+            }
             let number = state.token_requests.push(TokenRequest {
                 path: request.uri().path().to_owned(),
                 headers: header_list(request.headers()),
                 form: form::shown_form(request.body()),
+                assertion: form::shown_assertion(request.body()),
                 status: 0,
             });
             (number, state.token_faults.next())
         };
-        let answer = faults::token(fault, |change| entra::token(self, &request, change)).await?;
+        let answer = faults::token(fault, |change| entra::grant(self, &request, change)).await?;
         if let Some(entry) = self.state().token_requests.get_mut(number) {
             entry.status = answer.status().as_u16();
         }
@@ -174,7 +157,7 @@ impl Sandbox {
         self.state().seen.all()
     }
 
-    /// The requests that the token endpoint got, in their order.
+    /// The requests that the token endpoints and the one for device codes got, in their order.
     #[must_use]
     pub fn token_requests(&self) -> Vec<TokenRequest> {
         self.state().token_requests.all()
@@ -187,11 +170,6 @@ impl Sandbox {
             Target::Token => state.token_faults.push(fault),
             Target::PartnerCenter => state.partner_center_faults.push(fault),
         }
-    }
-
-    /// Rotates the application's secret.
-    pub fn set_client_secret(&self, secret: &str) {
-        secret.clone_into(&mut self.state().client_secret);
     }
 
     /// Ends every token that was issued.

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Which of the two services a fault is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Target {
-    /// Entra ID's token endpoint.
+    /// Entra ID's token endpoints, and the one for device codes.
     Token,
     /// Partner Center.
     PartnerCenter,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::tokens::wall_time;
+use crate::time::stamp;
 
 /// A transfer that the sandbox holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -166,7 +166,7 @@ impl Transfers {
         match held.transfer.status.as_str() {
             "Active" | "Pending" => {
                 "Reject".clone_into(&mut held.transfer.status);
-                held.transfer.last_modified = now();
+                held.transfer.last_modified = stamp();
                 held.ended_by = Some(request_id.to_owned());
                 Rejected::Yes(held.transfer.clone(), Change::New)
             }
@@ -174,8 +174,4 @@ impl Transfers {
             ended => Rejected::Ended(ended.to_owned()),
         }
     }
-}
-
-fn now() -> String {
-    humantime::format_rfc3339_seconds(wall_time()).to_string()
 }

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::{
     answer::{Answer, json as json_answer},
     routes,
-    sandbox::Sandbox,
-    tokens::Issued,
+    sandbox::{Sandbox, State},
+    tokens::{Issued, Subject},
     transfers::{Change, Rejected, Transfer},
 };
 
@@ -23,11 +23,15 @@ pub(crate) fn answer(
     let answered = authorized(sandbox, request)
         .and_then(|()| transfer(request))
         .and_then(|(customer, id)| serve(sandbox, request, number, &customer, &id));
-    let response = match answered {
+    let mut response = match answered {
         Ok(transfer) => json_answer(StatusCode::OK, &transfer.entity()),
         Err(Refusal(status, body)) => json_answer(status, &body),
     };
     let mut state = sandbox.state();
+    if let (true, Some(compliant)) = (asks_for_mfa(request), mfa(&state, request)) {
+        let value = HeaderValue::from_static(if compliant { "true" } else { "false" });
+        response.headers_mut().insert("ismfacompliant", value);
+    }
     state.answers += 1;
     dressed(response, request, state.answers.is_multiple_of(3))
 }
@@ -64,21 +68,46 @@ fn refused(status: StatusCode, code: u32, description: &str) -> Refusal {
 }
 
 fn authorized(sandbox: &Sandbox, request: &Request<Bytes>) -> Result<(), Refusal> {
+    let state = sandbox.state();
+    let unauthorized = |code: &str, description: &str| {
+        let body = json!({"code": code, "description": description});
+        Refusal(StatusCode::UNAUTHORIZED, body)
+    };
+    let Some(Issued { audience, .. }) = token(&state, request) else {
+        return Err(refused(StatusCode::UNAUTHORIZED, 400, "Access denied"));
+    };
+    if *audience != sandbox.settings().audience {
+        let told = format!("Audience {audience} is invalid or no longer supported.");
+        return Err(unauthorized("900420", &told));
+    }
+    if state.enforce_mfa && mfa(&state, request) == Some(false) {
+        let told = "MFA is required: the token has no MFA claim.";
+        return Err(unauthorized("900421", told));
+    }
+    Ok(())
+}
+
+fn token<'a>(state: &'a State, request: &Request<Bytes>) -> Option<&'a Issued> {
     let shown = request
         .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|it| it.to_str().ok());
-    let token = shown.and_then(|shown| shown.strip_prefix("Bearer "));
-    let state = sandbox.state();
-    match token.and_then(|token| state.tokens.good(token)) {
-        Some(Issued { audience, .. }) if *audience == sandbox.settings().audience => Ok(()),
-        Some(Issued { audience, .. }) => {
-            let told = format!("Audience {audience} is invalid or no longer supported.");
-            let body = json!({"code": "900420", "description": told});
-            Err(Refusal(StatusCode::UNAUTHORIZED, body))
-        }
-        None => Err(refused(StatusCode::UNAUTHORIZED, 400, "Access denied")),
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?;
+    state.tokens.good(shown.strip_prefix("Bearer ")?)
+}
+
+/// Whether the user of a request signed in with MFA; `None` where it is the application's own.
+fn mfa(state: &State, request: &Request<Bytes>) -> Option<bool> {
+    match token(state, request)?.subject {
+        Subject::Application => None,
+        Subject::User { mfa } => Some(mfa),
     }
+}
+
+/// The header of Microsoft's page on mandating MFA, with which partners try their tokens.
+fn asks_for_mfa(request: &Request<Bytes>) -> bool {
+    let asks = request.headers().get("validatemfa");
+    asks.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"))
 }
 
 fn transfer(request: &Request<Bytes>) -> Result<(String, String), Refusal> {
@@ -210,4 +239,91 @@ fn named(request: &Request<Bytes>, header: &str) -> String {
         .get(header)
         .and_then(|value| value.to_str().ok());
     value.map_or_else(|| Uuid::new_v4().to_string(), ToOwned::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Settings,
+        trial::{whole, with_secret},
+    };
+
+    #[tokio::test]
+    async fn tells_of_users_alone_whether_they_signed_in_with_mfa() {
+        let sandbox = Sandbox::new(Settings::default());
+        let application = of_application(&sandbox).await;
+        let (with, without) = (
+            of_user(&sandbox, true).await,
+            of_user(&sandbox, false).await,
+        );
+        for (token, asks, told) in [
+            (&with, "true", Some("true")),
+            (&without, "true", Some("false")),
+            (&without, "false", None),
+            (&application, "true", None),
+        ] {
+            let answer = read(&sandbox, token, asks).await;
+
+            let header = answer.headers().get("isMfaCompliant");
+            assert_eq!(answer.status(), 200);
+            assert_eq!(header.map(|value| value.to_str().unwrap()), told);
+        }
+    }
+
+    #[tokio::test]
+    async fn refuses_users_without_mfa_while_that_is_enforced() {
+        let sandbox = Sandbox::new(Settings {
+            enforce_mfa: true,
+            ..Settings::default()
+        });
+        let without = of_user(&sandbox, false).await;
+        let (with, application) = (
+            of_user(&sandbox, true).await,
+            of_application(&sandbox).await,
+        );
+
+        let refused = read(&sandbox, &without, "true").await;
+        let taken = [
+            read(&sandbox, &with, "true").await.status(),
+            read(&sandbox, &application, "true").await.status(),
+        ];
+        sandbox.set_enforce_mfa(false);
+        let no_longer = read(&sandbox, &without, "true").await.status();
+
+        assert_eq!(refused.headers()["isMfaCompliant"], "false");
+        let (status, body) = whole(refused).await;
+        assert_eq!((status, &body["code"]), (401, &json!("900421")));
+        assert_eq!(taken, [200, 200]);
+        assert_eq!(no_longer, 200);
+    }
+
+    async fn of_application(sandbox: &Sandbox) -> Value {
+        let form = [("grant_type", "client_credentials"), ("scope", SCOPE)];
+        with_secret(sandbox, &form).await.1["access_token"].take()
+    }
+
+    async fn of_user(sandbox: &Sandbox, mfa: bool) -> Value {
+        let token = sandbox.consent(mfa);
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", &token),
+            ("scope", SCOPE),
+        ];
+        with_secret(sandbox, &form).await.1["access_token"].take()
+    }
+
+    async fn read(sandbox: &Sandbox, token: &Value, validate_mfa: &str) -> Response<Answer> {
+        let Transfer { id, customer, .. } = Transfer::documented();
+        let request = Request::get(format!("/v1/customers/{customer}/transfers/{id}"))
+            .header(
+                "Authorization",
+                format!("Bearer {}", token.as_str().unwrap()),
+            )
+            .header("ValidateMfa", validate_mfa)
+            .body(Bytes::new());
+        sandbox.partner_center(request.unwrap()).await.unwrap()
+    }
+
+    const SCOPE: &str = "https://api.partnercenter.microsoft.com/.default";
 }

@@ -37,6 +37,7 @@ pub(crate) struct State {
     pub(crate) devices: Devices,
     pub(crate) tokens: Tokens,
     pub(crate) transfers: Transfers,
+    pub(crate) enforce_mfa: bool,
     pub(crate) answers: u64,
     token_faults: Turns,
     partner_center_faults: Turns,
@@ -61,6 +62,7 @@ impl Sandbox {
             devices: Devices::default(),
             tokens: Tokens::default(),
             transfers,
+            enforce_mfa: settings.enforce_mfa,
             answers: 0,
             token_faults: settings.script.token.clone(),
             partner_center_faults: settings.script.partner_center.clone(),
@@ -170,6 +172,11 @@ impl Sandbox {
             Target::Token => state.token_faults.push(fault),
             Target::PartnerCenter => state.partner_center_faults.push(fault),
         }
+    }
+
+    /// Has Partner Center refuse users who signed in without MFA, or take them again.
+    pub fn set_enforce_mfa(&self, enforce: bool) {
+        self.state().enforce_mfa = enforce;
     }
 
     /// Ends every token that was issued.

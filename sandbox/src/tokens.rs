@@ -51,6 +51,7 @@ pub(crate) struct Tokens {
 #[derive(Debug)]
 pub(crate) struct Issued {
     pub(crate) audience: String,
+    pub(crate) subject: Subject,
     ends: Instant,
 }
 
@@ -62,6 +63,7 @@ impl Tokens {
         let token = keys::sign(Signer::Entra, &claims(wanted))?;
         let issued = Issued {
             audience: wanted.audience.to_owned(),
+            subject: wanted.subject,
             ends: now + wanted.life,
         };
         self.issued.insert(token.clone(), issued);

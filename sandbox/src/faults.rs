@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     answer::{Answer, Dropped, json as json_answer, typed},
-    partner_center,
+    kubernetes, partner_center,
     script::Fault,
 };
 
@@ -82,7 +82,15 @@ pub(crate) async fn partner_center(
     }
 }
 
-/// The faults that do the same to both services; one that is for the other service does nothing.
+/// Answers a request to Kubernetes, or not.
+pub(crate) async fn kubernetes(
+    fault: Fault,
+    answer: impl Fn() -> Response<Answer>,
+) -> Result<Response<Answer>, Dropped> {
+    common(fault, answer, kubernetes::words).await
+}
+
+/// The faults that do the same to every service; one that is for another service does nothing.
 async fn common(
     fault: Fault,
     answer: impl Fn() -> Response<Answer>,

@@ -11,6 +11,7 @@ mod answer;
 mod entra;
 mod faults;
 mod keys;
+mod kubernetes;
 mod listen;
 mod log;
 mod partner_center;
@@ -28,6 +29,7 @@ mod trial;
 pub use self::{
     answer::{Answer, Dropped},
     entra::{consent::Rotation, device::Decision},
+    kubernetes::secrets::Secret,
     listen::Listening,
     log::{Seen, TokenRequest},
     sandbox::Sandbox,

@@ -1,4 +1,4 @@
-//! The two services over TCP.
+//! The services over TCP: Entra ID at one address, all others at Partner Center's.
 
 use std::{io, net::SocketAddr};
 
@@ -17,8 +17,9 @@ use tokio::{
 
 use crate::{
     answer::{Answer, Dropped, typed},
-    sandbox::{Raw, Sandbox},
-    script::Target,
+    log::Raw,
+    routes::{self, Service},
+    sandbox::Sandbox,
     tee::{Kept, Tee},
 };
 
@@ -27,7 +28,7 @@ use crate::{
 pub struct Listening {
     /// Where Entra ID listens.
     pub entra: SocketAddr,
-    /// Where Partner Center listens.
+    /// Where Partner Center listens, and at other paths Kubernetes.
     pub partner_center: SocketAddr,
     _serving: JoinSet<()>,
 }
@@ -47,12 +48,8 @@ impl Sandbox {
         let to_partner_center = TcpListener::bind(partner_center).await?;
         let (entra, partner_center) = (to_entra.local_addr()?, to_partner_center.local_addr()?);
         let mut serving = JoinSet::new();
-        serving.spawn(accept(self.clone(), Target::Token, to_entra));
-        serving.spawn(accept(
-            self.clone(),
-            Target::PartnerCenter,
-            to_partner_center,
-        ));
+        serving.spawn(accept(self.clone(), Door::Entra, to_entra));
+        serving.spawn(accept(self.clone(), Door::Others, to_partner_center));
         Ok(Listening {
             entra,
             partner_center,
@@ -61,22 +58,29 @@ impl Sandbox {
     }
 }
 
-async fn accept(sandbox: Sandbox, target: Target, listener: TcpListener) {
+/// Which of the two addresses a connection came to.
+#[derive(Clone, Copy, Debug)]
+enum Door {
+    Entra,
+    Others,
+}
+
+async fn accept(sandbox: Sandbox, door: Door, listener: TcpListener) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                connections.spawn(serve(sandbox.clone(), target, stream));
+                connections.spawn(serve(sandbox.clone(), door, stream));
             },
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn serve(sandbox: Sandbox, target: Target, stream: TcpStream) {
+async fn serve(sandbox: Sandbox, door: Door, stream: TcpStream) {
     let kept = Kept::default();
     let tee = Tee::new(stream, kept.clone());
-    let service = service_fn(move |request| answer(sandbox.clone(), target, kept.clone(), request));
+    let service = service_fn(move |request| answer(sandbox.clone(), door, kept.clone(), request));
     let server = auto::Builder::new(TokioExecutor::new());
     // A connection ends in an error whenever a fault or a client breaks it off.
     drop(server.serve_connection(TokioIo::new(tee), service).await);
@@ -84,16 +88,17 @@ async fn serve(sandbox: Sandbox, target: Target, stream: TcpStream) {
 
 async fn answer(
     sandbox: Sandbox,
-    target: Target,
+    door: Door,
     kept: Kept,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Dropped> {
     let Ok(request) = whole(request, &kept).await else {
         return Ok(typed(StatusCode::PAYLOAD_TOO_LARGE, "", ""));
     };
-    match target {
-        Target::Token => sandbox.entra(request).await,
-        Target::PartnerCenter => sandbox.partner_center(request).await,
+    match (door, routes::service(request.uri().path())) {
+        (Door::Entra, _) => sandbox.entra(request).await,
+        (Door::Others, Service::Kubernetes) => sandbox.kubernetes(request).await,
+        (Door::Others, Service::PartnerCenter) => sandbox.partner_center(request).await,
     }
 }
 

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Request, Response};
 use serde_json::Value;
 
-/// A request that Partner Center got, faulty turns included.
+use crate::answer::Answer;
+
+/// A request that a service got, faulty turns included.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// The method.
@@ -19,7 +21,7 @@ pub struct Seen {
     pub body: Bytes,
     /// Every byte as it came over the connection; `None` in memory and over HTTP/2.
     pub raw: Option<Bytes>,
-    /// Whether it changed a transfer.
+    /// Whether it changed what the service holds.
     pub committed: bool,
     /// The body it was answered with, where it was answered with a whole one.
     pub answered: Option<Bytes>,
@@ -39,6 +41,10 @@ pub struct TokenRequest {
     /// The status it was answered with; 0 where no answer was given.
     pub status: u16,
 }
+
+/// The bytes of a request as they came, carried in its extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct Raw(pub(crate) Bytes);
 
 /// The latest requests, each with the number it came as.
 #[derive(Debug)]
@@ -74,6 +80,36 @@ impl<T: Clone> Log<T> {
 
     pub(crate) fn all(&self) -> Vec<T> {
         self.entries.iter().cloned().collect()
+    }
+}
+
+impl Log<Seen> {
+    /// Notes a request as it came.
+    pub(crate) fn note(&mut self, request: &Request<Bytes>) -> usize {
+        let path = request.uri().path_and_query();
+        self.push(Seen {
+            method: request.method().clone(),
+            path: path.map_or("/", |path| path.as_str()).to_owned(),
+            headers: header_list(request.headers()),
+            body: request.body().clone(),
+            raw: request.extensions().get::<Raw>().map(|raw| raw.0.clone()),
+            committed: false,
+            answered: None,
+        })
+    }
+
+    /// Notes that a request changed what the service holds.
+    pub(crate) fn committed(&mut self, number: usize) {
+        if let Some(seen) = self.get_mut(number) {
+            seen.committed = true;
+        }
+    }
+
+    /// Notes what a request was answered with.
+    pub(crate) fn answered(&mut self, number: usize, answer: &Response<Answer>) {
+        if let Some(seen) = self.get_mut(number) {
+            seen.answered = answer.body().bytes();
+        }
     }
 }
 

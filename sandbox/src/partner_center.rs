@@ -147,7 +147,7 @@ fn serve(
             {
                 Rejected::Yes(transfer, change) => {
                     if change == Change::New {
-                        state.committed(number);
+                        state.seen.committed(number);
                     }
                     Ok(transfer)
                 }

@@ -1,11 +1,46 @@
 //! The paths of the services.
 
+/// What listens at Partner Center's address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Service {
+    Kubernetes,
+    PartnerCenter,
+}
+
+/// Whose path it is, of those who share an address.
+pub(crate) fn service(path: &str) -> Service {
+    if path.starts_with("/api/v1/") {
+        Service::Kubernetes
+    } else {
+        Service::PartnerCenter
+    }
+}
+
 /// The customer and the transfer of `/v1/customers/{customer}/transfers/{transfer}`, whatever they are.
 pub(crate) fn transfer(path: &str) -> Option<(&str, &str)> {
     let rest = path.strip_prefix("/v1/customers/")?;
     let (customer, rest) = rest.split_once('/')?;
     let transfer = rest.strip_prefix("transfers/")?;
     (!transfer.contains('/')).then_some((customer, transfer))
+}
+
+/// The secrets of a namespace, or one of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct SecretPath<'a> {
+    pub(crate) namespace: &'a str,
+    pub(crate) name: Option<&'a str>,
+}
+
+/// What `/api/v1/namespaces/{namespace}/secrets` and the paths of its secrets name.
+pub(crate) fn secret(path: &str) -> Option<SecretPath<'_>> {
+    let rest = path.strip_prefix("/api/v1/namespaces/")?;
+    let (namespace, rest) = rest.split_once('/')?;
+    let name = match rest.split_once('/') {
+        None if rest == "secrets" => None,
+        Some(("secrets", name)) if !name.is_empty() && !name.contains('/') => Some(name),
+        _ => return None,
+    };
+    Some(SecretPath { namespace, name })
 }
 
 /// A path of Entra ID.

@@ -9,6 +9,7 @@ use crate::{
     answer::{Answer, Dropped},
     entra::{self, client::Registration, consent::Consents, device::Devices, form},
     faults,
+    kubernetes::{self, secrets::Secrets},
     log::{Log, Seen, TokenRequest, header_list},
     partner_center,
     script::{Fault, Target, Turns},
@@ -41,13 +42,12 @@ pub(crate) struct State {
     pub(crate) answers: u64,
     token_faults: Turns,
     partner_center_faults: Turns,
-    seen: Log<Seen>,
+    kubernetes_faults: Turns,
+    pub(crate) secrets: Secrets,
+    pub(crate) seen: Log<Seen>,
+    pub(crate) kubernetes_requests: Log<Seen>,
     token_requests: Log<TokenRequest>,
 }
-
-/// The bytes of a request as they came, carried in its extensions.
-#[derive(Clone, Debug)]
-pub(crate) struct Raw(pub(crate) Bytes);
 
 impl Sandbox {
     /// A sandbox that holds the documented transfer.
@@ -66,7 +66,10 @@ impl Sandbox {
             answers: 0,
             token_faults: settings.script.token.clone(),
             partner_center_faults: settings.script.partner_center.clone(),
+            kubernetes_faults: settings.script.kubernetes.clone(),
+            secrets: Secrets::default(),
             seen: Log::default(),
+            kubernetes_requests: Log::default(),
             token_requests: Log::default(),
         };
         Self(Arc::new(Inner {
@@ -116,26 +119,29 @@ impl Sandbox {
     ) -> Result<Response<Answer>, Dropped> {
         let (number, fault) = {
             let mut state = self.state();
-            let number = state.seen.push(Seen {
-                method: request.method().clone(),
-                path: request
-                    .uri()
-                    .path_and_query()
-                    .map_or("/", |path| path.as_str())
-                    .to_owned(),
-                headers: header_list(request.headers()),
-                body: request.body().clone(),
-                raw: request.extensions().get::<Raw>().map(|raw| raw.0.clone()),
-                committed: false,
-                answered: None,
-            });
+            let number = state.seen.note(&request);
             (number, state.partner_center_faults.next())
         };
         let answer = || partner_center::answer(self, &request, number);
         let answer = faults::partner_center(fault, &request, answer).await?;
-        if let Some(seen) = self.state().seen.get_mut(number) {
-            seen.answered = answer.body().bytes();
-        }
+        self.state().seen.answered(number, &answer);
+        Ok(answer)
+    }
+
+    /// Answers a request to the Kubernetes API server.
+    ///
+    /// # Errors
+    ///
+    /// [`Dropped`] where a fault closes the connection.
+    pub async fn kubernetes(&self, request: Request<Bytes>) -> Result<Response<Answer>, Dropped> {
+        let (number, fault) = {
+            let mut state = self.state();
+            let number = state.kubernetes_requests.note(&request);
+            (number, state.kubernetes_faults.next())
+        };
+        let answer = || kubernetes::answer(self, &request, number);
+        let answer = faults::kubernetes(fault, answer).await?;
+        self.state().kubernetes_requests.answered(number, &answer);
         Ok(answer)
     }
 
@@ -159,6 +165,12 @@ impl Sandbox {
         self.state().seen.all()
     }
 
+    /// The requests that the Kubernetes API server got, in their order.
+    #[must_use]
+    pub fn kubernetes_requests(&self) -> Vec<Seen> {
+        self.state().kubernetes_requests.all()
+    }
+
     /// The requests that the token endpoints and the one for device codes got, in their order.
     #[must_use]
     pub fn token_requests(&self) -> Vec<TokenRequest> {
@@ -171,6 +183,7 @@ impl Sandbox {
         match target {
             Target::Token => state.token_faults.push(fault),
             Target::PartnerCenter => state.partner_center_faults.push(fault),
+            Target::Kubernetes => state.kubernetes_faults.push(fault),
         }
     }
 
@@ -190,14 +203,5 @@ impl Sandbox {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Notes that a request changed a transfer.
-    pub(crate) fn committed(&mut self, number: usize) {
-        if let Some(seen) = self.seen.get_mut(number) {
-            seen.committed = true;
-        }
     }
 }

@@ -5,13 +5,15 @@ use std::{collections::VecDeque, error::Error, fmt};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Which of the two services a fault is for.
+/// Which of the services a fault is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Target {
     /// Entra ID's token endpoints, and the one for device codes.
     Token,
     /// Partner Center.
     PartnerCenter,
+    /// The Kubernetes API server.
+    Kubernetes,
 }
 
 /// One way to treat one request.
@@ -96,7 +98,7 @@ pub enum Fault {
     ExtraRefreshIn,
 }
 
-/// Faults for both services, each list in the order in which requests come.
+/// Faults for the services, each list in the order in which requests come.
 ///
 /// ```
 /// let script = sandbox::Script::from_json(
@@ -108,6 +110,7 @@ pub enum Fault {
 pub struct Script {
     pub(crate) token: Turns,
     pub(crate) partner_center: Turns,
+    pub(crate) kubernetes: Turns,
 }
 
 /// A script that cannot be read.
@@ -126,8 +129,8 @@ struct Turn {
 }
 
 impl Script {
-    /// Reads `{"token": [TURN…], "partner_center": [TURN…]}`, where a turn is a fault with an optional
-    /// `"repeat": N` or `"always": true`.
+    /// Reads `{"token": [TURN…], "partner_center": [TURN…], "kubernetes": [TURN…]}`, where a turn is a
+    /// fault with an optional `"repeat": N` or `"always": true`.
     ///
     /// # Errors
     ///
@@ -137,6 +140,7 @@ impl Script {
         Ok(Self {
             token: Turns::read("token", raw.token)?,
             partner_center: Turns::read("partner_center", raw.partner_center)?,
+            kubernetes: Turns::read("kubernetes", raw.kubernetes)?,
         })
     }
 }
@@ -220,6 +224,8 @@ struct RawScript {
     token: Vec<Value>,
     #[serde(default)]
     partner_center: Vec<Value>,
+    #[serde(default)]
+    kubernetes: Vec<Value>,
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     answer::{Answer, Dropped, json as json_answer, typed},
-    kubernetes, partner_center,
+    key_vault, kubernetes, partner_center,
     script::Fault,
 };
 
@@ -88,6 +88,14 @@ pub(crate) async fn kubernetes(
     answer: impl Fn() -> Response<Answer>,
 ) -> Result<Response<Answer>, Dropped> {
     common(fault, answer, kubernetes::words).await
+}
+
+/// Answers a request to Key Vault, or not.
+pub(crate) async fn key_vault(
+    fault: Fault,
+    answer: impl Fn() -> Response<Answer>,
+) -> Result<Response<Answer>, Dropped> {
+    common(fault, answer, key_vault::words).await
 }
 
 /// The faults that do the same to every service; one that is for another service does nothing.

@@ -1,6 +1,6 @@
-//! A pretend Entra ID and Partner Center.
+//! A pretend Entra ID and Partner Center, with a Kubernetes API server and a Key Vault beside them.
 //!
-//! The two behave as Microsoft documents theirs, oddities included, and hold state: a transfer that was
+//! They behave as the real ones are documented, oddities included, and hold state: a transfer that was
 //! rejected stays rejected. They keep what they saw, and misbehave on request, by a [`Script`] or fault
 //! by fault ([`Sandbox::push_fault`]). Tests call them in memory, everybody else over TCP
 //! ([`Sandbox::listen`]).
@@ -10,6 +10,7 @@
 mod answer;
 mod entra;
 mod faults;
+mod key_vault;
 mod keys;
 mod kubernetes;
 mod listen;

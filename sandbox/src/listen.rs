@@ -28,7 +28,7 @@ use crate::{
 pub struct Listening {
     /// Where Entra ID listens.
     pub entra: SocketAddr,
-    /// Where Partner Center listens, and at other paths Kubernetes.
+    /// Where Partner Center listens, and at other paths Kubernetes and Key Vault.
     pub partner_center: SocketAddr,
     _serving: JoinSet<()>,
 }
@@ -97,6 +97,7 @@ async fn answer(
     };
     match (door, routes::service(request.uri().path())) {
         (Door::Entra, _) => sandbox.entra(request).await,
+        (Door::Others, Service::KeyVault) => sandbox.key_vault(request).await,
         (Door::Others, Service::Kubernetes) => sandbox.kubernetes(request).await,
         (Door::Others, Service::PartnerCenter) => sandbox.partner_center(request).await,
     }

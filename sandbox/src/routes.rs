@@ -3,6 +3,7 @@
 /// What listens at Partner Center's address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Service {
+    KeyVault,
     Kubernetes,
     PartnerCenter,
 }
@@ -11,6 +12,8 @@ pub(crate) enum Service {
 pub(crate) fn service(path: &str) -> Service {
     if path.starts_with("/api/v1/") {
         Service::Kubernetes
+    } else if path.starts_with("/secrets/") {
+        Service::KeyVault
     } else {
         Service::PartnerCenter
     }
@@ -41,6 +44,15 @@ pub(crate) fn secret(path: &str) -> Option<SecretPath<'_>> {
         _ => return None,
     };
     Some(SecretPath { namespace, name })
+}
+
+/// The name and the version of `/secrets/{name}/{version}`; the version may be absent or empty.
+pub(crate) fn vault_secret(path: &str) -> Option<(&str, Option<&str>)> {
+    let rest = path.strip_prefix("/secrets/")?;
+    match rest.split_once('/') {
+        None | Some((_, "")) => Some((rest.trim_end_matches('/'), None)),
+        Some((name, version)) => (!version.contains('/')).then_some((name, Some(version))),
+    }
 }
 
 /// A path of Entra ID.
@@ -90,6 +102,44 @@ pub(crate) fn entra(path: &str) -> Entra<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tells_whose_path_it_is() {
+        for (path, whose) in [
+            ("/v1/customers/a/transfers/b", Service::PartnerCenter),
+            ("/secrets", Service::PartnerCenter),
+            ("/secrets/a/b", Service::KeyVault),
+            ("/api/v1/namespaces/a/secrets/b", Service::Kubernetes),
+        ] {
+            assert_eq!(service(path), whose, "{path}");
+        }
+    }
+
+    #[test]
+    fn finds_secrets_and_nothing_beside_them() {
+        let named = |name| SecretPath {
+            namespace: "a",
+            name,
+        };
+        for (path, found) in [
+            ("/api/v1/namespaces/a/secrets", Some(named(None))),
+            ("/api/v1/namespaces/a/secrets/b", Some(named(Some("b")))),
+            ("/api/v1/namespaces/a/secrets/", None),
+            ("/api/v1/namespaces/a/secrets/b/c", None),
+            ("/api/v1/namespaces/a/configmaps/b", None),
+            ("/api/v1/namespaces/a", None),
+        ] {
+            assert_eq!(secret(path), found, "{path}");
+        }
+        for (path, found) in [
+            ("/secrets/a", Some(("a", None))),
+            ("/secrets/a/", Some(("a", None))),
+            ("/secrets/a/b", Some(("a", Some("b")))),
+            ("/secrets/a/b/c", None),
+        ] {
+            assert_eq!(vault_secret(path), found, "{path}");
+        }
+    }
 
     #[test]
     fn finds_a_transfer_and_nothing_beside_it() {

@@ -1,4 +1,4 @@
-//! The sandbox itself: its state, and the two services over it.
+//! The sandbox itself: its state, and the services over it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +9,7 @@ use crate::{
     answer::{Answer, Dropped},
     entra::{self, client::Registration, consent::Consents, device::Devices, form},
     faults,
+    key_vault::{self, Vault},
     kubernetes::{self, secrets::Secrets},
     log::{Log, Seen, TokenRequest, header_list},
     partner_center,
@@ -19,7 +20,7 @@ use crate::{
     transfers::{Transfer, Transfers},
 };
 
-/// A pretend Entra ID and Partner Center that share their state; clones are the same sandbox.
+/// Pretend services that share their state; clones are the same sandbox.
 #[derive(Clone, Debug)]
 pub struct Sandbox(Arc<Inner>);
 
@@ -43,9 +44,12 @@ pub(crate) struct State {
     token_faults: Turns,
     partner_center_faults: Turns,
     kubernetes_faults: Turns,
+    vault_faults: Turns,
+    pub(crate) vault: Vault,
     pub(crate) secrets: Secrets,
     pub(crate) seen: Log<Seen>,
     pub(crate) kubernetes_requests: Log<Seen>,
+    pub(crate) vault_requests: Log<Seen>,
     token_requests: Log<TokenRequest>,
 }
 
@@ -67,9 +71,12 @@ impl Sandbox {
             token_faults: settings.script.token.clone(),
             partner_center_faults: settings.script.partner_center.clone(),
             kubernetes_faults: settings.script.kubernetes.clone(),
+            vault_faults: settings.script.key_vault.clone(),
+            vault: Vault::default(),
             secrets: Secrets::default(),
             seen: Log::default(),
             kubernetes_requests: Log::default(),
+            vault_requests: Log::default(),
             token_requests: Log::default(),
         };
         Self(Arc::new(Inner {
@@ -145,6 +152,23 @@ impl Sandbox {
         Ok(answer)
     }
 
+    /// Answers a request to Key Vault.
+    ///
+    /// # Errors
+    ///
+    /// [`Dropped`] where a fault closes the connection.
+    pub async fn key_vault(&self, request: Request<Bytes>) -> Result<Response<Answer>, Dropped> {
+        let (number, fault) = {
+            let mut state = self.state();
+            let number = state.vault_requests.note(&request);
+            (number, state.vault_faults.next())
+        };
+        let answer = || key_vault::answer(self, &request, number);
+        let answer = faults::key_vault(fault, answer).await?;
+        self.state().vault_requests.answered(number, &answer);
+        Ok(answer)
+    }
+
     /// Adds a transfer, or puts one in another's place.
     pub fn add_transfer(&self, transfer: Transfer) {
         self.state().transfers.add(transfer);
@@ -171,6 +195,12 @@ impl Sandbox {
         self.state().kubernetes_requests.all()
     }
 
+    /// The requests that Key Vault got, in their order.
+    #[must_use]
+    pub fn key_vault_requests(&self) -> Vec<Seen> {
+        self.state().vault_requests.all()
+    }
+
     /// The requests that the token endpoints and the one for device codes got, in their order.
     #[must_use]
     pub fn token_requests(&self) -> Vec<TokenRequest> {
@@ -184,6 +214,7 @@ impl Sandbox {
             Target::Token => state.token_faults.push(fault),
             Target::PartnerCenter => state.partner_center_faults.push(fault),
             Target::Kubernetes => state.kubernetes_faults.push(fault),
+            Target::KeyVault => state.vault_faults.push(fault),
         }
     }
 

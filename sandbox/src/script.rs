@@ -14,6 +14,8 @@ pub enum Target {
     PartnerCenter,
     /// The Kubernetes API server.
     Kubernetes,
+    /// Azure Key Vault.
+    KeyVault,
 }
 
 /// One way to treat one request.
@@ -111,6 +113,7 @@ pub struct Script {
     pub(crate) token: Turns,
     pub(crate) partner_center: Turns,
     pub(crate) kubernetes: Turns,
+    pub(crate) key_vault: Turns,
 }
 
 /// A script that cannot be read.
@@ -129,8 +132,8 @@ struct Turn {
 }
 
 impl Script {
-    /// Reads `{"token": [TURN…], "partner_center": [TURN…], "kubernetes": [TURN…]}`, where a turn is a
-    /// fault with an optional `"repeat": N` or `"always": true`.
+    /// Reads `{"token": [TURN…], "partner_center": [TURN…], "kubernetes": [TURN…], "key_vault": [TURN…]}`,
+    /// where a turn is a fault with an optional `"repeat": N` or `"always": true`.
     ///
     /// # Errors
     ///
@@ -141,6 +144,7 @@ impl Script {
             token: Turns::read("token", raw.token)?,
             partner_center: Turns::read("partner_center", raw.partner_center)?,
             kubernetes: Turns::read("kubernetes", raw.kubernetes)?,
+            key_vault: Turns::read("key_vault", raw.key_vault)?,
         })
     }
 }
@@ -226,6 +230,8 @@ struct RawScript {
     partner_center: Vec<Value>,
     #[serde(default)]
     kubernetes: Vec<Value>,
+    #[serde(default)]
+    key_vault: Vec<Value>,
 }
 
 #[cfg(test)]

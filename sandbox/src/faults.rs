@@ -20,6 +20,7 @@ pub(crate) struct TokenChange {
     pub(crate) token_type: Option<String>,
     pub(crate) audience: Option<String>,
     pub(crate) refresh_in: bool,
+    pub(crate) field: Option<(String, Value)>,
 }
 
 impl TokenChange {
@@ -34,6 +35,9 @@ impl TokenChange {
         }
         if self.refresh_in {
             set("refresh_in", (life / 2).into());
+        }
+        if let Some((name, value)) = self.field {
+            set(&name, value);
         }
     }
 }
@@ -55,6 +59,10 @@ pub(crate) async fn token(
         },
         Fault::Audience { value } => TokenChange {
             audience: Some(value),
+            ..usual
+        },
+        Fault::TokenField { name, value } => TokenChange {
+            field: Some((name, value)),
             ..usual
         },
         Fault::ExtraRefreshIn => TokenChange {
@@ -152,6 +160,7 @@ async fn common(
         | Fault::ExpiresIn { .. }
         | Fault::TokenType { .. }
         | Fault::Audience { .. }
+        | Fault::TokenField { .. }
         | Fault::ExtraRefreshIn => Ok(answer()),
     }
 }
@@ -225,3 +234,65 @@ fn partner_center_words(status: StatusCode) -> Value {
 }
 
 const JSON: &str = "application/json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Sandbox, Settings, Target, trial::with_secret};
+
+    #[tokio::test]
+    async fn sets_any_field_of_a_tokens_answer() {
+        let sandbox = Sandbox::new(Settings::default());
+        for (name, value) in [
+            ("access_token", json!("a\r\nb")),
+            ("refresh_token", json!(7)),
+            ("expires_in", Value::Null),
+            ("foci", json!("1")),
+        ] {
+            let fault = json!({"fault": "token_field", "name": name, "value": value});
+            sandbox.push_fault(Target::Token, serde_json::from_value(fault).unwrap());
+
+            let (status, body) = ask(&sandbox).await;
+
+            assert_eq!((status, body.get(name)), (200, Some(&value)));
+            assert_eq!(body["token_type"], "Bearer");
+        }
+        assert_eq!(ask(&sandbox).await.1.get("foci"), None);
+    }
+
+    #[tokio::test]
+    async fn does_nothing_to_a_service_that_a_fault_is_not_for() {
+        let sandbox = Sandbox::new(Settings::default());
+        for fault in [
+            Fault::WrongId,
+            Fault::WrongStatus {
+                status: "Complete".to_owned(),
+            },
+        ] {
+            sandbox.push_fault(Target::Token, fault);
+
+            let (status, body) = ask(&sandbox).await;
+
+            assert_eq!((status, &body["expires_in"]), (200, &json!(3600)));
+        }
+        let field = Fault::TokenField {
+            name: "value".to_owned(),
+            value: json!("changed"),
+        };
+        sandbox.put_vault_secret("rt", "held");
+        sandbox.push_fault(Target::KeyVault, field);
+        let request = Request::get("/secrets/rt").body(Bytes::new()).unwrap();
+
+        let answer = sandbox.key_vault(request).await.unwrap();
+
+        assert_eq!(answer.status(), 401);
+    }
+
+    async fn ask(sandbox: &Sandbox) -> crate::trial::Told {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("scope", "https://api.partnercenter.microsoft.com/.default"),
+        ];
+        with_secret(sandbox, &form).await
+    }
+}

@@ -96,6 +96,13 @@ pub enum Fault {
         /// The audience.
         value: String,
     },
+    /// The token's answer has this field, or another value in it.
+    TokenField {
+        /// The field.
+        name: String,
+        /// Any JSON.
+        value: Value,
+    },
     /// The token's answer has a `refresh_in` of half the token's life.
     ExtraRefreshIn,
 }
@@ -247,6 +254,31 @@ mod tests {
         assert!(matches!(turns.next(), Fault::Delay { ms: 5 }));
         assert!(matches!(turns.next(), Fault::Hang));
         assert!(matches!(turns.next(), Fault::Pass));
+    }
+
+    #[test]
+    fn has_a_list_for_each_service() {
+        let text = r#"{
+            "token": [{"fault": "delay", "ms": 1}],
+            "partner_center": [{"fault": "delay", "ms": 2}],
+            "kubernetes": [{"fault": "delay", "ms": 3}],
+            "key_vault": [{"fault": "delay", "ms": 4}]
+        }"#;
+        let Script {
+            token,
+            partner_center,
+            kubernetes,
+            key_vault,
+        } = Script::from_json(text).unwrap();
+
+        for (mut turns, wanted) in [
+            (token, 1),
+            (partner_center, 2),
+            (kubernetes, 3),
+            (key_vault, 4),
+        ] {
+            assert!(matches!(turns.next(), Fault::Delay { ms } if ms == wanted));
+        }
     }
 
     #[test]

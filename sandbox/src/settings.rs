@@ -23,6 +23,8 @@ pub struct Settings {
     pub device_approval: Option<bool>,
     /// Whether Partner Center refuses users who signed in without MFA.
     pub enforce_mfa: bool,
+    /// Whether TLS ends before the sandbox, so that the addresses it tells begin with `https`.
+    pub behind_tls: bool,
     /// What goes wrong.
     pub script: Script,
 }
@@ -39,6 +41,7 @@ impl Default for Settings {
             device_interval: 5,
             device_approval: None,
             enforce_mfa: false,
+            behind_tls: false,
             script: Script::default(),
         }
     }

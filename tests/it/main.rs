@@ -17,6 +17,7 @@ mod floods;
 mod hostile;
 mod identity;
 mod jwt;
+mod msal;
 mod mtls;
 mod outgoing;
 mod problems;

@@ -38,7 +38,10 @@ pub(crate) fn documents(request: &Request<Bytes>, settings: &Settings) -> Respon
         Entra::Configuration { tenant, .. } if tenant != settings.tenant => {
             no_such_tenant(tenant).answer(request)
         }
-        Entra::Configuration { tenant, version } => configuration(request, tenant, version),
+        Entra::Configuration { tenant, version } => {
+            let base = base(request, settings, tenant);
+            configuration(&base, tenant, version)
+        }
         Entra::Keys => json_answer(StatusCode::OK, &keys::jwks()),
         Entra::Token { .. } | Entra::DeviceCode { .. } | Entra::Unknown => {
             typed(StatusCode::NOT_FOUND, "", "")
@@ -80,7 +83,7 @@ pub(crate) struct Endpoint<'a> {
 impl<'a> Endpoint<'a> {
     fn of(sandbox: &Sandbox, request: &Request<Bytes>, tenant: &'a str, version: Version) -> Self {
         Self {
-            base: base(request, tenant),
+            base: base(request, sandbox.settings(), tenant),
             tenant,
             version,
             now: sandbox.state().watch.unix_seconds(),
@@ -109,12 +112,11 @@ fn without_scheme(url: &str) -> Option<&str> {
     rest.or_else(|| url.strip_prefix("http://"))
 }
 
-fn configuration(request: &Request<Bytes>, tenant: &str, version: Version) -> Response<Answer> {
-    let base = base(request, tenant);
+fn configuration(base: &str, tenant: &str, version: Version) -> Response<Answer> {
     json_answer(
         StatusCode::OK,
         &json!({
-            "issuer": issuer(&base, tenant, version),
+            "issuer": issuer(base, tenant, version),
             "token_endpoint": match version {
                 Version::V1 => format!("{base}/oauth2/token"),
                 Version::V2 => format!("{base}/oauth2/v2.0/token"),
@@ -128,15 +130,14 @@ fn configuration(request: &Request<Bytes>, tenant: &str, version: Version) -> Re
 }
 
 /// Scheme and host as the request named them, and the tenant.
-fn base(request: &Request<Bytes>, tenant: &str) -> String {
-    let host = request
-        .headers()
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    match (request.uri().authority(), host) {
-        (Some(authority), _) => format!("http://{authority}/{tenant}"),
-        (None, host) => format!("http://{}/{tenant}", host.unwrap_or("localhost")),
-    }
+fn base(request: &Request<Bytes>, settings: &Settings, tenant: &str) -> String {
+    let named = request.headers().get(header::HOST);
+    let host = match request.uri().authority() {
+        Some(authority) => authority.as_str(),
+        None => named.and_then(|it| it.to_str().ok()).unwrap_or("localhost"),
+    };
+    let scheme = if settings.behind_tls { "https" } else { "http" };
+    format!("{scheme}://{host}/{tenant}")
 }
 
 fn issuer(base: &str, tenant: &str, version: Version) -> String {

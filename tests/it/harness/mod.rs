@@ -12,6 +12,7 @@ pub(crate) mod mutual;
 pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod served;
+pub(crate) mod tls;
 pub(crate) mod transport;
 
 use std::{

@@ -118,3 +118,53 @@ async fn whole(
 
 /// In bytes.
 const LARGEST_BODY: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::Settings;
+
+    #[tokio::test]
+    async fn finds_each_service_by_address_and_path() {
+        let sandbox = Sandbox::new(Settings::default());
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listening = sandbox.listen(anywhere, anywhere).await.unwrap();
+        for (address, path, status, words) in [
+            (listening.entra, "/tenant/oauth2/v2.0/token", 400, "AADSTS"),
+            (listening.entra, "/secrets/rt", 404, "content-length: 0"),
+            (
+                listening.partner_center,
+                "/v1/customers/c",
+                401,
+                "ms-requestid",
+            ),
+            (listening.partner_center, "/secrets/rt", 401, "AKV10000"),
+            (listening.partner_center, SECRET, 401, "\"kind\":\"Status\""),
+        ] {
+            let answer = ask(address, path).await;
+
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{path}: {answer}"
+            );
+            assert!(answer.contains(words), "{path}: {answer}");
+        }
+        assert_eq!(sandbox.seen().len(), 1);
+        assert_eq!(sandbox.key_vault_requests().len(), 1);
+        let seen = sandbox.kubernetes_requests();
+        assert!(seen[0].raw.as_ref().unwrap().starts_with(b"GET /api/v1/"));
+    }
+
+    async fn ask(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    const SECRET: &str = "/api/v1/namespaces/partner/secrets/partner-center";
+}

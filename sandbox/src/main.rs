@@ -1,21 +1,26 @@
-//! The pretend Entra ID and Partner Center on their own, for staging clusters and other people's tests.
+//! The pretend services on their own, for staging clusters and other people's tests.
 
 use std::{
     error::Error,
+    fmt::Display,
     io::{self, Write as _},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Parser;
-use sandbox::{Sandbox, Script, Settings, Transfer};
+use sandbox::{Listening, Sandbox, Script, Settings, Transfer};
+use x509_parser::pem::Pem;
 
-/// A pretend Entra ID and Partner Center. Nothing behind it is real; do not send it real secrets.
+/// A pretend Entra ID and Partner Center, with the Kubernetes and Key Vault that a gateway keeps refresh
+/// tokens in. Nothing behind it is real; do not send it real secrets.
 #[derive(Debug, Parser)]
 #[command(
     name = "sandbox",
-    after_help = "Exit codes: 0 stopped by Ctrl-C, 1 could not start."
+    after_help = "Kubernetes (/api/v1/...) and Key Vault (/secrets/...) share Partner Center's address. A device \
+                  code is approved by itself at the third poll.\n\nExit codes: 0 stopped by Ctrl-C, 1 could \
+                  not start."
 )]
 struct Arguments {
     /// Where Entra ID listens
@@ -24,6 +29,15 @@ struct Arguments {
     /// Where Partner Center listens
     #[arg(long, default_value = "127.0.0.1:8082", value_name = "ADDRESS")]
     partner_center: SocketAddr,
+    /// A certificate of the application, in PEM; may be given several times
+    #[arg(long, value_name = "FILE")]
+    certificate: Vec<PathBuf>,
+    /// Has users sign in without MFA
+    #[arg(long)]
+    without_mfa: bool,
+    /// Has Partner Center refuse users who signed in without MFA
+    #[arg(long)]
+    enforce_mfa: bool,
     /// A script of faults, in JSON
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
@@ -47,6 +61,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments {
         entra,
         partner_center,
+        certificate,
+        without_mfa,
+        enforce_mfa,
         script,
         allow_any_address,
     } = arguments;
@@ -57,9 +74,15 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             return Err(told.into());
         }
     }
-    let script = script.map_or(Ok(Script::default()), |file| read(&file))?;
+    let mut certificates = Vec::new();
+    for file in &certificate {
+        certificates.extend(read_certificates(file)?);
+    }
     let settings = Settings {
-        script,
+        certificates,
+        device_approval: Some(!without_mfa),
+        enforce_mfa,
+        script: script.map_or(Ok(Script::default()), |file| read_script(&file))?,
         ..Settings::default()
     };
     let sandbox = Sandbox::new(settings.clone());
@@ -67,25 +90,69 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .listen(entra, partner_center)
         .await
         .map_err(|error| format!("cannot listen on {entra} and {partner_center}: {error}"))?;
-    let documented = Transfer::documented();
-    writeln!(
-        io::stdout(),
-        "Entra ID        http://{}\nPartner Center  http://{}\ntenant          {}\nclient ID       \
-         {}\nclient secret   {}\ncustomer        {}\ntransfer        {}",
-        listening.entra,
-        listening.partner_center,
-        settings.tenant,
-        settings.client_id,
-        settings.client_secret,
-        documented.customer,
-        documented.id,
-    )?;
+    let refresh_token = sandbox.consent(!without_mfa);
+    let (namespace, secret) = SECRET;
+    sandbox.put_secret(namespace, secret, &[("refresh-token", &refresh_token)]);
+    for (what, value) in told(&sandbox, &settings, &listening, refresh_token) {
+        writeln!(io::stdout(), "{what:22}{value}")?;
+    }
     Ok(tokio::signal::ctrl_c().await?)
 }
 
-fn read(file: &std::path::Path) -> Result<Script, Box<dyn Error>> {
+/// Everything that a gateway needs to be configured for this sandbox.
+fn told(
+    sandbox: &Sandbox,
+    settings: &Settings,
+    listening: &Listening,
+    refresh_token: String,
+) -> [(&'static str, String); 12] {
+    let Listening {
+        entra,
+        partner_center,
+        ..
+    } = listening;
+    let documented = Transfer::documented();
+    let (namespace, secret) = SECRET;
+    let others = format!("http://{partner_center}");
+    [
+        ("Entra ID", format!("http://{entra}")),
+        ("Partner Center", others.clone()),
+        ("Kubernetes", others.clone()),
+        ("Key Vault", others),
+        ("tenant", settings.tenant.clone()),
+        ("client ID", settings.client_id.clone()),
+        ("client secret", settings.client_secret.clone()),
+        ("refresh token", refresh_token),
+        (
+            "and in the secret",
+            format!("{namespace}/{secret}, key refresh-token"),
+        ),
+        ("service account token", sandbox.service_account_token()),
+        ("customer", documented.customer),
+        ("transfer", documented.id),
+    ]
+}
+
+fn read_script(file: &Path) -> Result<Script, Box<dyn Error>> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| format!("--script: {}: {error}", file.display()))?;
     let script = Script::from_json(&text);
     Ok(script.map_err(|error| format!("--script: {}: {error}", file.display()))?)
 }
+
+fn read_certificates(file: &Path) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+    let wrong = |error: &dyn Display| format!("--certificate: {}: {error}", file.display());
+    let text = std::fs::read(file).map_err(|error| wrong(&error))?;
+    let certificates = Pem::iter_from_buffer(&text)
+        .filter(|pem| pem.as_ref().map_or(true, |pem| pem.label == "CERTIFICATE"))
+        .map(|pem| pem.map(|pem| pem.contents))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| wrong(&error))?;
+    if certificates.is_empty() {
+        return Err(wrong(&"no certificate in it").into());
+    }
+    Ok(certificates)
+}
+
+/// Namespace and name of the secret that the service account may use.
+const SECRET: (&str, &str) = ("partner", "partner-center");

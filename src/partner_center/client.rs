@@ -19,7 +19,7 @@ use crate::{
         verdict::{Attempt, Plan, Verdict, Witness},
         wire,
     },
-    token::access_token::AccessToken,
+    token::{access_token::AccessToken, cell::Replacement},
 };
 
 /// How one attempt ended.
@@ -80,7 +80,9 @@ impl Trip<'_> {
         refused: &Arc<AccessToken>,
         error: wire::ErrorBody,
     ) -> Verdict {
-        self.way.account.tokens().invalidate(refused);
+        if self.way.account.tokens().invalidate(refused) == Replacement::TooSoon {
+            return Verdict::Unauthorized(error);
+        }
         let token = timeout_at(self.plan.until, self.way.account.tokens().current()).await;
         let Ok(Ok(token)) = token else {
             return Verdict::Unauthorized(error);

@@ -1,16 +1,20 @@
 //! One credential's token: kept while it serves, renewed early, fetched by one task at a time.
 //!
 //! The refresh runs in a task of its own, so the caller that happened to be first can leave without
-//! taking the others' token along. A setback never vetoes a token that still works, and an expired
-//! token is never handed out.
+//! taking the others' token along. A setback never vetoes a token that still works, and neither an
+//! expired token nor one refused a moment ago is handed out. [`Shared::fetch`] is the one way to the
+//! token endpoint, and no setback is passed over there.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::time::Instant;
-use tracing::{info, info_span, warn};
+use tracing::{error, info, info_span, warn};
 
 use crate::{
     cause,
@@ -18,6 +22,10 @@ use crate::{
     token::{
         access_token::AccessToken,
         grant::{Grant, GrantError},
+        mark::Mark,
+        refusal::Refusal,
+        setback::{self, Setback},
+        standing::{Refreshes, Standing},
     },
 };
 
@@ -36,26 +44,42 @@ pub struct TokenUnavailable {
     pub retry_after: Duration,
 }
 
+/// Whether another token takes the place of one that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replacement {
+    /// The next one to ask gets another token, where one can be had.
+    Due,
+    /// It came in place of a refused one moments ago; a third would hardly fare better.
+    TooSoon,
+}
+
 #[derive(Debug)]
 struct Shared {
     account: Arc<str>,
     grant: Grant,
     state: Mutex<State>,
+    waiters: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct State {
     current: Option<Arc<AccessToken>>,
+    /// Whether `current` came in place of a refused one.
+    is_replacement: bool,
+    dropped: Option<Dropped>,
     refresh: Option<Flight<Fetched>>,
     setback: Option<Setback>,
     failures: u32,
     obtained_once: bool,
+    refreshes: Refreshes,
 }
 
+/// The last token that was refused and dropped.
 #[derive(Debug)]
-struct Setback {
-    cause: Arc<GrantError>,
-    until: Instant,
+struct Dropped {
+    token: Arc<AccessToken>,
+    at: Instant,
+    is_replaced: bool,
 }
 
 enum Look {
@@ -74,6 +98,7 @@ impl TokenCell {
             account,
             grant,
             state: Mutex::default(),
+            waiters: AtomicUsize::default(),
         }))
     }
 
@@ -87,29 +112,61 @@ impl TokenCell {
     ///
     /// Dropping the future leaves the fetch running for the others.
     pub async fn current(&self) -> Result<Arc<AccessToken>, TokenUnavailable> {
-        match self.look() {
-            Look::Ready(token) => Ok(token),
-            Look::Refused(unavailable) => Err(unavailable),
-            Look::Wait(refresh) => self.join(refresh).await,
+        loop {
+            let fetched = match self.look() {
+                Look::Ready(token) => return Ok(token),
+                Look::Refused(unavailable) => return Err(unavailable),
+                Look::Wait(refresh) => self.join(refresh).await,
+            };
+            // Somebody may have been quicker to show it, and it was refused.
+            if !fetched
+                .as_ref()
+                .is_ok_and(|it| self.0.state().has_dropped(it))
+            {
+                return fetched;
+            }
         }
     }
 
-    /// Drops the token that Partner Center refused, unless a newer one has taken its place.
-    pub fn invalidate(&self, refused: &Arc<AccessToken>) {
+    /// Drops the token that Partner Center refused, unless a newer one has taken its place, or it has
+    /// itself taken a refused one's place within the last 30 s.
+    pub fn invalidate(&self, refused: &Arc<AccessToken>) -> Replacement {
+        let now = Instant::now();
         let mut state = self.0.state();
-        if state
-            .current
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, refused))
-        {
-            state.current = None;
+        let current = state.current.as_ref();
+        if !current.is_some_and(|current| current.is_same_as(refused)) {
+            return Replacement::Due;
         }
+        if state.is_replacement && refused.age(now) < TOO_SOON {
+            return Replacement::TooSoon;
+        }
+        state.current = None;
+        state.dropped = Some(Dropped {
+            token: Arc::clone(refused),
+            at: now,
+            is_replaced: false,
+        });
+        Replacement::Due
     }
 
     /// Whether a token was ever had since the start.
     #[must_use]
     pub fn has_obtained_one(&self) -> bool {
         self.0.state().obtained_once
+    }
+
+    /// How this credential's tokens stand now.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let now = Instant::now();
+        let state = self.0.state();
+        Standing {
+            obtained_once: state.obtained_once,
+            left: state.current.as_ref().map(|token| token.left(now)),
+            obstacle: state.setback.as_ref().map(Setback::obstacle),
+            waiters: self.0.waiters.load(Ordering::Relaxed),
+            refreshes: state.refreshes,
+        }
     }
 
     fn look(&self) -> Look {
@@ -124,25 +181,29 @@ impl TokenCell {
         if let Some(refresh) = state.fetch_in_flight() {
             return Look::Wait(refresh);
         }
-        match &state.setback {
-            Some(setback) if setback.until > now => match state.last_resort(now) {
-                Some(token) => Look::Ready(token),
-                None => Look::Refused(TokenUnavailable {
-                    cause: Arc::clone(&setback.cause),
-                    retry_after: setback.until - now,
-                }),
-            },
-            _ => Look::Wait(self.start(&mut state)),
+        let Some(setback) = state.setback.as_ref().filter(|it| it.holds(now)) else {
+            return Look::Wait(self.start(&mut state));
+        };
+        if let Some(token) = state.last_resort(now) {
+            return Look::Ready(token);
         }
+        if setback.may_be_mended() {
+            // The trip ends before its first step, unless the credential has changed.
+            return Look::Wait(self.start(&mut state));
+        }
+        Look::Refused(setback.unavailable(now))
     }
 
-    async fn join(&self, refresh: Flight<Fetched>) -> Result<Arc<AccessToken>, TokenUnavailable> {
-        let unavailable = match refresh.result().await {
+    async fn join(&self, refresh: Flight<Fetched>) -> Fetched {
+        let waiting = Waiting::begin(&self.0.waiters);
+        let result = refresh.result().await;
+        drop(waiting);
+        let unavailable = match result {
             Some(Ok(token)) => return Ok(token),
             Some(Err(unavailable)) => unavailable,
             None => TokenUnavailable {
                 cause: Arc::new(GrantError::Malformed("the fetch was cut short")),
-                retry_after: FIRST_SETBACK,
+                retry_after: setback::FIRST,
             },
         };
         self.0
@@ -162,33 +223,28 @@ impl TokenCell {
 
 impl Shared {
     async fn fetch(&self) -> Fetched {
+        // Marked before the credential is read for the trip: a change in between costs one trip more,
+        // and no change is missed.
+        let mark = self.grant.mark().await;
+        if let Some(unavailable) = self.state().still_held_back(mark) {
+            return Err(unavailable);
+        }
         let minted = self.grant.mint().await;
         let now = Instant::now();
         let mut state = self.state();
         state.refresh = None;
-        match minted {
+        match minted.and_then(|token| state.unlike_dropped(token, now)) {
             Ok(token) => {
-                let token = Arc::new(token);
-                state.current = Some(Arc::clone(&token));
-                state.setback = None;
-                state.failures = 0;
-                state.obtained_once = true;
-                info!("token obtained");
-                Ok(token)
+                info!(
+                    token.expires_in_s = token.left(now).as_secs(),
+                    "token obtained"
+                );
+                Ok(state.succeed(token))
             }
             Err(error) => {
-                let wait = setback(&error, state.failures);
-                state.failures = state.failures.saturating_add(1);
-                let cause = Arc::new(error);
-                state.setback = Some(Setback {
-                    cause: Arc::clone(&cause),
-                    until: now + wait,
-                });
-                warn!(error = %cause::chain(&*cause), retry_after_ms = %wait.as_millis(), "no token obtained");
-                Err(TokenUnavailable {
-                    cause,
-                    retry_after: wait,
-                })
+                let setback = state.fail(error, mark, now);
+                tell(setback, now);
+                Err(setback.unavailable(now))
             }
         }
     }
@@ -200,9 +256,18 @@ impl Shared {
 
 impl State {
     fn is_held_back(&self, now: Instant) -> bool {
-        self.setback
-            .as_ref()
-            .is_some_and(|setback| setback.until > now)
+        self.setback.as_ref().is_some_and(|it| it.holds(now))
+    }
+
+    /// Ends a trip before its first step, where a setback holds that nobody has mended.
+    fn still_held_back(&mut self, mark: Option<Mark>) -> Option<TokenUnavailable> {
+        let now = Instant::now();
+        let setback = self.setback.as_ref().filter(|it| it.holds(now))?;
+        if setback.is_mended(mark) {
+            return None;
+        }
+        self.refresh = None;
+        Some(setback.unavailable(now))
     }
 
     fn fetch_in_flight(&self) -> Option<Flight<Fetched>> {
@@ -214,34 +279,74 @@ impl State {
             .clone()
             .filter(|token| token.is_usable_in_an_outage(now))
     }
+
+    fn has_dropped(&self, token: &Arc<AccessToken>) -> bool {
+        let dropped = self.dropped.as_ref();
+        dropped.is_some_and(|dropped| Arc::ptr_eq(&dropped.token, token))
+    }
+
+    /// Takes a token, unless the endpoint hands out once more what was refused a moment ago.
+    fn unlike_dropped(&self, token: AccessToken, now: Instant) -> Result<AccessToken, GrantError> {
+        let dropped = self.dropped.as_ref().filter(|it| now - it.at < TOO_SOON);
+        if dropped.is_some_and(|it| it.token.is_same_as(&token)) {
+            return Err(GrantError::Malformed("its token was refused a moment ago"));
+        }
+        Ok(token)
+    }
+
+    fn succeed(&mut self, token: AccessToken) -> Arc<AccessToken> {
+        let token = Arc::new(token);
+        self.current = Some(Arc::clone(&token));
+        self.is_replacement = self
+            .dropped
+            .as_mut()
+            .is_some_and(|dropped| !std::mem::replace(&mut dropped.is_replaced, true));
+        self.setback = None;
+        self.failures = 0;
+        self.obtained_once = true;
+        self.refreshes.obtained = self.refreshes.obtained.saturating_add(1);
+        token
+    }
+
+    fn fail(&mut self, error: GrantError, mark: Option<Mark>, now: Instant) -> &Setback {
+        let setback = Setback::after(error, self.failures, mark, now);
+        self.failures = self.failures.saturating_add(1);
+        self.refreshes.note(setback.obstacle());
+        self.setback.insert(setback)
+    }
 }
 
-/// How long to leave the token endpoint alone after an error: what it asked for, a minute when only a
-/// person can help, else a growing time with jitter.
-fn setback(error: &GrantError, failures: u32) -> Duration {
-    if let Some(asked) = error.retry_after() {
-        return asked.max(SHORTEST_SETBACK);
+/// Counts one who waits, as long as it is kept.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(waiters: &'a AtomicUsize) -> Self {
+        waiters.fetch_add(1, Ordering::Relaxed);
+        Self(waiters)
     }
-    if error.is_permanent() {
-        return PERMANENT_SETBACK;
-    }
-    let grown = FIRST_SETBACK.saturating_mul(2_u32.saturating_pow(failures.min(8)));
-    grown
-        .min(LONGEST_SETBACK)
-        .mul_f64(1.0 + SETBACK_JITTER * fastrand::f64())
 }
 
-/// Microsoft asks for at least five seconds before the first repeat.
-const FIRST_SETBACK: Duration = Duration::from_secs(5);
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
-/// The longest the gateway stays away without being asked to.
-const LONGEST_SETBACK: Duration = Duration::from_mins(1);
+fn tell(setback: &Setback, now: Instant) {
+    let cause = setback.cause();
+    let error = cause::chain(cause);
+    let wait = setback.unavailable(now).retry_after.as_millis();
+    let obstacle = setback.obstacle().as_str();
+    let trace = cause
+        .refusal()
+        .and_then(|it: &Refusal| it.trace_id.as_deref());
+    if cause.is_permanent() {
+        error!(error, token.obstacle = obstacle, token.retry_after_ms = %wait, token.trace_id = trace, "no token obtained");
+    } else {
+        warn!(error, token.obstacle = obstacle, token.retry_after_ms = %wait, token.trace_id = trace, "no token obtained");
+    }
+}
 
-/// How long an error that needs a person is remembered.
-const PERMANENT_SETBACK: Duration = Duration::from_mins(1);
-
-/// `Retry-After: 0` must not turn into a storm.
-const SHORTEST_SETBACK: Duration = Duration::from_secs(1);
-
-/// The share by which setbacks of many replicas are spread.
-const SETBACK_JITTER: f64 = 0.2;
+/// How soon a token that came in place of a refused one is not replaced once more: where Partner Center
+/// refuses every token, each call would cost a fetch.
+const TOO_SOON: Duration = Duration::from_secs(30);

@@ -18,6 +18,35 @@ pub struct Expected<'a> {
     pub audience: &'a str,
 }
 
+/// What a token says of itself, as far as a person may want to read it; nothing of it is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// `aud`.
+    pub audience: Option<String>,
+    /// `tid`.
+    pub tenant: Option<String>,
+    /// `appid`, or `azp` in its place.
+    pub application: Option<String>,
+    /// Whether `amr` tells of a second factor; nothing where it is not there.
+    pub multi_factor: Option<bool>,
+}
+
+impl Said {
+    /// Reads a token; nothing where it is not a JWT.
+    #[must_use]
+    pub fn by(token: &str) -> Option<Self> {
+        let claims = claims(token)?;
+        let shown = |claim| text(&claims, claim).map(printable);
+        let methods = claims.get("amr").and_then(Value::as_array);
+        Some(Self {
+            audience: shown("aud"),
+            tenant: shown("tid"),
+            application: shown("appid").or_else(|| shown("azp")),
+            multi_factor: methods.map(|methods| methods.iter().any(|it| it == "mfa")),
+        })
+    }
+}
+
 /// Names the claim in which a received token is not the one asked for.
 ///
 /// A token that is not a JWT, and a claim that is absent, are taken on trust: access tokens are opaque
@@ -66,4 +95,12 @@ fn text<'a>(claims: &'a Map<String, Value>, claim: &str) -> Option<&'a str> {
     claims.get(claim).and_then(Value::as_str)
 }
 
+fn printable(claim: &str) -> String {
+    let kept = claim.chars().filter(char::is_ascii_graphic);
+    kept.take(PRINTED_LENGTH).collect()
+}
+
 const GUID_LENGTH: usize = 36;
+
+/// Longer than any claim that is printed.
+const PRINTED_LENGTH: usize = 128;

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
     file::Disk,
     secret::{SecretError, SecretSource},
+    token::mark::Mark,
 };
 
 /// The credential of the configuration.
@@ -74,5 +75,14 @@ impl Credential {
                 Err(CredentialError::Unavailable)
             }
         }
+    }
+
+    /// Marks what the files of the credential hold now; nothing where they cannot be read.
+    pub async fn mark(&self) -> Option<Mark> {
+        let Settings::ClientSecret(source) = &self.settings else {
+            return None;
+        };
+        let secret = source.read(&self.disk).await.ok()?;
+        Some(Mark::of(&[secret.expose_secret().as_bytes()]))
     }
 }

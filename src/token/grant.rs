@@ -24,7 +24,9 @@ use crate::{
         access_token::{AccessToken, Life},
         claims,
         credential::{Credential, CredentialError, Proof},
-        endpoint::{Endpoint, Refusal},
+        endpoint::Endpoint,
+        mark::Mark,
+        refusal::Refusal,
         response::EntraTokenResponse,
     },
 };
@@ -107,6 +109,11 @@ impl Grant {
         self.accept(&response)
     }
 
+    /// Marks what the files of the credential hold now; nothing where they cannot be read.
+    pub async fn mark(&self) -> Option<Mark> {
+        self.credential.mark().await
+    }
+
     fn client(&self, proof: &Proof) -> EntraClient {
         let client = oauth2::Client::new(ClientId::new(self.settings.client_id.clone()))
             .set_auth_type(AuthType::RequestBody)
@@ -124,8 +131,10 @@ impl Grant {
             return Err(GrantError::Malformed("its token type is not Bearer"));
         }
         let lasts = response
-            .lasts()
-            .ok_or(GrantError::Malformed("its life is under a minute"))?;
+            .lasts(self.endpoint.now())
+            .ok_or(GrantError::Malformed(
+                "its life is not told, or under a minute",
+            ))?;
         let token = response.access_token().secret();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(GrantError::Malformed("its token is not visible ASCII"));
@@ -167,15 +176,27 @@ impl GrantError {
         }
     }
 
-    /// How long the token endpoint asked to be left alone.
+    /// What the token endpoint said, where it refused.
     #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub fn refusal(&self) -> Option<&Refusal> {
         match self {
-            Self::Refused(refusal) => refusal.retry_after,
+            Self::Refused(refusal) => Some(refusal),
             Self::Credential(_) | Self::Unreachable(_) | Self::Malformed(_) | Self::Foreign(_) => {
                 None
             }
         }
+    }
+
+    /// Whether a person must sign in and consent again.
+    #[must_use]
+    pub fn needs_consent(&self) -> bool {
+        self.refusal().is_some_and(Refusal::needs_consent)
+    }
+
+    /// How long the token endpoint asked to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.refusal()?.retry_after
     }
 }
 

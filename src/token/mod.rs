@@ -9,8 +9,12 @@ pub mod claims;
 pub mod credential;
 pub mod endpoint;
 pub mod grant;
+pub mod mark;
 pub mod refresh_store;
+pub mod refusal;
 pub mod response;
+mod setback;
+pub mod standing;
 
 use http::Uri;
 

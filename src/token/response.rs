@@ -1,12 +1,18 @@
-//! Entra ID's token answers, read leniently: numbers come as numbers (v2) or as strings (v1).
+//! Entra ID's token answers, read leniently: numbers come as numbers (v2) or as strings (v1), and a field
+//! that is odd spoils no other.
 
-use std::time::Duration;
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
 use oauth2::{
     RefreshToken, Scope, TokenResponse, basic::BasicTokenType,
     helpers::deserialize_untagged_enum_case_insensitive,
 };
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 /// A successful answer of the token endpoint.
 #[derive(Debug, Deserialize, Serialize)]
@@ -14,44 +20,63 @@ pub struct EntraTokenResponse {
     access_token: oauth2::AccessToken,
     #[serde(deserialize_with = "deserialize_untagged_enum_case_insensitive")]
     token_type: BasicTokenType,
-    #[serde(deserialize_with = "seconds")]
-    expires_in: u64,
-    #[serde(default, deserialize_with = "seconds_if_present")]
+    #[serde(default, deserialize_with = "life")]
+    expires_in: Told,
+    #[serde(default, deserialize_with = "number")]
+    expires_on: Option<u64>,
+    #[serde(default, deserialize_with = "number")]
     refresh_in: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
+    refresh_token: Option<RefreshToken>,
+    #[serde(default, rename = "id_token", deserialize_with = "presence")]
+    has_id_token: bool,
 }
 
 /// A refusal of the token endpoint; only what may be logged is read.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default)]
 pub struct EntraErrorBody {
     /// The OAuth error, such as `invalid_client`.
-    #[serde(default)]
     pub error: String,
     /// A refinement of the error.
-    #[serde(default)]
     pub suberror: Option<String>,
     /// The AADSTS numbers.
-    #[serde(default)]
     pub error_codes: Vec<u64>,
+    /// Whether claims are demanded, by whichever words.
+    pub demands_claims: bool,
     /// Names the refusal in Microsoft's own logs.
-    #[serde(default)]
     pub trace_id: Option<String>,
     /// Names the exchange in Microsoft's own logs.
-    #[serde(default)]
     pub correlation_id: Option<String>,
 }
 
 impl EntraTokenResponse {
-    /// How long the token lives, as far as a sane server says.
+    /// How long the token lives from `now` on, as far as a sane server says: by `expires_in`, or by
+    /// `expires_on` where that alone is there.
     #[must_use]
-    pub fn lasts(&self) -> Option<Duration> {
-        let lasts = Duration::from_secs(self.expires_in);
+    pub fn lasts(&self, now: SystemTime) -> Option<Duration> {
+        let lasts = match self.expires_in {
+            Told::Seconds(seconds) => Duration::from_secs(seconds),
+            Told::Nothing => {
+                let end = Duration::from_secs(self.expires_on?);
+                let end = SystemTime::UNIX_EPOCH.checked_add(end)?;
+                end.duration_since(now).ok()?
+            }
+            Told::Nonsense => return None,
+        };
         (lasts >= SHORTEST).then_some(lasts.min(LONGEST))
     }
 
-    /// When Entra ID wants the token refreshed.
+    /// When Entra ID wants the token refreshed; nothing where it says so oddly.
     #[must_use]
     pub fn refresh_in(&self) -> Option<Duration> {
-        self.refresh_in.map(Duration::from_secs)
+        let after = Duration::from_secs(self.refresh_in?);
+        (after >= SHORTEST).then_some(after)
+    }
+
+    /// Whether an ID token came along, which tells of a person's sign-in.
+    #[must_use]
+    pub fn has_id_token(&self) -> bool {
+        self.has_id_token
     }
 }
 
@@ -67,11 +92,14 @@ impl TokenResponse for EntraTokenResponse {
     }
 
     fn expires_in(&self) -> Option<Duration> {
-        Some(Duration::from_secs(self.expires_in))
+        match self.expires_in {
+            Told::Seconds(seconds) => Some(Duration::from_secs(seconds)),
+            Told::Nothing | Told::Nonsense => None,
+        }
     }
 
     fn refresh_token(&self) -> Option<&RefreshToken> {
-        None
+        self.refresh_token.as_ref()
     }
 
     fn scopes(&self) -> Option<&Vec<Scope>> {
@@ -79,25 +107,73 @@ impl TokenResponse for EntraTokenResponse {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum NumberOrText {
-    Number(u64),
-    Text(String),
-}
-
-fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    match NumberOrText::deserialize(from) {
-        Ok(NumberOrText::Number(seconds)) => Ok(seconds),
-        Ok(NumberOrText::Text(text)) => text
-            .parse()
-            .map_err(|_| D::Error::custom("not a count of seconds")),
-        Err(_) => Err(D::Error::custom("not a count of seconds")),
+impl EntraErrorBody {
+    /// Reads a body of any kind; what is not there, or odd, stays empty.
+    #[must_use]
+    pub fn read(body: &[u8]) -> Self {
+        let members: HashMap<Cow<'_, str>, &RawValue> =
+            serde_json::from_slice(body).unwrap_or_default();
+        let member = |name: &str| members.get(name).copied();
+        let text = |name: &str| member(name).and_then(plain::<String>);
+        let codes: Vec<&RawValue> = member("error_codes")
+            .and_then(|codes| serde_json::from_str(codes.get()).ok())
+            .unwrap_or_default();
+        Self {
+            error: text("error").unwrap_or_default(),
+            suberror: text("suberror"),
+            error_codes: codes
+                .into_iter()
+                .filter_map(count)
+                .take(MOST_CODES)
+                .collect(),
+            demands_claims: member("claims").is_some_and(|claims| !is_empty(claims)),
+            trace_id: text("trace_id"),
+            correlation_id: text("correlation_id"),
+        }
     }
 }
 
-fn seconds_if_present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
-    seconds(from).map(Some)
+/// What an answer says of the life of its token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+enum Told {
+    #[default]
+    Nothing,
+    Nonsense,
+    Seconds(u64),
+}
+
+fn life<'de, D: Deserializer<'de>>(from: D) -> Result<Told, D::Error> {
+    let raw = Box::<RawValue>::deserialize(from)?;
+    Ok(match count(&raw) {
+        Some(seconds) => Told::Seconds(seconds),
+        None if is_empty(&raw) => Told::Nothing,
+        None => Told::Nonsense,
+    })
+}
+
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    Ok(count(&Box::<RawValue>::deserialize(from)?))
+}
+
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    Ok(plain(&Box::<RawValue>::deserialize(from)?))
+}
+
+fn presence<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Ok(!is_empty(&Box::<RawValue>::deserialize(from)?))
+}
+
+/// A whole number, as such or in quotes.
+fn count(raw: &RawValue) -> Option<u64> {
+    plain(raw).or_else(|| plain::<String>(raw)?.parse().ok())
+}
+
+fn plain<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+fn is_empty(raw: &RawValue) -> bool {
+    matches!(raw.get(), "null" | "\"\"")
 }
 
 /// Shorter lives come from a broken server; a token for them would be refreshed on every call.
@@ -105,3 +181,155 @@ const SHORTEST: Duration = Duration::from_mins(1);
 
 /// Entra ID's longest access tokens live 28 hours.
 const LONGEST: Duration = Duration::from_hours(28);
+
+/// A refusal has one or two; keeps log lines short.
+const MOST_CODES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn gives_each_form_of_a_life_one_meaning() {
+        let hour = Some(Duration::from_hours(1));
+        let end = 1_000_000 + 3600;
+
+        for (fields, lasts) in [
+            (r#""expires_in":3600"#, hour),
+            (r#""expires_in":"3600""#, hour),
+            (r#""expires_in":60"#, Some(SHORTEST)),
+            (r#""expires_in":18446744073709551615"#, Some(LONGEST)),
+            (r#""expires_in":59"#, None),
+            (r#""expires_in":0"#, None),
+            (r#""expires_in":-1"#, None),
+            (r#""expires_in":1e99"#, None),
+            (r#""expires_in":1e999"#, None),
+            (r#""expires_in":3600.5"#, None),
+            (r#""expires_in":"x""#, None),
+            (r#""expires_in":[3600]"#, None),
+            (r#""expires_in":null"#, None),
+            (r#""ext_expires_in":3600"#, None),
+            (&format!(r#""expires_on":"{end}""#), hour),
+            (&format!(r#""expires_in":null,"expires_on":{end}"#), hour),
+            (&format!(r#""expires_in":0,"expires_on":{end}"#), None),
+            (r#""expires_on":"18446744073709551615""#, None),
+            (r#""expires_on":"999999""#, None),
+            (r#""expires_on":"01/02/2026 15:04:05""#, None),
+        ] {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+
+            assert_eq!(response(fields).lasts(now), lasts, "{fields}");
+        }
+    }
+
+    #[test]
+    fn takes_a_token_whose_other_fields_are_odd() {
+        for (fields, refresh_in) in [
+            (r#""refresh_in":1800"#, Some(1800)),
+            (r#""refresh_in":"1800""#, Some(1800)),
+            (r#""refresh_in":0"#, None),
+            (r#""refresh_in":-1"#, None),
+            (r#""refresh_in":1e999"#, None),
+            (r#""refresh_in":{"a":[]}"#, None),
+            (r#""refresh_in":null"#, None),
+            (r#""refresh_token":7,"id_token":null,"scope":[]"#, None),
+        ] {
+            let read = response(fields);
+
+            let refresh_in = refresh_in.map(Duration::from_secs);
+            assert_eq!(read.refresh_in(), refresh_in, "{fields}");
+            assert!(read.refresh_token().is_none() && !read.has_id_token());
+        }
+    }
+
+    #[test]
+    fn keeps_a_refresh_token_and_does_not_show_it() {
+        let read = response(r#""expires_in":3600,"refresh_token":"0.AAA","id_token":"e30.e30.""#);
+
+        let kept = read.refresh_token().map(|token| token.secret().as_str());
+        assert_eq!(kept, Some("0.AAA"));
+        assert!(read.has_id_token());
+        let shown = format!("{read:?}");
+        assert!(
+            !shown.contains("0.AAA") && !shown.contains("e30"),
+            "{shown}"
+        );
+        assert!(!shown.contains("secret-token"), "{shown}");
+    }
+
+    #[test]
+    fn reads_each_field_of_a_refusal_by_itself() {
+        let sound = json!({
+            "error": "invalid_grant",
+            "error_description": "AADSTS50076: \r\n\"quoted\"",
+            "error_codes": [50076],
+            "suberror": "basic_action",
+            "trace_id": "t",
+            "correlation_id": "c",
+            "claims": "{}",
+        });
+        let all = json!(["invalid_grant", [50076], "basic_action", "t", "c", true]);
+        let nothing = ["\"\"", "[]", "null", "null", "null", "false"];
+
+        assert_eq!(told(&sound.to_string()), all);
+        let names = [
+            "error",
+            "error_codes",
+            "suberror",
+            "trace_id",
+            "correlation_id",
+            "claims",
+        ];
+        for (at, name) in names.into_iter().enumerate() {
+            for odd in ["1e999", "{}", "true", "null", "[[1]]", r#""\ud800""#] {
+                let spoilt = format!(r#""{name}":{odd}"#);
+                let member = format!(r#""{name}":{}"#, sound[name]);
+                let read = told(&sound.to_string().replace(&member, &spoilt));
+
+                let mut expected = all.clone();
+                let claims = name == "claims" && odd != "null";
+                if !claims {
+                    expected[at] = serde_json::from_str::<Value>(nothing[at]).unwrap();
+                }
+                assert_eq!(read, expected, "{spoilt}");
+            }
+        }
+        for body in ["", "plain text", "<html>", "[]", "{", "\u{feff}{}"] {
+            assert_eq!(
+                told(body),
+                json!(["", [], null, null, null, false]),
+                "{body}"
+            );
+        }
+        assert_eq!(
+            told(r#"{"error_codes":["7",8,1e999,-1,{}]}"#)[1],
+            json!([7, 8])
+        );
+    }
+
+    fn told(body: &str) -> Value {
+        let EntraErrorBody {
+            error,
+            suberror,
+            error_codes,
+            demands_claims,
+            trace_id,
+            correlation_id,
+        } = EntraErrorBody::read(body.as_bytes());
+        json!([
+            error,
+            error_codes,
+            suberror,
+            trace_id,
+            correlation_id,
+            demands_claims
+        ])
+    }
+
+    fn response(fields: &str) -> EntraTokenResponse {
+        let body = format!(r#"{{"token_type":"bearer","access_token":"secret-token",{fields}}}"#);
+        serde_json::from_str(&body).unwrap()
+    }
+}

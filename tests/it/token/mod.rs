@@ -1,5 +1,7 @@
 //! Tokens: fetched once, renewed early, never sent after their end, never shown.
 
+mod machine;
+
 use std::time::Duration;
 
 use partner_gateway::{secret::SecretSource, token::credential::Settings as Credential};

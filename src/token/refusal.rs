@@ -1,0 +1,268 @@
+//! A refusal of the token endpoint: what it says, and what it means.
+//!
+//! Its meaning is what the token cell goes by: wait as asked, try again soon, or call a person.
+//! Microsoft lists the codes at <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, StatusCode, header};
+
+use crate::{http_client::Answer, token::response::EntraErrorBody};
+
+/// What a refusal says, as far as it may be logged.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// How long to stay away.
+    pub retry_after: Option<Duration>,
+    /// The OAuth error, such as `invalid_client`.
+    pub error: String,
+    /// A refinement of the error.
+    pub suberror: Option<String>,
+    /// The AADSTS numbers.
+    pub error_codes: Vec<u64>,
+    /// Whether Conditional Access demands claims that only a person can have put into a token.
+    pub demands_claims: bool,
+    /// Names the refusal in Microsoft's own logs.
+    pub trace_id: Option<String>,
+    /// Names the exchange in Microsoft's own logs.
+    pub correlation_id: Option<String>,
+}
+
+impl Refusal {
+    /// Reads a refusal received `now`; what of it is odd is left out.
+    pub(in crate::token) fn read(answer: &Answer, now: SystemTime) -> Self {
+        let body = EntraErrorBody::read(&answer.body);
+        Self {
+            status: answer.status,
+            retry_after: retry_after(&answer.headers, now),
+            error: loggable(body.error),
+            suberror: body.suberror.map(loggable),
+            error_codes: body.error_codes,
+            demands_claims: body.demands_claims,
+            trace_id: body.trace_id.map(loggable),
+            correlation_id: body.correlation_id.map(loggable),
+        }
+    }
+
+    /// Whether asking again soon is pointless.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        let passing = !self.status.is_client_error()
+            || PASSING_STATUSES.contains(&self.status)
+            || PASSING_ERRORS.contains(&self.error.as_str())
+            || self.has_one_of(&PASSING_CODES);
+        !passing
+    }
+
+    /// Whether the token endpoint wants to be left alone.
+    #[must_use]
+    pub fn is_throttle(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS
+            || self.retry_after.is_some()
+            || self.has_one_of(&[LOOPING])
+    }
+
+    /// Whether a person must sign in and consent again; asking on is pointless until then.
+    #[must_use]
+    pub fn needs_consent(&self) -> bool {
+        let unmet = self.error == "invalid_grant" && self.has_one_of(&CONSENT_CODES);
+        let asked = [Some(self.error.as_str()), self.suberror.as_deref()]
+            .into_iter()
+            .flatten()
+            .any(|error| CONSENT_ERRORS.contains(&error));
+        self.is_permanent() && (unmet || asked || self.demands_claims)
+    }
+
+    /// Whether the gateway's assertion was too old, or not yet good: a new one may do.
+    #[must_use]
+    pub fn is_stale_assertion(&self) -> bool {
+        self.has_one_of(&STALE_ASSERTION_CODES)
+    }
+
+    fn has_one_of(&self, codes: &[u64]) -> bool {
+        self.error_codes.iter().any(|code| codes.contains(code))
+    }
+}
+
+/// Reads `Retry-After` as seconds or as a date; unreadable is absent, the past is now.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let wait = if digits {
+        // More digits than fit are a long time, too.
+        text.parse().map_or(Duration::MAX, Duration::from_secs)
+    } else {
+        let date = httpdate::parse_http_date(text).ok()?;
+        date.duration_since(now).unwrap_or_default()
+    };
+    Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+/// Keeps a foreign text short and on one line.
+fn loggable(text: String) -> String {
+    let plain = |c: char| c.is_ascii_graphic() || c == ' ';
+    if text.len() <= LOGGABLE_LENGTH && text.chars().all(plain) {
+        return text;
+    }
+    text.chars()
+        .filter(|c| plain(*c))
+        .take(LOGGABLE_LENGTH)
+        .collect()
+}
+
+/// Client errors that ask for another try.
+const PASSING_STATUSES: [StatusCode; 2] =
+    [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT];
+
+/// OAuth errors that blame the server; RFC 6749, section 4.1.2.1.
+const PASSING_ERRORS: [&str; 2] = ["temporarily_unavailable", "server_error"];
+
+/// AADSTS numbers that Microsoft documents as transient, and the throttle in disguise.
+const PASSING_CODES: [u64; 14] = [
+    LOOPING, 90006, 90012, 90024, 90033, 90055, 90090, 50033, 50087, 50088, 40010, 80005, 70012,
+    51005,
+];
+
+/// The same application asked for the same thing too often; comes as a 400 `invalid_grant`.
+const LOOPING: u64 = 50196;
+
+/// Errors by name that a person must mend by signing in.
+const CONSENT_ERRORS: [&str; 2] = ["interaction_required", "consent_required"];
+
+/// AADSTS numbers of an `invalid_grant` that a person must mend by signing in: a second factor, a policy
+/// or a consent is missing, or the refresh token has expired or was revoked.
+const CONSENT_CODES: [u64; 20] = [
+    50072, 50074, 50076, 50078, 50079, 50089, 50132, 50133, 50173, 53000, 53001, 53002, 53003,
+    54005, 65001, 70008, 70043, 700_020, 700_082, 530_032,
+];
+
+/// AADSTS numbers of an assertion outside its time.
+const STALE_ASSERTION_CODES: [u64; 4] = [700_024, 50012, 50013, 500_133];
+
+/// Microsoft's libraries cap `Retry-After` at one hour.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// The longest piece of a refusal that goes into the log.
+const LOGGABLE_LENGTH: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::HeaderValue;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn reads_every_form_of_retry_after() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_hours(492_312);
+        let hour = LONGEST_RETRY_AFTER;
+
+        for (text, wait) in [
+            ("57", Some(Duration::from_secs(57))),
+            (" 0 ", Some(Duration::ZERO)),
+            (
+                "Sun, 01 Mar 2026 00:01:30 GMT",
+                Some(Duration::from_secs(90)),
+            ),
+            ("Sat, 28 Feb 2026 23:59:59 GMT", Some(Duration::ZERO)),
+            ("3601", Some(hour)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(hour)),
+            ("99999999999999999999999999999", Some(hour)),
+            ("", None),
+            ("-1", None),
+            ("+5", None),
+            ("1.5", None),
+            ("1e3", None),
+            ("soon", None),
+            ("Sun, 99 Mar 2026 00:01:30 GMT", None),
+        ] {
+            let value = HeaderValue::from_static(text);
+            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, value)]);
+
+            assert_eq!(retry_after(&headers, now), wait, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn tells_what_each_refusal_means() {
+        let said = |status: u16, error: &str, code: u64| {
+            refused(status, &json!({"error": error, "error_codes": [code]}))
+        };
+        let grant = |code| said(400, "invalid_grant", code);
+        let claims = json!({"error": "invalid_grant", "claims": "{\"access_token\":{}}"});
+        let refined = json!({"error": "invalid_grant", "suberror": "consent_required"});
+
+        for (refusal, [permanent, throttle, consent, stale]) in [
+            (
+                said(401, "invalid_client", 7_000_215),
+                [true, false, false, false],
+            ),
+            (
+                said(401, "invalid_client", 700_024),
+                [true, false, false, true],
+            ),
+            (
+                said(400, "invalid_request", 50_076),
+                [true, false, false, false],
+            ),
+            (
+                said(400, "interaction_required", 0),
+                [true, false, true, false],
+            ),
+            (said(400, "consent_required", 0), [true, false, true, false]),
+            (grant(0), [true, false, false, false]),
+            (grant(50_076), [true, false, true, false]),
+            (grant(700_082), [true, false, true, false]),
+            (grant(530_032), [true, false, true, false]),
+            (grant(50_196), [false, true, false, false]),
+            (grant(51_005), [false, false, false, false]),
+            (refused(400, &claims), [true, false, true, false]),
+            (refused(400, &refined), [true, false, true, false]),
+            (refused(503, &claims), [false, false, false, false]),
+            (
+                said(429, "invalid_grant", 50_076),
+                [false, true, false, false],
+            ),
+            (
+                said(400, "temporarily_unavailable", 0),
+                [false, false, false, false],
+            ),
+            (said(307, "", 0), [false, false, false, false]),
+            (said(408, "", 0), [false, false, false, false]),
+            (said(404, "", 0), [true, false, false, false]),
+        ] {
+            let means = [
+                refusal.is_permanent(),
+                refusal.is_throttle(),
+                refusal.needs_consent(),
+                refusal.is_stale_assertion(),
+            ];
+
+            assert_eq!(means, [permanent, throttle, consent, stale], "{refusal:?}");
+        }
+        let both = json!({"error": "invalid_grant", "error_codes": [65001, 50196]});
+        assert!(!refused(400, &both).needs_consent());
+    }
+
+    #[test]
+    fn keeps_of_foreign_words_what_fits_on_a_line() {
+        let long = format!("a\r\n\u{1b}[31m{}", "b".repeat(200));
+
+        let refusal = refused(400, &json!({"error": long, "trace_id": "x\ny"}));
+
+        assert_eq!(refusal.error, format!("a[31m{}", "b".repeat(123)));
+        assert_eq!(refusal.trace_id.as_deref(), Some("xy"));
+    }
+
+    fn refused(status: u16, body: &Value) -> Refusal {
+        let answer = Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: Bytes::from(body.to_string()),
+        };
+        Refusal::read(&answer, SystemTime::UNIX_EPOCH)
+    }
+}

@@ -30,10 +30,7 @@ use crate::{
     identity::{Identity, issuers::IssuerSetupError},
     partner_center::account::{Account, Accounts},
     shutdown::{Cut, Drain, Tasks},
-    token::{
-        cell::TokenCell,
-        grant::{BadEndpoint, Grant},
-    },
+    token::{cell::TokenCell, exchange::BadEndpoint, grant::Grant},
     transfers::{
         in_force::{InForce, Rules},
         reject::Transfers,

@@ -8,6 +8,7 @@ pub mod cell;
 pub mod claims;
 pub mod credential;
 pub mod endpoint;
+pub mod exchange;
 pub mod grant;
 pub mod mark;
 pub mod refresh_store;

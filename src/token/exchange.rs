@@ -1,0 +1,186 @@
+//! One request to the token endpoint, over the `oauth2` crate: the application's proof, and what it
+//! asks for.
+//!
+//! The crate keeps raw bodies in its parse errors, so nothing of those is kept.
+
+use http::{HeaderValue, Uri};
+use oauth2::{
+    AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, RequestTokenError, Scope,
+    StandardRevocableToken, TokenResponse as _, TokenUrl,
+    basic::{
+        BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+        BasicTokenType,
+    },
+};
+use secrecy::ExposeSecret as _;
+use tokio::time::Instant;
+
+use crate::{
+    clock::SharedClock,
+    http_client::HttpClient,
+    token::{
+        Settings,
+        access_token::{AccessToken, Life},
+        claims,
+        credential::{Credential, Proof},
+        endpoint::Endpoint,
+        grant::GrantError,
+        response::EntraTokenResponse,
+    },
+};
+
+/// Asks one tenant's token endpoint as one application.
+#[derive(Debug)]
+pub(in crate::token) struct Exchange {
+    settings: Settings,
+    credential: Credential,
+    token_url: TokenUrl,
+    endpoint: Endpoint,
+}
+
+/// On what grounds a token is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::token) enum Asking {
+    /// The application's own: the client credentials grant.
+    AsApplication,
+}
+
+/// The configured authority and tenant do not make a URL.
+#[derive(Debug, thiserror::Error)]
+#[error("authority {authority} and tenant {tenant:?} do not make a token endpoint")]
+pub struct BadEndpoint {
+    authority: Uri,
+    tenant: String,
+}
+
+impl Exchange {
+    /// Prepares requests for what the settings name; nothing is read or sent yet.
+    ///
+    /// # Errors
+    ///
+    /// When authority and tenant do not make a URL.
+    pub(in crate::token) fn new(
+        settings: Settings,
+        http: HttpClient,
+        clock: SharedClock,
+    ) -> Result<Self, BadEndpoint> {
+        let token_url = TokenUrl::new(settings.token_url()).map_err(|_| BadEndpoint {
+            authority: settings.authority.clone(),
+            tenant: settings.tenant.clone(),
+        })?;
+        Ok(Self {
+            credential: Credential::new(settings.credential.clone()),
+            settings,
+            token_url,
+            endpoint: Endpoint::new(http, clock),
+        })
+    }
+
+    /// Asks once, with a proof made for the occasion.
+    ///
+    /// # Errors
+    ///
+    /// Each way in which there is no token response; never with any part of a token or secret in it.
+    pub(in crate::token) async fn ask(
+        &self,
+        asking: Asking,
+    ) -> Result<EntraTokenResponse, GrantError> {
+        let proof = self.credential.prove().await?;
+        let client = self.client(&proof);
+        match asking {
+            Asking::AsApplication => {
+                let request = client.exchange_client_credentials();
+                let scope = Scope::new(self.settings.scope.clone());
+                let request = request.add_scope(scope);
+                request.request_async(&self.endpoint).await
+            }
+        }
+        .map_err(refusal)
+    }
+
+    /// Takes the access token out of a response, where it is usable and the one asked for.
+    ///
+    /// # Errors
+    ///
+    /// When it is not.
+    pub(in crate::token) fn accept(
+        &self,
+        response: &EntraTokenResponse,
+    ) -> Result<AccessToken, GrantError> {
+        if *response.token_type() != BasicTokenType::Bearer {
+            return Err(GrantError::Malformed("its token type is not Bearer"));
+        }
+        let lasts = response
+            .lasts(self.endpoint.now())
+            .ok_or(GrantError::Malformed(
+                "its life is not told, or under a minute",
+            ))?;
+        let token = response.access_token().secret();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(GrantError::Malformed("its token is not visible ASCII"));
+        }
+        let expected = claims::Expected {
+            tenant: &self.settings.tenant,
+            client_id: &self.settings.client_id,
+            audience: self.settings.resource(),
+        };
+        if let Some(claim) = claims::foreign_claim(token, expected) {
+            return Err(GrantError::Foreign(claim));
+        }
+        let mut authorization = HeaderValue::try_from(format!("Bearer {token}"))
+            .map_err(|_| GrantError::Malformed("its token does not fit a header"))?;
+        authorization.set_sensitive(true);
+        let life = Life {
+            lasts,
+            refresh_in: response.refresh_in(),
+        };
+        let name = claims::name(token);
+        Ok(AccessToken::new(
+            authorization,
+            name,
+            life,
+            Instant::now(),
+            fastrand::f64(),
+        ))
+    }
+
+    pub(in crate::token) fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    fn client(&self, proof: &Proof) -> EntraClient {
+        let client = oauth2::Client::new(ClientId::new(self.settings.client_id.clone()))
+            .set_auth_type(AuthType::RequestBody)
+            .set_token_uri(self.token_url.clone());
+        match proof {
+            Proof::Secret(secret) => {
+                client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()))
+            }
+            Proof::Assertion(_) => client,
+        }
+    }
+}
+
+type EntraClient = oauth2::Client<
+    BasicErrorResponse,
+    EntraTokenResponse,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+/// Keeps our own error and drops what the crate made itself, because its parse error holds the body.
+fn refusal(error: RequestTokenError<GrantError, BasicErrorResponse>) -> GrantError {
+    match error {
+        RequestTokenError::Request(ours) => ours,
+        RequestTokenError::Parse(_, _) => GrantError::Malformed("it is not a token response"),
+        RequestTokenError::ServerResponse(_) | RequestTokenError::Other(_) => {
+            GrantError::Malformed("it is empty or not JSON")
+        }
+    }
+}

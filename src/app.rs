@@ -7,10 +7,14 @@ pub mod bound;
 pub mod online;
 pub mod reload;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::sync::Semaphore;
-use tracing::{error, info};
+use tracing::{error, info, info_span};
 
 use crate::{
     app::reload::AtStart,
@@ -30,7 +34,7 @@ use crate::{
     identity::{Identity, issuers::IssuerSetupError},
     partner_center::account::{Account, Accounts},
     shutdown::{Cut, Drain, Tasks},
-    token::{cell::TokenCell, exchange::BadEndpoint, grant::Grant},
+    token::{cell::TokenCell, certificate::Untimely, exchange::BadEndpoint, grant::Grant},
     transfers::{
         in_force::{InForce, Rules},
         reject::Transfers,
@@ -120,6 +124,7 @@ impl Gateway {
         let Surroundings { clock, connect } = surroundings.clone();
         let at_start = AtStart::of(&config);
         let accounts = accounts(&config, &clock, &*connect)?;
+        tell_dates(&config, clock.now());
         let policy = Policy::new(&config.authorization);
         let tls = config.server.tls.as_ref().map(Terms::read).transpose()?;
         if let Some(Err(untimely)) = tls.as_ref().map(|terms| terms.good_at(clock.now())) {
@@ -203,6 +208,16 @@ impl Gateway {
             Err(_) => error!("last audit record not written in time"),
         }
         finished
+    }
+}
+
+/// Tells of certificates that are not good now or not for long. Entra ID decides whether one is taken,
+/// and it may be replaced while the gateway runs.
+fn tell_dates(config: &Config, now: SystemTime) {
+    for account in &config.accounts {
+        let span = info_span!("account", account = %account.name);
+        let untimely = account.token.credential.untimely(now);
+        span.in_scope(|| untimely.iter().for_each(Untimely::log));
     }
 }
 

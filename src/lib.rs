@@ -26,3 +26,4 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod token;
 pub mod transfers;
+pub mod validity;

@@ -318,15 +318,16 @@ const ROOMS: &str = "
     file:
     secret: file
     flight:
+    validity:
     command: ids
-    identity: ids clock http_client secret cause flight file
+    identity: ids clock http_client secret cause flight file validity
     authorization: ids command identity
-    token: clock http_client file secret cause flight
+    token: clock http_client file secret cause flight validity
     partner_center: ids clock command authorization token http_client cause
     audit: ids clock http_client
     transfers: ids command clock identity authorization token partner_center audit
     telemetry: ids audit
-    front: ids command clock shutdown transfers audit telemetry identity authorization partner_center
+    front: ids command clock shutdown transfers audit telemetry identity authorization partner_center validity
     config: ids command file secret identity authorization token partner_center audit telemetry front
     cli: every
     app: every
@@ -335,6 +336,7 @@ const ROOMS: &str = "
 /// Which outside crate, or part of one, only some rooms may name.
 const CRATES: &str = "
     arc-swap: front transfers
+    base64: token
     clap: main cli
     governor: authorization
     hyper-rustls: http_client
@@ -352,7 +354,7 @@ const CRATES: &str = "
     tower-service: http_client
     tracing-subscriber: config telemetry
     uuid: audit config ids token
-    x509-parser: identity
+    x509-parser: identity validity
 ";
 
 /// Beyond this a file has two subjects.

@@ -15,7 +15,8 @@ use crate::{
         environment::Environment,
         load::{Loaded, load},
     },
-    front::tls::{Terms, Untimely},
+    front::tls::Terms,
+    token::certificate::Untimely,
 };
 
 /// How far a check goes.
@@ -54,6 +55,15 @@ pub fn run(
     }
 }
 
+/// What is to be told of the dates of certificates.
+#[derive(Debug)]
+struct Dates {
+    /// Of those that nobody would believe now.
+    bad: Vec<String>,
+    /// Of those whose end is near.
+    near: Vec<String>,
+}
+
 /// The verdict has been told.
 #[derive(Clone, Copy, Debug)]
 struct Unsound;
@@ -65,13 +75,19 @@ fn check(
 ) -> io::Result<Result<Loaded, Unsound>> {
     match load(config, environment) {
         Ok(loaded) => {
-            if let Some(untimely) = untimely(&loaded.config) {
-                writeln!(out, "{}: {untimely}", config.display())?;
+            let Dates { bad, near } = Dates::of(&loaded.config);
+            for bad in &bad {
+                writeln!(out, "{}: {bad}", config.display())?;
+            }
+            if !bad.is_empty() {
                 return Ok(Err(Unsound));
             }
             writeln!(out, "{}: sound", config.display())?;
             for notice in &loaded.notices {
                 writeln!(out, "{notice}")?;
+            }
+            for near in &near {
+                writeln!(out, "{}: {near}", config.display())?;
             }
             Ok(Ok(loaded))
         }
@@ -82,11 +98,30 @@ fn check(
     }
 }
 
-/// A certificate that is good at another time is read all the same when the gateway starts, because
-/// it may be renewed while the gateway runs.
-fn untimely(config: &Config) -> Option<Untimely> {
-    let terms = Terms::read(config.server.tls.as_ref()?).ok()?;
-    terms.good_at(SystemClock.now()).err()
+impl Dates {
+    /// A certificate that is good at another time is read all the same when the gateway starts, because
+    /// it may be renewed while the gateway runs.
+    fn of(config: &Config) -> Self {
+        let now = SystemClock.now();
+        let terms = config.server.tls.as_ref().map(Terms::read);
+        let listener = terms.and_then(|terms| terms.ok()?.good_at(now).err());
+        let mut dates = Self {
+            bad: listener.iter().map(ToString::to_string).collect(),
+            near: Vec::new(),
+        };
+        for account in &config.accounts {
+            let Some(untimely) = account.token.credential.untimely(now) else {
+                continue;
+            };
+            let key = format!("accounts.{}.credential.certificate", account.name);
+            let told = format!("{key}.certificate_file {untimely}");
+            match untimely {
+                Untimely::Now { .. } => dates.bad.push(told),
+                Untimely::Soon { .. } => dates.near.push(told),
+            }
+        }
+        dates
+    }
 }
 
 fn online(config: Config, out: &mut dyn Write) -> io::Result<u8> {
@@ -134,7 +169,7 @@ const DENIED: u8 = 2;
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _};
+    use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
     use super::*;
 
@@ -182,6 +217,49 @@ mod tests {
 
         assert_eq!(code, UNSOUND);
         insta::assert_snapshot!(said, @"DIR/gateway.yaml: server.tls.certificate_file is good from 2000-01-01T00:00:00Z until 2001-01-01T00:00:00Z only");
+    }
+
+    #[test]
+    fn tells_of_an_application_whose_certificate_is_not_good_for_long() {
+        let now = SystemClock.now();
+        let day = Duration::from_hours(24);
+        for (from, until, code, told) in [
+            (now - 9 * day, now - 2 * day, UNSOUND, "is good from"),
+            (now + day, now + 90 * day, UNSOUND, "is good from"),
+            (now - day, now + 10 * day + day / 2, SOUND, "expires at"),
+            (now - day, now + 31 * day, SOUND, ""),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = |name: &str| dir.path().join(name);
+            let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+            let mut params = rcgen::CertificateParams::new(["app.test".to_owned()]).unwrap();
+            (params.not_before, params.not_after) = (from.into(), until.into());
+            fs::write(path("crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+            fs::write(path("key"), key.serialize_pem()).unwrap();
+            fs::set_permissions(path("key"), fs::Permissions::from_mode(0o600)).unwrap();
+            let file = path("gateway.yaml");
+            let text = "
+                accounts:
+                  contoso:
+                    tenant_id: 3a9a35ce-d5be-4814-ab58-4451c36fe157
+                    client_id: 4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01
+                    credential:
+                      certificate: {certificate_file: DIR/crt, private_key_file: DIR/key}
+                callers: {anonymous: true}
+            ";
+            fs::write(&file, text.replace("DIR", dir.path().to_str().unwrap())).unwrap();
+
+            let (exit, said) = checked(&file);
+
+            assert_eq!(exit, code, "{said}");
+            assert_eq!(said.contains(": sound"), code == SOUND, "{said}");
+            let key = "accounts.contoso.credential.certificate.certificate_file ";
+            let line = said.lines().find_map(|line| line.split_once(key));
+            let line = line.map(|(_, line)| line);
+            assert_eq!(line.is_some(), !told.is_empty(), "{said}");
+            assert!(line.unwrap_or_default().starts_with(told), "{said}");
+            assert_eq!(said.contains("in 10 days"), told == "expires at", "{said}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
         workload_identity::WorkloadIdentity,
     },
     partner_center::AccountSettings,
-    token::{self, Flow, Version, credential::Settings as Credential},
+    token::{self, Flow, Version},
 };
 
 /// The accounts as far as they could be read, and the names of all.
@@ -67,7 +67,7 @@ fn settings(
     let credential = section.section("credential", |section| {
         credential::credential(section, environment)
     });
-    let federated = matches!(credential, Some(Credential::FederatedToken(_)));
+    let federated = section.find("credential.federated_token").is_some();
     let ambient = federated.then(|| WorkloadIdentity::of(environment));
     let tenant = WorkloadIdentity::or_tenant(ambient, section, "tenant_id", tenant);
     let client_id = WorkloadIdentity::or_client_id(ambient, section, "client_id", guid);

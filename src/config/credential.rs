@@ -3,12 +3,16 @@
 use crate::{
     config::{
         environment::Environment,
-        secret_file,
+        scalar, secret_file,
         section::{Cursor, Section},
         workload_identity::{TOKEN_FILE, WorkloadIdentity},
     },
     secret::SecretSource,
-    token::credential::Settings,
+    token::{
+        assertion::Algorithm,
+        certificate::{Certificate, Unfit},
+        credential::Settings,
+    },
 };
 
 /// Reads the one credential that an account has.
@@ -23,10 +27,35 @@ pub(crate) fn credential(section: &Section<'_>, environment: &Environment) -> Op
 }
 
 fn certificate(section: &Section<'_>) -> Option<Settings> {
-    let (certificate_file, private_key_file) = secret_file::key_pair(section)?;
+    let certificate = section.need("certificate_file");
+    let key = section.need("private_key_file");
+    let certificate = certificate.and_then(|cursor| {
+        let path = cursor.read(scalar::path)?;
+        let pem = secret_file::contents(&cursor, &path)?;
+        Some((cursor, path, pem))
+    });
+    let key = key.and_then(|cursor| {
+        let path = secret_file::secret_file(&cursor)?;
+        let pem = secret_file::contents(&cursor, &path)?;
+        Some((cursor, path, pem))
+    });
+    let ((certificate, certificate_file, chain), (key, private_key_file, pem)) =
+        (certificate?, key?);
+    if let Err(unfit) = Certificate::read(&chain, &pem) {
+        let (cursor, path) = match unfit {
+            Unfit::NoCertificate => (certificate, certificate_file),
+            Unfit::NoKey | Unfit::Encrypted | Unfit::NotRsa | Unfit::Short | Unfit::Mismatch => {
+                (key, private_key_file)
+            }
+        };
+        let (path, accepted) = (secret_file::shown(&path), unfit.accepted());
+        cursor.fault(format!("{path}: {unfit}; accepted: {accepted}"));
+        return None;
+    }
     Some(Settings::Certificate {
         certificate_file,
         private_key_file,
+        algorithm: Algorithm::default(),
     })
 }
 

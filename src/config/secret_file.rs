@@ -184,7 +184,8 @@ pub(crate) fn contents(cursor: &Cursor<'_>, path: &Path) -> Option<Vec<u8>> {
         .ok()
 }
 
-fn shown(path: &Path) -> String {
+/// A path as messages show it.
+pub(crate) fn shown(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 

@@ -78,12 +78,9 @@ fn differs(node: &Node, default: &Node) -> bool {
 }
 
 /// Keys whose silent absence would be dangerous or useless.
-const REFUSED: [(&str, When); 8] = [
+const REFUSED: [(&str, When); 5] = [
     ("accounts.*.flow", When::Is("app_user")),
     ("accounts.*.refresh_token", When::Present),
-    ("accounts.*.credential.certificate", When::Present),
-    ("accounts.*.credential.federated_token", When::Present),
-    ("accounts.*.endpoints.token_version", When::Is("v1")),
     ("cluster", When::Filled),
     ("audit.signing_key_file", When::Present),
     ("audit.sinks", When::Filled),

@@ -21,8 +21,9 @@ use crate::{
     front::settings::TlsFiles,
     identity::{
         authorities::{Authorities, BadAuthorities, Bundle},
-        certificate::{self, ClientCertificate},
+        certificate::ClientCertificate,
     },
+    validity,
 };
 
 /// TLS cannot be offered.
@@ -129,7 +130,7 @@ impl Terms {
         let chain = certificates(&files.certificate)?;
         let key = PrivateKeyDer::from_pem_file(&files.private_key)
             .map_err(|source| pem(&files.private_key, source))?;
-        let validity = chain.first().and_then(|leaf| certificate::validity(leaf));
+        let validity = chain.first().and_then(|leaf| validity::of(leaf));
         let authorities = files.client_ca.as_deref().map(authorities).transpose()?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = match &authorities {

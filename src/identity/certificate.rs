@@ -5,21 +5,20 @@
 //! whatever else stands in it. A certificate with a SPIFFE ID has no other URI, as
 //! <https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md> demands.
 
-use std::{
-    ops::RangeInclusive,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use x509_parser::{
     certificate::X509Certificate, extensions::GeneralName, objects::oid_registry,
     prelude::FromDer as _,
 };
 
-use crate::identity::{
-    authorities::Bundle,
-    caller::{self, Auth, Caller},
-    kubernetes, spiffe,
+use crate::{
+    identity::{
+        authorities::Bundle,
+        caller::{self, Auth, Caller},
+        kubernetes, spiffe,
+    },
+    validity,
 };
 
 /// A certificate that a TLS handshake has verified, as far as it names a caller. Clones are cheap.
@@ -78,30 +77,13 @@ impl ClientCertificate {
     }
 }
 
-/// From when until when a certificate is good; nothing where that cannot be read.
-#[must_use]
-pub fn validity(der: &[u8]) -> Option<RangeInclusive<SystemTime>> {
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    period(&certificate)
-}
-
-fn period(certificate: &X509Certificate<'_>) -> Option<RangeInclusive<SystemTime>> {
-    let moment = |seconds: i64| {
-        let since = Duration::from_secs(u64::try_from(seconds).ok()?);
-        SystemTime::UNIX_EPOCH.checked_add(since)
-    };
-    let validity = certificate.validity();
-    let from = moment(validity.not_before.timestamp())?;
-    Some(from..=moment(validity.not_after.timestamp())?)
-}
-
 fn named(leaf: &[u8], common_name: CommonName, vouched_by: Bundle) -> Option<Named> {
     let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
     let principal = principal(&certificate, common_name)?;
     Some(Named {
         principal: principal.into(),
         issuer: issuer(&certificate),
-        not_after: *period(&certificate)?.end(),
+        not_after: *validity::period(&certificate)?.end(),
         vouched_by,
     })
 }

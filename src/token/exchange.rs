@@ -19,8 +19,9 @@ use crate::{
     clock::SharedClock,
     http_client::HttpClient,
     token::{
-        Settings,
+        Settings, Version,
         access_token::{AccessToken, Life},
+        assertion::Parties,
         claims,
         credential::{Credential, Proof},
         endpoint::Endpoint,
@@ -68,15 +69,30 @@ impl Exchange {
             authority: settings.authority.clone(),
             tenant: settings.tenant.clone(),
         })?;
+        let parties = Parties {
+            client_id: settings.client_id.clone(),
+            audience: settings.assertion_audience(),
+        };
+        let credential = Credential::new(
+            settings.credential.clone(),
+            parties,
+            SharedClock::clone(&clock),
+        );
         Ok(Self {
-            credential: Credential::new(settings.credential.clone()),
             settings,
+            credential,
             token_url,
             endpoint: Endpoint::new(http, clock),
         })
     }
 
-    /// Asks once, with a proof made for the occasion.
+    /// How the application proves itself.
+    pub(in crate::token) fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// Asks with a proof made for the occasion, and once more where Entra ID finds a federated token
+    /// too old that has been replaced since.
     ///
     /// # Errors
     ///
@@ -86,16 +102,16 @@ impl Exchange {
         asking: Asking,
     ) -> Result<EntraTokenResponse, GrantError> {
         let proof = self.credential.prove().await?;
-        let client = self.client(&proof);
-        match asking {
-            Asking::AsApplication => {
-                let request = client.exchange_client_credentials();
-                let scope = Scope::new(self.settings.scope.clone());
-                let request = request.add_scope(scope);
-                request.request_async(&self.endpoint).await
+        let answered = self.ask_showing(&proof, asking).await;
+        match answered {
+            Err(error) if error.is_about_a_stale_assertion() => {
+                match self.credential.renewed(&proof).await {
+                    Some(renewed) => self.ask_showing(&renewed, asking).await,
+                    None => Err(error),
+                }
             }
+            answered => answered,
         }
-        .map_err(refusal)
     }
 
     /// Takes the access token out of a response, where it is usable and the one asked for.
@@ -144,8 +160,28 @@ impl Exchange {
         ))
     }
 
-    pub(in crate::token) fn credential(&self) -> &Credential {
-        &self.credential
+    async fn ask_showing(
+        &self,
+        proof: &Proof,
+        asking: Asking,
+    ) -> Result<EntraTokenResponse, GrantError> {
+        let client = self.client(proof);
+        let answered = match asking {
+            Asking::AsApplication => {
+                let mut request = client.exchange_client_credentials();
+                request = match self.settings.version {
+                    Version::V1 => request.add_extra_param(RESOURCE, self.settings.resource()),
+                    Version::V2 => request.add_scope(Scope::new(self.settings.scope.clone())),
+                };
+                if let Proof::Assertion(assertion) = proof {
+                    request = request
+                        .add_extra_param(ASSERTION_TYPE, JWT_BEARER)
+                        .add_extra_param(ASSERTION, assertion.expose_secret());
+                }
+                request.request_async(&self.endpoint).await
+            }
+        };
+        answered.map_err(refusal)
     }
 
     fn client(&self, proof: &Proof) -> EntraClient {
@@ -184,3 +220,15 @@ fn refusal(error: RequestTokenError<GrantError, BasicErrorResponse>) -> GrantErr
         }
     }
 }
+
+/// What v1 calls the scope, without `/.default`.
+const RESOURCE: &str = "resource";
+
+/// Says what kind of assertion there is: RFC 7521, section 4.2.
+const ASSERTION_TYPE: &str = "client_assertion_type";
+
+/// The assertion itself.
+const ASSERTION: &str = "client_assertion";
+
+/// A JWT: RFC 7523, section 2.2.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

@@ -1,6 +1,6 @@
 //! What a token is had by: the application's own right. From there to a token that may be sent.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::{
     clock::SharedClock,
@@ -70,15 +70,29 @@ impl Grant {
     pub async fn mark(&self) -> Option<Mark> {
         self.exchange.credential().mark().await
     }
+
+    /// When the credential expires, as far as it says so: a certificate's end.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.exchange.credential().expires_at()
+    }
 }
 
 impl GrantError {
+    /// Whether Entra ID says that the assertion's time is over, or has not come.
+    pub(in crate::token) fn is_about_a_stale_assertion(&self) -> bool {
+        self.refusal().is_some_and(Refusal::is_stale_assertion)
+    }
+
     /// Whether asking again soon is pointless: a person has to mend something first.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Credential(_) | Self::Foreign(_) => true,
+            Self::Credential(error) => !error.is_passing(),
+            Self::Foreign(_) => true,
             Self::Unreachable(_) | Self::Malformed(_) => false,
+            // Whoever writes the file of a federated token is about to.
+            Self::Refused(_) if self.is_about_a_stale_assertion() => false,
             Self::Refused(refusal) => refusal.is_permanent(),
         }
     }

@@ -4,7 +4,9 @@
 //! nothing of callers, policy or transfers.
 
 pub mod access_token;
+pub mod assertion;
 pub mod cell;
+pub mod certificate;
 pub mod claims;
 pub mod credential;
 pub mod endpoint;
@@ -70,8 +72,14 @@ impl Settings {
     pub fn token_url(&self) -> String {
         self.url(match self.version {
             Version::V1 => "oauth2/token",
-            Version::V2 => "oauth2/v2.0/token",
+            Version::V2 => V2_TOKEN,
         })
+    }
+
+    /// The audience of a client assertion: the newer endpoint, whichever is asked
+    /// (<https://learn.microsoft.com/entra/identity-platform/certificate-credentials#claims-payload>).
+    fn assertion_audience(&self) -> String {
+        self.url(V2_TOKEN)
     }
 
     /// The URL of one of the tenant's endpoints at the authority.
@@ -91,3 +99,6 @@ impl Flow {
         }
     }
 }
+
+/// The path of the newer token endpoint under the tenant's.
+const V2_TOKEN: &str = "oauth2/v2.0/token";

@@ -52,7 +52,6 @@ fn refuses_every_credential_but_exactly_one() {
     config.yaml:5: accounts.contoso.credential: found none; accepted: exactly one of client_secret, certificate, federated_token
     config.yaml:5: accounts.contoso.credential: found nothing; accepted: a section with keys of its own
     config.yaml:5: accounts.contoso.credential: found a single value; accepted: a section with keys of its own
-    config.yaml:5: accounts.contoso.credential.federated_token: not available in this version; accepted: nothing, leave the key out
     config.yaml:5: accounts.contoso.credential: found several; accepted: exactly one of client_secret, certificate, federated_token
     config.yaml:5: accounts.contoso.credential: found none; accepted: exactly one of client_secret, certificate, federated_token
     config.yaml:5: accounts.contoso.credential.password: unknown key; accepted: certificate, client_secret, federated_token

@@ -9,13 +9,8 @@ fn refuses_what_this_version_does_not_do() {
     tenant_id: contoso.com
     client_id: 4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01
     flow: app_user
-    credential: {certificate: {certificate_file: a, private_key_file: b}}
+    credential: {client_secret: {file: DIR/secret}}
     refresh_token: {file: DIR/token}
-    endpoints: {token_version: v1}
-  fabrikam:
-    tenant_id: fabrikam.com
-    client_id: 4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01
-    credential: {federated_token: {file: DIR/secret}}
 default_account: contoso
 callers:
 policy:
@@ -30,20 +25,15 @@ audit:
   sinks: [{name: agent, kind: stdout}]
 ";
 
-    insta::assert_snapshot!(faults(text), @r#"
-    config.yaml: 11 faults
+    insta::assert_snapshot!(faults(text), @"
+    config.yaml: 6 faults
     config.yaml:5: accounts.contoso.flow: not available in this version; accepted: anything but app_user
-    config.yaml:6: accounts.contoso.credential.certificate: not available in this version; accepted: nothing, leave the key out
-    config.yaml:6: accounts.contoso.credential.certificate.certificate_file: reading "a": No such file or directory (os error 2)
-    config.yaml:6: accounts.contoso.credential.certificate.private_key_file: reading "b": No such file or directory (os error 2)
     config.yaml:7: accounts.contoso.refresh_token: not available in this version; accepted: nothing, leave the key out
-    config.yaml:8: accounts.contoso.endpoints.token_version: not available in this version; accepted: anything but v1
-    config.yaml:12: accounts.fabrikam.credential.federated_token: not available in this version; accepted: nothing, leave the key out
-    config.yaml:14: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
-    config.yaml:21: cluster: not available in this version; accepted: nothing, leave it empty
-    config.yaml:23: audit.signing_key_file: not available in this version; accepted: nothing, leave the key out
-    config.yaml:24: audit.sinks: not available in this version; accepted: nothing, leave it empty
-    "#);
+    config.yaml:9: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
+    config.yaml:16: cluster: not available in this version; accepted: nothing, leave it empty
+    config.yaml:18: audit.signing_key_file: not available in this version; accepted: nothing, leave the key out
+    config.yaml:19: audit.sinks: not available in this version; accepted: nothing, leave it empty
+    ");
 }
 
 #[test]

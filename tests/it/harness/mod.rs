@@ -89,8 +89,10 @@ impl World {
         change(&mut config);
         canary::assert_not_shown(&config);
         let client = network.clone();
+        let clock = StandingClock::default();
+        sandbox.set_wall_time(clock.now());
         let surroundings = Surroundings {
-            clock: Arc::new(StandingClock::default()),
+            clock: Arc::new(clock),
             connect: Arc::new(move |_| Ok(HttpClient::over(client.clone()))),
         };
         let standstill = Standstill::begin();

@@ -18,7 +18,7 @@ use partner_gateway::{
         standing::Obstacle,
     },
 };
-use proptest::{prelude::*, test_runner::TestCaseError};
+use proptest::prelude::*;
 use serde_json::json;
 use tokio::time::{Instant, advance};
 

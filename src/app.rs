@@ -13,6 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tracing::{error, info, info_span};
 
@@ -34,7 +35,13 @@ use crate::{
     identity::{Identity, issuers::IssuerSetupError},
     partner_center::account::{Account, Accounts},
     shutdown::{Cut, Drain, Tasks},
-    token::{cell::TokenCell, certificate::Untimely, exchange::BadEndpoint, grant::Grant},
+    token::{
+        cell::TokenCell,
+        certificate::Untimely,
+        grant::Grant,
+        keep_alive,
+        refresh_store::{self, error::SetupFault},
+    },
     transfers::{
         in_force::{InForce, Rules},
         reject::Transfers,
@@ -76,13 +83,13 @@ pub enum BuildError {
         /// What is wrong.
         source: SetupError,
     },
-    /// An account's token endpoint.
-    #[error("setting up the token endpoint of account {account:?}")]
-    TokenEndpoint {
+    /// What an account gets its tokens by.
+    #[error("setting up the tokens of account {account:?}")]
+    Tokens {
         /// The account.
         account: String,
         /// What is wrong.
-        source: Box<BadEndpoint>,
+        source: Box<SetupFault>,
     },
     /// An issuer's connections.
     #[error(transparent)]
@@ -182,6 +189,12 @@ impl Gateway {
         warm_up(&self.transfers).await;
     }
 
+    /// Keeps the consents of all App+User accounts alive for as long as it is polled.
+    pub async fn keep_alive(&self) {
+        let accounts = self.transfers.accounts.all();
+        join_all(accounts.map(|account| keep_alive::keep_alive(account.tokens()))).await;
+    }
+
     /// Lets calls under way end, then closes the journal.
     ///
     /// # Errors
@@ -193,6 +206,11 @@ impl Gateway {
             .tasks
             .finish(self.drain.left(self.server.drain_timeout))
             .await;
+        let settling = self.transfers.accounts.all();
+        let settling = join_all(settling.map(|account| keep_alive::settle(account.tokens())));
+        if tokio::time::timeout(LAST_TOKEN, settling).await.is_err() {
+            error!("refresh token lost: it could not be kept in time");
+        }
         let closing = async {
             match finished {
                 Ok(()) => self.transfers.journal.stop().await,
@@ -253,9 +271,13 @@ fn accounts(
         let grant = Grant::new(
             settings.token.clone(),
             outgoing(&settings.token.authority)?,
-            SharedClock::clone(clock),
+            refresh_store::Surroundings {
+                connect,
+                connect_timeout: config.connect_timeout,
+                clock,
+            },
         )
-        .map_err(|source| BuildError::TokenEndpoint {
+        .map_err(|source| BuildError::Tokens {
             account: settings.name.clone(),
             source: Box::new(source),
         })?;
@@ -265,6 +287,9 @@ fn accounts(
     }
     Ok(Accounts::new(accounts, &config.default_account))
 }
+
+/// Hardly ever is there anything to keep, and then its store takes moments or is not there.
+const LAST_TOKEN: Duration = Duration::from_secs(5);
 
 /// A disk that takes longer hangs, and the process must end all the same.
 const LAST_RECORD: Duration = Duration::from_secs(5);

@@ -137,12 +137,13 @@ impl Bound {
             no_more_calls(gateway.tasks.clone(), gateway.drain.clone(), drain_timeout),
         );
         let working = async {
-            tokio::join!(calling, async {
+            let beside = async {
                 tokio::select! {
-                    () = gateway.warm_up() => {}
+                    ((), ()) = async { tokio::join!(gateway.warm_up(), gateway.keep_alive()) } => {}
                     () = gateway.drain.begun() => {}
                 }
-            });
+            };
+            tokio::join!(calling, beside);
             let finished = gateway.finish().await;
             // Probes are answered until the very end.
             gone.begin();

@@ -46,8 +46,6 @@ enum When {
     Present,
     /// When it lists or holds anything.
     Filled,
-    /// When it has this value.
-    Is(&'static str),
 }
 
 impl When {
@@ -56,8 +54,7 @@ impl When {
             (Self::Present, _) | (Self::Filled, Value::Scalar(_)) => true,
             (Self::Filled, Value::List(items)) => !items.is_empty(),
             (Self::Filled, Value::Map(entries)) => !entries.is_empty(),
-            (Self::Is(unbuilt), Value::Scalar(text)) => text == unbuilt,
-            (Self::Filled | Self::Is(_), _) => false,
+            (Self::Filled, Value::Nothing) => false,
         }
     }
 
@@ -65,7 +62,6 @@ impl When {
         match self {
             Self::Present => "accepted: nothing, leave the key out".to_owned(),
             Self::Filled => "accepted: nothing, leave it empty".to_owned(),
-            Self::Is(unbuilt) => format!("accepted: anything but {unbuilt}"),
         }
     }
 }
@@ -78,9 +74,8 @@ fn differs(node: &Node, default: &Node) -> bool {
 }
 
 /// Keys whose silent absence would be dangerous or useless.
-const REFUSED: [(&str, When); 5] = [
-    ("accounts.*.flow", When::Is("app_user")),
-    ("accounts.*.refresh_token", When::Present),
+const REFUSED: [(&str, When); 4] = [
+    ("accounts.*.refresh_token.nats", When::Present),
     ("cluster", When::Filled),
     ("audit.signing_key_file", When::Present),
     ("audit.sinks", When::Filled),

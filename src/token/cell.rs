@@ -169,6 +169,36 @@ impl TokenCell {
         }
     }
 
+    /// How long ago the refresh token was last renewed, where there is one and that is known.
+    #[must_use]
+    pub fn refresh_token_age(&self) -> Option<Duration> {
+        self.0.grant.refresh_token_age()
+    }
+
+    /// The name of the account.
+    pub(in crate::token) fn account(&self) -> &Arc<str> {
+        &self.0.account
+    }
+
+    pub(in crate::token) fn grant(&self) -> &Grant {
+        &self.0.grant
+    }
+
+    /// Fetches a new token though the present one may still serve; one fetch at a time, as ever.
+    pub(in crate::token) async fn renew(&self) -> Result<(), TokenUnavailable> {
+        let flight = {
+            let now = Instant::now();
+            let mut state = self.0.state();
+            if let Some(setback) = state.setback.as_ref().filter(|it| it.holds(now)) {
+                return Err(setback.unavailable(now));
+            }
+            let under_way = state.fetch_in_flight();
+            under_way.unwrap_or_else(|| self.start(&mut state))
+        };
+        let fetched = flight.result().await.unwrap_or_else(|| Err(cut_short()));
+        fetched.map(drop)
+    }
+
     fn look(&self) -> Look {
         let now = Instant::now();
         let mut state = self.0.state();
@@ -201,10 +231,7 @@ impl TokenCell {
         let unavailable = match result {
             Some(Ok(token)) => return Ok(token),
             Some(Err(unavailable)) => unavailable,
-            None => TokenUnavailable {
-                cause: Arc::new(GrantError::Malformed("the fetch was cut short")),
-                retry_after: setback::FIRST,
-            },
+            None => cut_short(),
         };
         self.0
             .state()
@@ -313,6 +340,14 @@ impl State {
         self.failures = self.failures.saturating_add(1);
         self.refreshes.note(setback.obstacle());
         self.setback.insert(setback)
+    }
+}
+
+/// The task that fetched has died.
+fn cut_short() -> TokenUnavailable {
+    TokenUnavailable {
+        cause: Arc::new(GrantError::Malformed("the fetch was cut short")),
+        retry_after: setback::FIRST,
     }
 }
 

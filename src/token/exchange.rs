@@ -5,14 +5,14 @@
 
 use http::{HeaderValue, Uri};
 use oauth2::{
-    AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, RequestTokenError, Scope,
-    StandardRevocableToken, TokenResponse as _, TokenUrl,
+    AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, RefreshToken, RequestTokenError,
+    Scope, StandardRevocableToken, TokenResponse as _, TokenUrl,
     basic::{
         BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
         BasicTokenType,
     },
 };
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
 use crate::{
@@ -41,9 +41,11 @@ pub(in crate::token) struct Exchange {
 
 /// On what grounds a token is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::token) enum Asking {
+pub(in crate::token) enum Asking<'a> {
     /// The application's own: the client credentials grant.
     AsApplication,
+    /// A user's consent: the refresh token grant.
+    ByRefreshToken(&'a SecretString),
 }
 
 /// The configured authority and tenant do not make a URL.
@@ -99,7 +101,7 @@ impl Exchange {
     /// Each way in which there is no token response; never with any part of a token or secret in it.
     pub(in crate::token) async fn ask(
         &self,
-        asking: Asking,
+        asking: Asking<'_>,
     ) -> Result<EntraTokenResponse, GrantError> {
         let proof = self.credential.prove().await?;
         let answered = self.ask_showing(&proof, asking).await;
@@ -163,20 +165,36 @@ impl Exchange {
     async fn ask_showing(
         &self,
         proof: &Proof,
-        asking: Asking,
+        asking: Asking<'_>,
     ) -> Result<EntraTokenResponse, GrantError> {
         let client = self.client(proof);
+        let scope = Scope::new(self.settings.scope.clone());
+        let resource = self.settings.resource();
         let answered = match asking {
             Asking::AsApplication => {
                 let mut request = client.exchange_client_credentials();
                 request = match self.settings.version {
-                    Version::V1 => request.add_extra_param(RESOURCE, self.settings.resource()),
-                    Version::V2 => request.add_scope(Scope::new(self.settings.scope.clone())),
+                    Version::V1 => request.add_extra_param(RESOURCE, resource),
+                    Version::V2 => request.add_scope(scope),
                 };
-                if let Proof::Assertion(assertion) = proof {
-                    request = request
-                        .add_extra_param(ASSERTION_TYPE, JWT_BEARER)
-                        .add_extra_param(ASSERTION, assertion.expose_secret());
+                for (name, value) in shown(proof) {
+                    request = request.add_extra_param(name, value);
+                }
+                request.request_async(&self.endpoint).await
+            }
+            Asking::ByRefreshToken(token) => {
+                let token = RefreshToken::new(token.expose_secret().to_owned());
+                let mut request = client.exchange_refresh_token(&token);
+                request = match self.settings.version {
+                    Version::V1 => request
+                        .add_extra_param(RESOURCE, resource)
+                        .add_scope(Scope::new(SIGN_IN.to_owned())),
+                    Version::V2 => request
+                        .add_scope(scope)
+                        .add_scope(Scope::new(ANOTHER_REFRESH_TOKEN.to_owned())),
+                };
+                for (name, value) in shown(proof) {
+                    request = request.add_extra_param(name, value);
                 }
                 request.request_async(&self.endpoint).await
             }
@@ -221,6 +239,16 @@ fn refusal(error: RequestTokenError<GrantError, BasicErrorResponse>) -> GrantErr
     }
 }
 
+/// What shows an assertion; a secret is shown by the crate.
+fn shown(proof: &Proof) -> impl Iterator<Item = (&'static str, &str)> {
+    let assertion = match proof {
+        Proof::Secret(_) => None,
+        Proof::Assertion(assertion) => Some(assertion.expose_secret()),
+    };
+    let shown = assertion.map(|it| [(ASSERTION_TYPE, JWT_BEARER), (ASSERTION, it)]);
+    shown.into_iter().flatten()
+}
+
 /// What v1 calls the scope, without `/.default`.
 const RESOURCE: &str = "resource";
 
@@ -232,3 +260,9 @@ const ASSERTION: &str = "client_assertion";
 
 /// A JWT: RFC 7523, section 2.2.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// The scope with which v1 renews what a user consented to.
+const SIGN_IN: &str = "openid";
+
+/// The scope without which v2 hands out no refresh token.
+const ANOTHER_REFRESH_TOKEN: &str = "offline_access";

@@ -1,16 +1,24 @@
-//! What a token is had by: the application's own right. From there to a token that may be sent.
+//! What a token is had by: the application's own right, or a user's consent. From there to a token that
+//! may be sent.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
-    clock::SharedClock,
     http_client::{HttpClient, HttpError},
     token::{
-        Settings,
+        Flow, Settings,
         access_token::AccessToken,
         credential::CredentialError,
-        exchange::{Asking, BadEndpoint, Exchange},
+        exchange::{Asking, Exchange},
         mark::Mark,
+        refresh::Refresh,
+        refresh_store::{
+            RefreshStore, Surroundings,
+            error::{SetupFault, StoreError},
+        },
         refusal::Refusal,
     },
 };
@@ -19,6 +27,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Grant {
     exchange: Exchange,
+    /// Where tokens are had on behalf of a user.
+    refresh: Option<Refresh>,
 }
 
 /// No token came of a trip to the token endpoint.
@@ -39,6 +49,12 @@ pub enum GrantError {
     /// The token is for somebody or something else.
     #[error("the token received has another {0:?} than asked for")]
     Foreign(&'static str),
+    /// The refresh token cannot be read, claimed or kept.
+    #[error("using the kept refresh token")]
+    Store(#[from] StoreError),
+    /// The refresh token is good no more.
+    #[error("consent must be renewed with `partner-gateway login`: the token endpoint answered {} {:?} {:?}", .0.status.as_u16(), .0.error, .0.error_codes)]
+    ConsentRequired(Arc<Refusal>),
 }
 
 impl Grant {
@@ -46,14 +62,21 @@ impl Grant {
     ///
     /// # Errors
     ///
-    /// When authority and tenant do not make a URL.
+    /// When authority and tenant do not make a URL, or the store of the refresh token cannot be set up.
     pub fn new(
         settings: Settings,
         http: HttpClient,
-        clock: SharedClock,
-    ) -> Result<Self, BadEndpoint> {
-        let exchange = Exchange::new(settings, http, clock)?;
-        Ok(Self { exchange })
+        around: Surroundings<'_>,
+    ) -> Result<Self, SetupFault> {
+        let refresh = match &settings.flow {
+            Flow::App => None,
+            Flow::AppUser(store) => {
+                let store = RefreshStore::new(store, around)?;
+                Some(Refresh::new(store, Arc::clone(around.clock)))
+            }
+        };
+        let exchange = Exchange::new(settings, http, Arc::clone(around.clock))?;
+        Ok(Self { exchange, refresh })
     }
 
     /// Fetches a new token.
@@ -62,6 +85,9 @@ impl Grant {
     ///
     /// Each way in which there is no usable token; never with any part of a token or secret in it.
     pub async fn mint(&self) -> Result<AccessToken, GrantError> {
+        if let Some(refresh) = &self.refresh {
+            return refresh.mint(&self.exchange).await;
+        }
         let response = self.exchange.ask(Asking::AsApplication).await?;
         self.exchange.accept(&response)
     }
@@ -76,6 +102,18 @@ impl Grant {
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.exchange.credential().expires_at()
     }
+
+    /// How long ago the refresh token was last renewed; nothing for the application's own tokens, and
+    /// before its store was first read.
+    #[must_use]
+    pub fn refresh_token_age(&self) -> Option<Duration> {
+        self.refresh.as_ref()?.age()
+    }
+
+    /// The consent that tokens are had by, where it is a user's.
+    pub(in crate::token) fn refresh(&self) -> Option<&Refresh> {
+        self.refresh.as_ref()
+    }
 }
 
 impl GrantError {
@@ -89,8 +127,8 @@ impl GrantError {
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Credential(error) => !error.is_passing(),
-            Self::Foreign(_) => true,
-            Self::Unreachable(_) | Self::Malformed(_) => false,
+            Self::Foreign(_) | Self::ConsentRequired(_) => true,
+            Self::Unreachable(_) | Self::Malformed(_) | Self::Store(_) => false,
             // Whoever writes the file of a federated token is about to.
             Self::Refused(_) if self.is_about_a_stale_assertion() => false,
             Self::Refused(refusal) => refusal.is_permanent(),
@@ -102,16 +140,20 @@ impl GrantError {
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) => Some(refusal),
-            Self::Credential(_) | Self::Unreachable(_) | Self::Malformed(_) | Self::Foreign(_) => {
-                None
-            }
+            Self::ConsentRequired(refusal) => Some(refusal),
+            Self::Credential(_)
+            | Self::Unreachable(_)
+            | Self::Malformed(_)
+            | Self::Foreign(_)
+            | Self::Store(_) => None,
         }
     }
 
     /// Whether a person must sign in and consent again.
     #[must_use]
     pub fn needs_consent(&self) -> bool {
-        self.refusal().is_some_and(Refusal::needs_consent)
+        matches!(self, Self::ConsentRequired(_))
+            || self.refusal().is_some_and(Refusal::needs_consent)
     }
 
     /// How long the token endpoint asked to be left alone.

@@ -6,20 +6,19 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
     time::Duration,
 };
 
 use partner_gateway::{
-    clock::SystemClock,
     http_client::{self, HttpClient},
     secret::SecretSource,
-    token::{self, Flow, Version, credential::Settings as Credential, grant::Grant},
+    token::{self, Flow, Version, credential::Settings as Credential},
 };
 use sandbox::{Listening, Sandbox, Settings, TokenRequest};
 use serde_json::{Value, json};
 
 use crate::harness::{
+    grant,
     process::{Process, within},
     tls::TlsFront,
 };
@@ -112,9 +111,8 @@ impl Entra {
             credential,
             flow,
         };
-        let grant = Grant::new(settings, http.unwrap(), Arc::new(SystemClock)).unwrap();
 
-        grant.mint().await.unwrap();
+        grant(settings, http.unwrap()).mint().await.unwrap();
 
         self.last_request()
     }

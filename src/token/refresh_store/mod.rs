@@ -1,8 +1,30 @@
 //! Where the refresh token of an App+User account is kept between its uses.
+//!
+//! A strict server withdraws the whole consent when a refresh token is shown twice, so the right to
+//! present what is kept is claimed first, and a new token takes its place only while that place still
+//! holds the one presented. Who comes second reads again; nothing is deleted, nothing overwritten.
+//! This room knows nothing of how a token is presented.
 
-use std::path::PathBuf;
+pub mod error;
+mod file;
+mod files;
+mod key_vault;
+mod kubernetes;
+mod secret_object;
+
+use std::{path::PathBuf, time::SystemTime};
 
 use http::Uri;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::Instant;
+
+use self::{
+    error::{SetupFault, StoreError},
+    file::FileStore,
+    key_vault::KeyVaultStore,
+    kubernetes::KubernetesStore,
+};
+use crate::{clock::SharedClock, http_client::Connect};
 
 /// The store of the configuration.
 #[derive(Clone, Debug)]
@@ -39,4 +61,195 @@ pub struct KeyVault {
     pub secret: String,
     /// The pod's workload identity, with the scope of the vault.
     pub identity: Box<crate::token::Settings>,
+}
+
+/// The store of one account.
+#[derive(Debug)]
+pub struct RefreshStore(Keeper);
+
+#[derive(Debug)]
+enum Keeper {
+    File(FileStore),
+    Kubernetes(Box<KubernetesStore>),
+    KeyVault(Box<KeyVaultStore>),
+}
+
+/// A refresh token as it is kept; `Debug` does not show it.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The token.
+    pub token: SecretString,
+    /// When it was last renewed, as far as the store knows.
+    pub renewed: Option<SystemTime>,
+}
+
+/// The right to present what is kept, for as long as it takes.
+#[derive(Debug)]
+pub struct Claim {
+    kept: Kept,
+    taken: Instant,
+    hold: Hold,
+}
+
+/// What a store needs of a claim to end it.
+#[derive(Debug)]
+enum Hold {
+    /// The kernel frees it when the file is closed, whoever closes it.
+    File {
+        _lock: std::fs::File,
+    },
+    Kubernetes(kubernetes::Mine),
+    KeyVault,
+}
+
+/// What came of keeping a new token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It is kept.
+    Ours,
+    /// Another one has taken the presented one's place since, and stays.
+    Another,
+}
+
+/// What a store needs to reach the one that keeps.
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "a function has none")]
+pub struct Surroundings<'a> {
+    /// Makes the clients that go out.
+    pub connect: &'a Connect,
+    /// How long a connection may take to open.
+    pub connect_timeout: std::time::Duration,
+    /// Stamps what is renewed.
+    pub clock: &'a SharedClock,
+}
+
+impl RefreshStore {
+    /// Prepares a store; nothing is read yet.
+    ///
+    /// # Errors
+    ///
+    /// When its connections cannot be set up.
+    pub fn new(settings: &Settings, around: Surroundings<'_>) -> Result<Self, SetupFault> {
+        Ok(Self(match settings {
+            Settings::File(path) => Keeper::File(FileStore::new(path)),
+            Settings::KubernetesSecret(secret) => {
+                Keeper::Kubernetes(KubernetesStore::new(secret.clone(), around)?.into())
+            }
+            Settings::KeyVault(vault) => {
+                Keeper::KeyVault(KeyVaultStore::new(vault.clone(), around)?.into())
+            }
+        }))
+    }
+
+    /// Reads what is kept without claiming it.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is kept, or the store cannot be read.
+    pub async fn look(&self) -> Result<Kept, StoreError> {
+        match &self.0 {
+            Keeper::File(store) => store.look().await,
+            Keeper::Kubernetes(store) => store.look().await,
+            Keeper::KeyVault(store) => store.look().await,
+        }
+    }
+
+    /// Takes the right to present what is kept, waiting for whoever has it.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is kept, somebody else has the right for too long, or the store cannot be written.
+    ///
+    /// # Cancel safety
+    ///
+    /// A claim that was under way may stand in the store; it runs out.
+    pub async fn claim(&self) -> Result<Claim, StoreError> {
+        let taken = Instant::now();
+        let (kept, hold, taken) = match &self.0 {
+            Keeper::File(store) => {
+                let (kept, lock) = store.claim().await?;
+                (kept, Hold::File { _lock: lock }, Instant::now())
+            }
+            Keeper::Kubernetes(store) => {
+                let (kept, mine, taken) = store.claim().await?;
+                (kept, Hold::Kubernetes(mine), taken)
+            }
+            Keeper::KeyVault(store) => (store.look().await?, Hold::KeyVault, taken),
+        };
+        Ok(Claim { kept, taken, hold })
+    }
+
+    /// Puts a new token in the place of the one that was presented, and ends the claim on success.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written; the claim stands, and the same can be tried again.
+    pub async fn keep(&self, claim: &Claim, token: &SecretString) -> Result<Stored, StoreError> {
+        let presented = claim.token();
+        match (&self.0, &claim.hold) {
+            (Keeper::File(store), _) => store.keep(presented, token).await,
+            (Keeper::Kubernetes(store), Hold::Kubernetes(mine)) => {
+                store.keep(mine, presented, token).await
+            }
+            (Keeper::KeyVault(store), _) => store.keep(presented, token).await,
+            (Keeper::Kubernetes(_), Hold::File { .. } | Hold::KeyVault) => Err(StoreError::Busy),
+        }
+    }
+
+    /// Gives the right back with nothing changed; a claim that cannot be ended runs out.
+    pub async fn release(&self, claim: Claim) {
+        if let (Keeper::Kubernetes(store), Hold::Kubernetes(mine)) = (&self.0, &claim.hold) {
+            store.release(mine).await;
+        }
+        drop(claim);
+    }
+
+    /// Keeps the token of a consent that a person has just given, whatever was kept before.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written, or a file is being presented right now.
+    pub async fn keep_new_consent(&self, token: &SecretString) -> Result<(), StoreError> {
+        match &self.0 {
+            Keeper::File(store) => store.keep_new_consent(token).await,
+            Keeper::Kubernetes(store) => store.keep_new_consent(token).await,
+            Keeper::KeyVault(store) => store.put(token).await,
+        }
+    }
+}
+
+impl Claim {
+    /// The token that may be presented.
+    #[must_use]
+    pub fn token(&self) -> &SecretString {
+        &self.kept.token
+    }
+
+    /// The token with its age.
+    #[must_use]
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Whether there is time to present the token before others may think its holder dead.
+    #[must_use]
+    pub fn leaves_time(&self) -> bool {
+        match self.hold {
+            Hold::File { .. } | Hold::KeyVault => true,
+            Hold::Kubernetes(_) => self.taken.elapsed() <= kubernetes::LATEST_PRESENTATION,
+        }
+    }
+}
+
+/// Whether two tokens are the same.
+pub(in crate::token) fn same(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
+}
+
+/// A refresh token is visible ASCII, of one line
+/// (<https://www.rfc-editor.org/rfc/rfc6749#appendix-A.17>).
+pub(in crate::token) fn well_formed(text: &str) -> Option<SecretString> {
+    let text = text.trim_ascii();
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    plain.then(|| text.into())
 }

@@ -1,14 +1,10 @@
 //! Applications with a certificate.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use partner_gateway::{
-    clock::SystemClock,
     http_client::HttpClient,
     token::{assertion::Algorithm, grant::Grant},
 };
@@ -16,7 +12,7 @@ use sandbox::{Fault, Sandbox, Settings, Target};
 use serde_json::{Value, json};
 
 use super::{Certified, Pair, field, token};
-use crate::harness::{World, config, tempdir, transport::ToSandbox};
+use crate::harness::{self, World, config, tempdir, transport::ToSandbox};
 
 #[tokio::test(start_paused = true)]
 async fn shows_an_assertion_that_its_certificate_signed() {
@@ -228,7 +224,7 @@ fn grant(sandbox: &Sandbox, files: Option<&Certified>) -> Grant {
         settings.credential = files.credential(Algorithm::Ps256);
     }
     let http = HttpClient::over(ToSandbox::new(sandbox.clone()));
-    Grant::new(settings, http, Arc::new(SystemClock)).unwrap()
+    harness::grant(settings, http)
 }
 
 fn are_the_claims_of_now(claims: &Value) {

@@ -23,10 +23,10 @@ use std::{
 };
 
 use partner_gateway::{
-    app::{Gateway, Surroundings},
+    app::{self, Gateway},
     audit,
     authorization::{self, Customers, RuleSettings},
-    clock::Clock,
+    clock::{Clock, SharedClock, SystemClock},
     command::Operation,
     config::Config,
     front,
@@ -35,7 +35,7 @@ use partner_gateway::{
     partner_center::{self, AccountSettings},
     secret::SecretSource,
     telemetry,
-    token::{self, credential::Settings as Credential},
+    token::{self, credential::Settings as Credential, grant::Grant, refresh_store::Surroundings},
 };
 use sandbox::Sandbox;
 use tempfile::TempDir;
@@ -91,7 +91,7 @@ impl World {
         let client = network.clone();
         let clock = StandingClock::default();
         sandbox.set_wall_time(clock.now());
-        let surroundings = Surroundings {
+        let surroundings = app::Surroundings {
             clock: Arc::new(clock),
             connect: Arc::new(move |_| Ok(HttpClient::over(client.clone()))),
         };
@@ -221,6 +221,17 @@ pub(crate) fn callers() -> String {
         journal::sha256(BILLING),
         journal::sha256("stranger-token")
     )
+}
+
+/// A way to tokens by itself, in wall time.
+pub(crate) fn grant(settings: token::Settings, http: HttpClient) -> Grant {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let around = Surroundings {
+        connect: &HttpClient::connecting,
+        connect_timeout: Duration::from_secs(5),
+        clock: &clock,
+    };
+    Grant::new(settings, http, around).expect("grant")
 }
 
 /// A fresh directory for a journal.

@@ -9,12 +9,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use partner_gateway::{
-    clock::SystemClock,
     http_client::{HttpClient, Sending, Transport},
     token::{
         access_token::AccessToken,
         cell::{Replacement, TokenCell},
-        grant::Grant,
         standing::Obstacle,
     },
 };
@@ -276,7 +274,7 @@ fn cell(mood: Mood) -> (Endpoint, TokenCell) {
         .remove(0)
         .token;
     let http = HttpClient::over(endpoint.clone());
-    let grant = Grant::new(settings, http, Arc::new(SystemClock)).expect("grant");
+    let grant = harness::grant(settings, http);
     (endpoint, TokenCell::new("contoso".into(), grant))
 }
 

@@ -1,0 +1,112 @@
+//! What can go wrong around a kept refresh token. No part of a token is in any of it.
+
+use std::{io, path::PathBuf};
+
+use http::StatusCode;
+
+use crate::{
+    http_client::{HttpError, SetupError},
+    secret::SecretError,
+    token::{cell::TokenUnavailable, exchange::BadEndpoint},
+};
+
+/// The store could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nobody has consented yet.
+    #[error("no refresh token is kept in {place}; `partner-gateway login` puts one there")]
+    Empty {
+        /// The store.
+        place: String,
+    },
+    /// What is kept is not a refresh token.
+    #[error("what is kept in {place} is not a refresh token of visible ASCII on one line")]
+    Malformed {
+        /// The store.
+        place: String,
+    },
+    /// Everyone can read the file.
+    #[error("{path:?} can be read by everyone (mode {mode:04o}); close it, such as with mode 0600")]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A file cannot be read.
+    #[error("reading {path:?}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("writing {path:?}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Somebody else presents the token.
+    #[error("another process has the right to present the refresh token and does not end")]
+    Busy,
+    /// Others write the object all the time.
+    #[error("{place} was changed by others at each try to write it")]
+    Contended {
+        /// The store.
+        place: String,
+    },
+    /// The gateway's own proof towards the store cannot be read.
+    #[error("reading the gateway's own token for the store")]
+    Proof(#[from] SecretError),
+    /// The gateway's own token for the store cannot be had.
+    #[error("getting the gateway's own token for the store")]
+    Identity(#[from] TokenUnavailable),
+    /// The store gave no whole answer.
+    #[error("asking {place}")]
+    Unreachable {
+        /// The store.
+        place: String,
+        /// What happened.
+        source: HttpError,
+    },
+    /// The store refused.
+    #[error("{place} answered {}: {}", .status.as_u16(), advice(*.status))]
+    Refused {
+        /// The store.
+        place: String,
+        /// Its answer.
+        status: StatusCode,
+    },
+    /// The store's answer cannot be read.
+    #[error("the answer of {place} is not what its API documents: {what}")]
+    Odd {
+        /// The store.
+        place: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+/// What an account gets its tokens by cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupFault {
+    /// Its connections.
+    #[error("setting up connections to the store of the refresh token")]
+    Connections(#[from] SetupError),
+    /// A token endpoint.
+    #[error(transparent)]
+    Endpoint(#[from] BadEndpoint),
+}
+
+/// What a person can do about an answer.
+fn advice(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "the gateway's own token is not taken",
+        StatusCode::FORBIDDEN => "the gateway may not do this; see the roles in README.md",
+        StatusCode::NOT_FOUND => "it does not exist; create it",
+        _ => "the store cannot serve now",
+    }
+}

@@ -22,10 +22,10 @@ use crate::{
     token::{
         access_token::AccessToken,
         grant::{Grant, GrantError},
-        mark::Mark,
         refusal::Refusal,
         setback::{self, Setback},
-        standing::{Refreshes, Standing},
+        standing::Standing,
+        state::{Fetched, State},
     },
 };
 
@@ -61,34 +61,11 @@ struct Shared {
     waiters: AtomicUsize,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    current: Option<Arc<AccessToken>>,
-    /// Whether `current` came in place of a refused one.
-    is_replacement: bool,
-    dropped: Option<Dropped>,
-    refresh: Option<Flight<Fetched>>,
-    setback: Option<Setback>,
-    failures: u32,
-    obtained_once: bool,
-    refreshes: Refreshes,
-}
-
-/// The last token that was refused and dropped.
-#[derive(Debug)]
-struct Dropped {
-    token: Arc<AccessToken>,
-    at: Instant,
-    is_replaced: bool,
-}
-
 enum Look {
     Ready(Arc<AccessToken>),
     Refused(TokenUnavailable),
     Wait(Flight<Fetched>),
 }
-
-type Fetched = Result<Arc<AccessToken>, TokenUnavailable>;
 
 impl TokenCell {
     /// Makes an empty cell; `account` is its name in the log.
@@ -131,42 +108,20 @@ impl TokenCell {
     /// Drops the token that Partner Center refused, unless a newer one has taken its place, or it has
     /// itself taken a refused one's place within the last 30 s.
     pub fn invalidate(&self, refused: &Arc<AccessToken>) -> Replacement {
-        let now = Instant::now();
-        let mut state = self.0.state();
-        let current = state.current.as_ref();
-        if !current.is_some_and(|current| current.is_same_as(refused)) {
-            return Replacement::Due;
-        }
-        if state.is_replacement && refused.age(now) < TOO_SOON {
-            return Replacement::TooSoon;
-        }
-        state.current = None;
-        state.dropped = Some(Dropped {
-            token: Arc::clone(refused),
-            at: now,
-            is_replaced: false,
-        });
-        Replacement::Due
+        self.0.state().let_go(refused, Instant::now())
     }
 
     /// Whether a token was ever had since the start.
     #[must_use]
     pub fn has_obtained_one(&self) -> bool {
-        self.0.state().obtained_once
+        self.standing().obtained_once
     }
 
     /// How this credential's tokens stand now.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let now = Instant::now();
-        let state = self.0.state();
-        Standing {
-            obtained_once: state.obtained_once,
-            left: state.current.as_ref().map(|token| token.left(now)),
-            obstacle: state.setback.as_ref().map(Setback::obstacle),
-            waiters: self.0.waiters.load(Ordering::Relaxed),
-            refreshes: state.refreshes,
-        }
+        let waiters = self.0.waiters.load(Ordering::Relaxed);
+        self.0.state().standing(waiters, Instant::now())
     }
 
     /// How long ago the refresh token was last renewed, where there is one and that is known.
@@ -189,7 +144,7 @@ impl TokenCell {
         let flight = {
             let now = Instant::now();
             let mut state = self.0.state();
-            if let Some(setback) = state.setback.as_ref().filter(|it| it.holds(now)) {
+            if let Some(setback) = state.setback(now) {
                 return Err(setback.unavailable(now));
             }
             let under_way = state.fetch_in_flight();
@@ -202,8 +157,11 @@ impl TokenCell {
     fn look(&self) -> Look {
         let now = Instant::now();
         let mut state = self.0.state();
-        if let Some(token) = state.current.clone().filter(|token| token.is_usable(now)) {
-            if token.is_due(now) && !state.is_held_back(now) && state.fetch_in_flight().is_none() {
+        if let Some(token) = state.usable(now) {
+            if token.is_due(now)
+                && state.setback(now).is_none()
+                && state.fetch_in_flight().is_none()
+            {
                 self.start(&mut state);
             }
             return Look::Ready(token);
@@ -211,7 +169,7 @@ impl TokenCell {
         if let Some(refresh) = state.fetch_in_flight() {
             return Look::Wait(refresh);
         }
-        let Some(setback) = state.setback.as_ref().filter(|it| it.holds(now)) else {
+        let Some(setback) = state.setback(now) else {
             return Look::Wait(self.start(&mut state));
         };
         if let Some(token) = state.last_resort(now) {
@@ -281,68 +239,6 @@ impl Shared {
     }
 }
 
-impl State {
-    fn is_held_back(&self, now: Instant) -> bool {
-        self.setback.as_ref().is_some_and(|it| it.holds(now))
-    }
-
-    /// Ends a trip before its first step, where a setback holds that nobody has mended.
-    fn still_held_back(&mut self, mark: Option<Mark>) -> Option<TokenUnavailable> {
-        let now = Instant::now();
-        let setback = self.setback.as_ref().filter(|it| it.holds(now))?;
-        if setback.is_mended(mark) {
-            return None;
-        }
-        self.refresh = None;
-        Some(setback.unavailable(now))
-    }
-
-    fn fetch_in_flight(&self) -> Option<Flight<Fetched>> {
-        self.refresh.clone().filter(Flight::is_under_way)
-    }
-
-    fn last_resort(&self, now: Instant) -> Option<Arc<AccessToken>> {
-        self.current
-            .clone()
-            .filter(|token| token.is_usable_in_an_outage(now))
-    }
-
-    fn has_dropped(&self, token: &Arc<AccessToken>) -> bool {
-        let dropped = self.dropped.as_ref();
-        dropped.is_some_and(|dropped| Arc::ptr_eq(&dropped.token, token))
-    }
-
-    /// Takes a token, unless the endpoint hands out once more what was refused a moment ago.
-    fn unlike_dropped(&self, token: AccessToken, now: Instant) -> Result<AccessToken, GrantError> {
-        let dropped = self.dropped.as_ref().filter(|it| now - it.at < TOO_SOON);
-        if dropped.is_some_and(|it| it.token.is_same_as(&token)) {
-            return Err(GrantError::Malformed("its token was refused a moment ago"));
-        }
-        Ok(token)
-    }
-
-    fn succeed(&mut self, token: AccessToken) -> Arc<AccessToken> {
-        let token = Arc::new(token);
-        self.current = Some(Arc::clone(&token));
-        self.is_replacement = self
-            .dropped
-            .as_mut()
-            .is_some_and(|dropped| !std::mem::replace(&mut dropped.is_replaced, true));
-        self.setback = None;
-        self.failures = 0;
-        self.obtained_once = true;
-        self.refreshes.obtained = self.refreshes.obtained.saturating_add(1);
-        token
-    }
-
-    fn fail(&mut self, error: GrantError, mark: Option<Mark>, now: Instant) -> &Setback {
-        let setback = Setback::after(error, self.failures, mark, now);
-        self.failures = self.failures.saturating_add(1);
-        self.refreshes.note(setback.obstacle());
-        self.setback.insert(setback)
-    }
-}
-
 /// The task that fetched has died.
 fn cut_short() -> TokenUnavailable {
     TokenUnavailable {
@@ -381,7 +277,3 @@ fn tell(setback: &Setback, now: Instant) {
         warn!(error, token.obstacle = obstacle, token.retry_after_ms = %wait, token.trace_id = trace, "no token obtained");
     }
 }
-
-/// How soon a token that came in place of a refused one is not replaced once more: where Partner Center
-/// refuses every token, each call would cost a fetch.
-const TOO_SOON: Duration = Duration::from_secs(30);

@@ -20,6 +20,7 @@ pub mod refusal;
 pub mod response;
 mod setback;
 pub mod standing;
+mod state;
 
 use http::Uri;
 

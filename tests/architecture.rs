@@ -346,6 +346,7 @@ const CRATES: &str = "
     marked-yaml: config
     moka: identity token
     oauth2: token
+    prometheus: front telemetry
     rustls-native-certs: http_client
     std::env: config
     strsim: config

@@ -1,13 +1,15 @@
-//! The operator listener: is it alive, is it ready.
+//! The operator listener: is it alive, is it ready, and its metrics.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{borrow::Cow, convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 use serde::Serialize;
 
-use crate::{shutdown::Drain, transfers::reject::Transfers};
+use tracing::error;
+
+use crate::{front::scrape, shutdown::Drain, telemetry::metrics, transfers::reject::Transfers};
 
 /// Answers operators and probes.
 #[derive(Clone, Debug)]
@@ -21,8 +23,10 @@ pub struct Admin {
 struct Check {
     #[serde(rename = "check")]
     name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     ready: bool,
-    detail: &'static str,
+    detail: Cow<'static, str>,
 }
 
 impl Admin {
@@ -38,7 +42,7 @@ impl Admin {
     ///
     /// Never.
     pub async fn answer(&self, head: &Parts) -> Result<Response<Full<Bytes>>, Infallible> {
-        let known = matches!(head.uri.path(), "/livez" | "/readyz");
+        let known = matches!(head.uri.path(), "/livez" | "/readyz" | "/metrics");
         if !known {
             return Ok(text(StatusCode::NOT_FOUND, "no such route\n"));
         }
@@ -52,12 +56,17 @@ impl Admin {
         if head.uri.path() == "/livez" {
             return Ok(text(StatusCode::OK, "alive\n"));
         }
+        if head.uri.path() == "/metrics" {
+            return Ok(self.metrics());
+        }
         let verbose = head.uri.query().is_some_and(|query| {
             query
                 .split('&')
                 .any(|part| part == "verbose" || part.starts_with("verbose="))
         });
-        Ok(readiness(&self.checks().await, verbose))
+        let mut checks = Vec::from(self.checks().await);
+        checks.extend(self.accounts());
+        Ok(readiness(&checks, verbose))
     }
 
     async fn checks(&self) -> [Check; 4] {
@@ -69,11 +78,7 @@ impl Admin {
             .is_some_and(|account| account.tokens().has_obtained_one());
         let staying = !self.drain.has_begun();
         [
-            Check {
-                name: "configuration",
-                ready: true,
-                detail: "loaded",
-            },
+            check("configuration", true, "loaded", "not loaded"),
             check("audit_journal", writable, "writable", "cannot be written"),
             check(
                 "token",
@@ -84,13 +89,39 @@ impl Admin {
             check("drain", staying, "not draining", "this replica is leaving"),
         ]
     }
+
+    /// How each account stands, by its name; none of them keeps the replica from taking traffic.
+    fn accounts(&self) -> Vec<Check> {
+        let accounts = self.transfers.accounts.all();
+        let mut standing: Vec<Check> = accounts
+            .map(|account| Check {
+                name: "account",
+                account: Some(account.name().to_string()),
+                ready: true,
+                detail: account.tokens().standing().to_string().into(),
+            })
+            .collect();
+        standing.sort_by(|one, other| one.account.cmp(&other.account));
+        standing
+    }
+
+    fn metrics(&self) -> Response<Full<Bytes>> {
+        match scrape::page(&self.transfers.accounts) {
+            Ok(page) => respond(StatusCode::OK, metrics::MEDIA_TYPE, page.into()),
+            Err(error) => {
+                error!(%error, "no metrics");
+                text(StatusCode::INTERNAL_SERVER_ERROR, "no metrics\n")
+            }
+        }
+    }
 }
 
 fn check(name: &'static str, ready: bool, good: &'static str, bad: &'static str) -> Check {
     Check {
         name,
+        account: None,
         ready,
-        detail: if ready { good } else { bad },
+        detail: if ready { good } else { bad }.into(),
     }
 }
 

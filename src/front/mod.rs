@@ -24,6 +24,7 @@ pub mod reading;
 pub mod reply;
 pub mod rescue;
 pub mod route;
+mod scrape;
 pub mod settings;
 pub mod stack;
 pub mod stray;

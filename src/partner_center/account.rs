@@ -1,12 +1,21 @@
 //! One set of credentials with its own way to Partner Center.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use http::HeaderMap;
+use tracing::warn;
 
 use crate::{
     authorization::permit::Admission,
     command::RejectTransfer,
     http_client::HttpClient,
-    partner_center::{AccountSettings, Settings, wire::Template},
+    partner_center::{
+        AccountSettings, Settings,
+        wire::{self, Template},
+    },
     token::cell::TokenCell,
 };
 
@@ -20,6 +29,8 @@ pub struct Account {
     settings: Settings,
     tokens: TokenCell,
     http: HttpClient,
+    /// Whether Partner Center is asked for a second factor, and what it said last.
+    mfa: Option<Mutex<Option<bool>>>,
 }
 
 /// All accounts of the configuration.
@@ -48,14 +59,16 @@ impl Account {
         tokens: TokenCell,
         http: HttpClient,
     ) -> Self {
+        let flow = &account.token.flow;
         Self {
             name: account.name.as_str().into(),
             tenant: account.tenant.as_str().into(),
-            flow: account.token.flow.as_str(),
-            template: Template::new(&account.api, &settings),
+            flow: flow.as_str(),
+            template: Template::new(&account.api, &settings, flow.needs_mfa()),
             settings,
             tokens,
             http,
+            mfa: flow.needs_mfa().then(Mutex::default),
         }
     }
 
@@ -81,6 +94,36 @@ impl Account {
     #[must_use]
     pub fn tokens(&self) -> &TokenCell {
         &self.tokens
+    }
+
+    /// Whether Partner Center found a second factor in the account's token when it last said so.
+    #[must_use]
+    pub fn mfa_compliant(&self) -> Option<bool> {
+        *self
+            .mfa
+            .as_ref()?
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether Partner Center is asked whether a second factor stands behind the account's tokens.
+    #[must_use]
+    pub fn validates_mfa(&self) -> bool {
+        self.mfa.is_some()
+    }
+
+    /// Notes what an answer says of a second factor.
+    pub(in crate::partner_center) fn note_mfa(&self, headers: &HeaderMap) {
+        let (Some(mfa), Some(compliant)) = (&self.mfa, wire::mfa_compliance(headers)) else {
+            return;
+        };
+        let before = mfa
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(compliant);
+        if !compliant && before != Some(false) {
+            warn!(account = %self.name, "Partner Center finds no second factor in the account's token");
+        }
     }
 
     pub(in crate::partner_center) fn template(&self) -> &Template {

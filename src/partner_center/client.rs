@@ -145,11 +145,11 @@ impl Trip<'_> {
             .template()
             .reject(command, token, self.plan.correlation, request)
             .map_err(|_| (Verdict::Unreachable, "address"))?;
-        self.way
-            .account
-            .http()
-            .exchange(request, within, settings.max_response_bytes)
+        let http = self.way.account.http();
+        let exchanged = http.exchange(request, within, settings.max_response_bytes);
+        exchanged
             .await
+            .inspect(|answer| self.way.account.note_mfa(&answer.headers))
             .map_err(|error| {
                 warn!(upstream.error = %cause::chain(&error), "no whole answer from Partner Center");
                 broken(&error)

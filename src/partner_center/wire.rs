@@ -35,7 +35,7 @@ pub struct ErrorBody {
 impl Template {
     /// Prebuilds what all requests to one API have in common.
     #[must_use]
-    pub fn new(api: &Uri, settings: &Settings) -> Self {
+    pub fn new(api: &Uri, settings: &Settings, validate_mfa: bool) -> Self {
         let json = HeaderValue::from_static("application/json");
         let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(header::ACCEPT, json.clone());
@@ -43,6 +43,9 @@ impl Template {
         headers.insert(CONTRACT_VERSION, HeaderValue::from_static("v1"));
         headers.insert(APPLICATION, settings.application_name.clone());
         headers.insert(LOCALE, settings.locale.clone());
+        if validate_mfa {
+            headers.insert(VALIDATE_MFA, HeaderValue::from_static("true"));
+        }
         Self {
             api: api.to_string().trim_end_matches('/').to_owned(),
             headers,
@@ -144,6 +147,19 @@ pub fn passed_on(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
+/// Whether Partner Center found a second factor in the token; nothing where it does not say.
+///
+/// It says so to who asks by `ValidateMfa`, documented at
+/// <https://learn.microsoft.com/partner-center/security/partner-security-requirements-mandating-mfa>.
+#[must_use]
+pub fn mfa_compliance(headers: &HeaderMap) -> Option<bool> {
+    let said = headers.get(IS_MFA_COMPLIANT)?.to_str().ok()?.trim();
+    let is = |word: &str| said.eq_ignore_ascii_case(word);
+    is("true")
+        .then_some(true)
+        .or_else(|| is("false").then_some(false))
+}
+
 /// Whether Partner Center says that no fresh token will help: 900420 is a token for a retired
 /// audience, 900421 one that was had without a second factor.
 #[must_use]
@@ -170,10 +186,12 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
 const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
 const CONTRACT_VERSION: HeaderName = HeaderName::from_static("ms-contract-version");
 const APPLICATION: HeaderName = HeaderName::from_static("ms-partnercenter-application");
+const VALIDATE_MFA: HeaderName = HeaderName::from_static("validatemfa");
+const IS_MFA_COMPLIANT: HeaderName = HeaderName::from_static("ismfacompliant");
 const LOCALE: HeaderName = HeaderName::from_static("x-locale");
 
 /// The headers of a request, `Host` and `Content-Length` included.
-const HEADERS: usize = 10;
+const HEADERS: usize = 11;
 
 /// Far over every status seen; keeps audit records within their bound.
 const LONGEST_STATUS: usize = 64;

@@ -1,12 +1,14 @@
-//! The service's own log, on stderr.
+//! The service's own log, on stderr, and the form of its metrics.
 //!
 //! Fields are named from one list: `call.id`, `correlation.id`, `customer.id`, `transfer.id`,
 //! `account`, `operation`, `http.status`, `outcome`, `code`, `duration_ms`, `upstream.status`,
 //! `upstream.error`, `audit.id`, `audit.seq`, `path`, `error`, `address`, `issuer`, `issuer.keys`, `reason`, `policy`, `key`,
-//! `config_reloaded`, `config_reload_failed`, `token.expires_in_s`.
+//! `config_reloaded`, `config_reload_failed`, `token.expires_in_s`, `token.obstacle`,
+//! `token.retry_after_ms`, `token.trace_id`.
 //! Never logged: tokens, secrets, header values, bodies.
 
 pub mod log;
+pub mod metrics;
 
 /// What the room needs from the configuration.
 #[derive(Clone, Debug)]

@@ -101,6 +101,12 @@ impl Flow {
             Self::AppUser(_) => "app_user",
         }
     }
+
+    /// Whether a user must have signed in with a second factor for the tokens to be taken.
+    #[must_use]
+    pub fn needs_mfa(&self) -> bool {
+        matches!(self, Self::AppUser(_))
+    }
 }
 
 /// The path of the newer token endpoint under the tenant's.

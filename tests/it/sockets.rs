@@ -246,7 +246,16 @@ async fn tells_operators_what_is_not_ready() {
         .iter()
         .map(|check| &check["check"])
         .collect();
-    assert_eq!(names, ["configuration", "audit_journal", "token", "drain"]);
+    assert_eq!(
+        names,
+        [
+            "configuration",
+            "audit_journal",
+            "token",
+            "drain",
+            "account"
+        ]
+    );
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ impl Drop for Listening {
 }
 
 /// What the log is written to: each event at once.
-struct Ear;
+pub(crate) struct Ear;
 
 impl Write for Ear {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {

@@ -8,6 +8,7 @@ pub(crate) mod call;
 pub(crate) mod canary;
 pub(crate) mod issuer;
 pub(crate) mod journal;
+pub(crate) mod log;
 pub(crate) mod mutual;
 pub(crate) mod process;
 pub(crate) mod provider;
@@ -269,7 +270,7 @@ impl Standstill {
 
 /// A wall clock that moves with the runtime's paused time.
 #[derive(Debug)]
-struct StandingClock {
+pub(crate) struct StandingClock {
     began: tokio::time::Instant,
 }
 

@@ -43,6 +43,11 @@ impl ToSandbox {
         issuers.insert(name.to_owned(), issuer);
     }
 
+    /// Has the sandbox answer for a host again.
+    pub(crate) fn host_no_more(&self, name: &str) {
+        self.issuers.lock().expect("issuers").remove(name);
+    }
+
     /// Has a host answer nobody from now on.
     pub(crate) fn hang(&self, name: &str) {
         let mut hanging = self.hanging.lock().expect("hosts");

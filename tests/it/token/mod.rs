@@ -1,6 +1,7 @@
 //! Tokens: fetched once, renewed early, never sent after their end, never shown.
 
 mod machine;
+mod standing;
 
 use std::time::Duration;
 
@@ -105,23 +106,6 @@ async fn serves_through_an_outage_and_never_sends_an_expired_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn has_one_meaning_for_every_odd_answer() {
-    for fault in odd_answers() {
-        let told = format!("{fault:?}");
-        let world = World::new().await;
-        world.sandbox.push_fault(Target::Token, fault);
-
-        let answer = world.reject().send().await;
-
-        assert_eq!(answer.status, 503, "{told}");
-        answer.is_problem(503, "token_unavailable", "no");
-        assert_eq!(answer.header("gateway-outcome"), Some("failed"));
-        assert_eq!(answer.header("ms-requestid"), None);
-        assert!(world.sandbox.seen().is_empty());
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn takes_a_life_in_quotes() {
     let world = World::new().await;
     world.sandbox.push_fault(
@@ -196,6 +180,29 @@ async fn remembers_for_a_minute_that_the_secret_is_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn forgets_that_the_secret_was_wrong_when_its_file_changes() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "wrong\n").unwrap();
+    let world = World::with(|config| {
+        let account = config.accounts.first_mut().unwrap();
+        let secret = SecretSource::File(file.path().to_owned());
+        account.token.credential = Credential::ClientSecret(secret);
+    })
+    .await;
+    for _ in 0..3 {
+        let refused = world.reject().send().await;
+        refused.is_problem(503, "token_unavailable", "no");
+    }
+    let asked = world.sandbox.token_requests().len();
+
+    std::fs::write(file.path(), "sandbox-client-secret\n").unwrap();
+    let answer = world.reject().send().await;
+
+    assert_eq!((asked, answer.status), (1, 200));
+    assert_eq!(world.sandbox.token_requests().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn reads_a_rotated_secret_without_a_restart() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "sandbox-client-secret\n").unwrap();
@@ -241,64 +248,4 @@ async fn settle(holds: impl Fn() -> bool) {
     while !holds() {
         tokio::task::yield_now().await;
     }
-}
-
-/// What a token endpoint may say instead of giving a usable token.
-fn odd_answers() -> Vec<Fault> {
-    let body = |status, kind: &str, body: &str| Fault::Body {
-        status,
-        content_type: Some(kind.to_owned()),
-        body: body.to_owned(),
-    };
-    let json = "application/json";
-    let life = |value| Fault::ExpiresIn { value };
-    vec![
-        body(200, json, ""),
-        body(200, "text/html", "<html>"),
-        body(200, json, "<html>"),
-        body(200, json, r#"{"token_type":"Bearer","access_to"#),
-        body(200, json, r#"{"error":"invalid_client"}"#),
-        body(200, json, r#"{"token_type":"Bearer","access_token":"a"}"#),
-        body(
-            200,
-            json,
-            r#"{"token_type":"Bearer","expires_in":3600,"access_token":""}"#,
-        ),
-        body(
-            200,
-            json,
-            r#"{"token_type":"Bearer","expires_in":3600,"access_token":"a\r\nb"}"#,
-        ),
-        body(
-            200,
-            json,
-            r#"{"token_type":"Bearer","expires_in":3600,"access_token":"a b"}"#,
-        ),
-        life(json!(0)),
-        life(json!(-1)),
-        life(json!(1e99)),
-        life(json!(3600.5)),
-        life(json!("x")),
-        life(json!(null)),
-        Fault::TokenType {
-            value: "mac".to_owned(),
-        },
-        body(307, "text/plain", ""),
-        body(
-            400,
-            json,
-            r#"{"error":"invalid_grant","error_codes":[50196]}"#,
-        ),
-        body(
-            401,
-            json,
-            r#"{"error":"invalid_client","error_codes":[7000215]}"#,
-        ),
-        body(500, "text/plain", "oops"),
-        Fault::DropBefore,
-        Fault::Redirect {
-            location: "https://elsewhere.test/".to_owned(),
-        },
-        Fault::Huge { bytes: 1_000_000 },
-    ]
 }

@@ -1,0 +1,81 @@
+//! What `/metrics` tells: which numbers there are, and where each is read.
+
+use crate::{
+    partner_center::account::{Account, Accounts},
+    telemetry::metrics::{Family, Page},
+};
+
+/// One number of each account, where it has one.
+struct AccountGauge {
+    family: Family,
+    read: fn(&Account) -> Option<f64>,
+}
+
+/// Writes the page of metrics as of now.
+pub(in crate::front) fn page(accounts: &Accounts) -> Result<String, prometheus::Error> {
+    let page = Page::default();
+    for AccountGauge { family, read } in ACCOUNT_GAUGES {
+        let numbers = accounts
+            .all()
+            .filter_map(|account| Some((vec![&**account.name()], read(account)?)));
+        page.gauges(&family, numbers)?;
+    }
+    let refreshes = accounts.all().flat_map(|account| {
+        let counts = account.tokens().standing().refreshes.by_result();
+        counts.map(|(result, count)| (vec![&**account.name(), result], count))
+    });
+    page.counters(&TOKEN_REFRESHES, refreshes)?;
+    page.text()
+}
+
+const fn of_account(name: &'static str, help: &'static str) -> Family {
+    Family {
+        name,
+        help,
+        labels: &["account"],
+    }
+}
+
+/// A further number of each account is one more entry here, and a row in the README.
+const ACCOUNT_GAUGES: [AccountGauge; 4] = [
+    AccountGauge {
+        family: of_account(
+            "partner_gateway_token_seconds_to_expiry",
+            "How long the token at hand lives on; 0 where there is none.",
+        ),
+        read: |account| {
+            let left = account.tokens().standing().left;
+            Some(left.unwrap_or_default().as_secs_f64())
+        },
+    },
+    AccountGauge {
+        family: of_account(
+            "partner_gateway_token_waiters",
+            "Calls that wait for a token now.",
+        ),
+        read: |account| {
+            let waiters = account.tokens().standing().waiters;
+            u32::try_from(waiters).ok().map(f64::from)
+        },
+    },
+    AccountGauge {
+        family: of_account(
+            "partner_gateway_consent_required",
+            "1 while a person must sign in and consent again, else 0.",
+        ),
+        read: |account| Some(account.tokens().standing().needs_consent().into()),
+    },
+    AccountGauge {
+        family: of_account(
+            "partner_gateway_mfa_compliant",
+            "1 where Partner Center found a second factor in the account's token, 0 where not.",
+        ),
+        read: |account| account.mfa_compliant().map(f64::from),
+    },
+];
+
+const TOKEN_REFRESHES: Family = Family {
+    name: "partner_gateway_token_refreshes_total",
+    help: "Trips to the token endpoint by their result.",
+    labels: &["account", "result"],
+};

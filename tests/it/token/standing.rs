@@ -1,0 +1,204 @@
+//! How accounts stand, as operators see it.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
+
+use http::Request;
+use http_body_util::BodyExt as _;
+use partner_gateway::token::{Flow, refresh_store};
+use sandbox::{Fault, Sandbox, Settings, Target};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{World, log::Log, tempdir};
+
+#[tokio::test(start_paused = true)]
+async fn tells_how_each_account_stands_and_stays_ready_whatever_that_is() {
+    let world = World::new().await;
+    let before = account(&world).await;
+
+    world.reject().send().await;
+    tokio::time::advance(std::time::Duration::from_secs(188)).await;
+    let good = account(&world).await;
+    world.sandbox.revoke_tokens();
+    push(
+        &world,
+        Target::Token,
+        400,
+        r#"{"error":"invalid_grant","error_codes":[50076]}"#,
+    );
+    world.reject().send().await;
+    let unwilling = account(&world).await;
+
+    let told = |detail: &str| json!({"check": "account", "account": "contoso", "ready": true, "detail": detail});
+    assert_eq!(before, told("no token yet"));
+    assert_eq!(good, told("token good for 3412 s"));
+    assert_eq!(
+        unwilling,
+        told("consent_required: a person must sign in and consent again; no token")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_what_the_readme_lists() {
+    let (world, _store) = acting_for_a_user().await;
+    compliant(&world, "true");
+    world.reject().send().await;
+    world.sandbox.revoke_tokens();
+    push(&world, Target::Token, 429, "");
+    world.reject().send().await;
+
+    let (kind, page) = ask(&world, "/metrics").await;
+
+    assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+    let samples: BTreeMap<_, _> = page
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.rsplit_once(' '))
+        .collect();
+    let expected = [
+        (
+            r#"partner_gateway_consent_required{account="contoso"}"#,
+            "0",
+        ),
+        (r#"partner_gateway_mfa_compliant{account="contoso"}"#, "1"),
+        (
+            r#"partner_gateway_token_refreshes_total{account="contoso",result="consent_required"}"#,
+            "0",
+        ),
+        (
+            r#"partner_gateway_token_refreshes_total{account="contoso",result="failed"}"#,
+            "0",
+        ),
+        (
+            r#"partner_gateway_token_refreshes_total{account="contoso",result="obtained"}"#,
+            "1",
+        ),
+        (
+            r#"partner_gateway_token_refreshes_total{account="contoso",result="throttled"}"#,
+            "1",
+        ),
+        (
+            r#"partner_gateway_token_seconds_to_expiry{account="contoso"}"#,
+            "0",
+        ),
+        (r#"partner_gateway_token_waiters{account="contoso"}"#, "0"),
+    ];
+    assert_eq!(samples, BTreeMap::from(expected));
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    let mut listed: Vec<_> = readme
+        .as_ref()
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `partner_gateway_")?.split('`').next())
+        .map(|name| format!("partner_gateway_{name}"))
+        .collect();
+    listed.sort();
+    let mut told: Vec<_> = samples.keys().map(|it| documented(it)).collect();
+    told.dedup();
+    assert_eq!(told, listed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn asks_for_a_second_factor_and_tells_operators_alone() {
+    let log = Log::begin();
+    let (world, _store) = acting_for_a_user().await;
+    for said in ["true", "false", "False", "perhaps", "true", "false"] {
+        compliant(&world, said);
+        let answer = world.reject().send().await;
+
+        assert_eq!(answer.header("ismfacompliant"), None);
+    }
+
+    let asked = |name: &str| {
+        let seen = world.sandbox.seen();
+        seen.iter().all(|seen| {
+            seen.headers
+                .iter()
+                .any(|(is, value)| is == name && value == "true")
+        })
+    };
+    assert!(asked("validatemfa"));
+    let lines = log.lines("Partner Center finds no second factor in the account's token");
+    assert_eq!(lines.len(), 2, "once for each change: {lines:?}");
+    assert_eq!(
+        (&lines[0]["level"], &lines[0]["account"]),
+        (&"WARN".into(), &"contoso".into())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn asks_for_no_second_factor_where_the_application_stands_for_itself() {
+    let world = World::new().await;
+    compliant(&world, "false");
+
+    world.reject().send().await;
+
+    assert!(
+        world.sandbox.seen()[0]
+            .headers
+            .iter()
+            .all(|(name, _)| name != "validatemfa")
+    );
+    assert!(!ask(&world, "/metrics").await.1.contains("mfa_compliant"));
+}
+
+/// The name and labels of a sample, as the README has them.
+fn documented(sample: &str) -> String {
+    let (name, labels) = sample.split_once('{').unwrap();
+    let labels = labels.trim_end_matches('}').split(',');
+    let labels: Vec<_> = labels
+        .map(|label| label.split('=').next().unwrap())
+        .collect();
+    format!("{name}{{{}}}", labels.join(","))
+}
+
+fn compliant(world: &World, said: &str) {
+    let fault = Fault::Status {
+        status: 400,
+        body: Some("{}".to_owned()),
+        content_type: None,
+        retry_after: None,
+        headers: vec![("isMfaCompliant".to_owned(), said.to_owned())],
+    };
+    world.sandbox.push_fault(Target::PartnerCenter, fault);
+}
+
+fn push(world: &World, target: Target, status: u16, body: &str) {
+    let fault = Fault::Body {
+        status,
+        content_type: Some("application/json".to_owned()),
+        body: body.to_owned(),
+    };
+    world.sandbox.push_fault(target, fault);
+}
+
+/// A world whose account acts for a user, and the directory of the refresh token.
+async fn acting_for_a_user() -> (World, TempDir) {
+    let sandbox = Sandbox::new(Settings::default());
+    let dir = tempdir();
+    let path = dir.path().join("refresh-token");
+    fs::write(&path, sandbox.consent(true)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let world = World::over(sandbox, tempdir(), |config| {
+        config.accounts[0].token.flow = Flow::AppUser(refresh_store::Settings::File(path));
+    })
+    .await;
+    (world, dir)
+}
+
+async fn account(world: &World) -> Value {
+    let (_, body) = ask(world, "/readyz?verbose").await;
+    let checks: Value = serde_json::from_str(&body).unwrap();
+    checks.as_array().unwrap().last().unwrap().clone()
+}
+
+async fn ask(world: &World, target: &str) -> (String, String) {
+    let (head, ()) = Request::get(target).body(()).unwrap().into_parts();
+    let answer = world.gateway.admin().answer(&head).await.unwrap();
+    let kind = answer.headers()["content-type"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (kind, String::from_utf8(body.to_vec()).unwrap())
+}

@@ -1,13 +1,46 @@
 //! Tries what the gateway would use outside itself, for a person to see what comes of it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc, time::SystemTime};
+
+use tokio::time::Instant;
 
 use crate::{
     app::{BuildError, Surroundings, accounts},
     config::Config,
     identity::{self, Identity, key_source::KeyError},
-    token::cell::TokenUnavailable,
+    token::{cell::TokenUnavailable, claims::Said},
 };
+
+/// A token that was had, as far as a person may want to know; never the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obtained {
+    said: Option<Said>,
+    expires_at: SystemTime,
+    needs_mfa: bool,
+}
+
+impl fmt::Display for Obtained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |claim: fn(&Said) -> Option<&String>| match &self.said {
+            None => "opaque",
+            Some(said) => claim(said).map_or("not told", String::as_str),
+        };
+        let mfa = match self.said.as_ref().and_then(|said| said.multi_factor) {
+            _ if !self.needs_mfa => "not needed",
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "does not say",
+        };
+        write!(
+            f,
+            "audience {}, tenant {}, application {}, expires {}, MFA {mfa}",
+            told(|said| said.audience.as_ref()),
+            told(|said| said.tenant.as_ref()),
+            told(|said| said.application.as_ref()),
+            humantime::format_rfc3339_seconds(self.expires_at),
+        )
+    }
+}
 
 /// Gets one token for each account, and tells by the account's name what came of it.
 ///
@@ -17,13 +50,18 @@ use crate::{
 pub async fn try_accounts(
     config: &Config,
     surroundings: &Surroundings,
-) -> Result<Vec<(Arc<str>, Result<(), TokenUnavailable>)>, BuildError> {
+) -> Result<Vec<(Arc<str>, Result<Obtained, TokenUnavailable>)>, BuildError> {
     let Surroundings { clock, connect } = surroundings;
     let accounts = accounts(config, clock, &**connect)?;
     let mut tried = Vec::new();
     for account in accounts.all() {
         let token = account.tokens().current().await;
-        tried.push((Arc::clone(account.name()), token.map(drop)));
+        let obtained = token.map(|token| Obtained {
+            said: token.claims(),
+            expires_at: clock.now() + token.left(Instant::now()),
+            needs_mfa: account.validates_mfa(),
+        });
+        tried.push((Arc::clone(account.name()), obtained));
     }
     tried.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(tried)

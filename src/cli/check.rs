@@ -144,7 +144,7 @@ fn online(config: Config, out: &mut dyn Write) -> io::Result<u8> {
     let mut code = SOUND;
     for (account, token) in accounts {
         match token {
-            Ok(()) => writeln!(out, "account {account}: a token was had")?,
+            Ok(obtained) => writeln!(out, "account {account}: {obtained}")?,
             Err(unavailable) => {
                 writeln!(out, "account {account}: {}", cause::chain(&unavailable))?;
                 code = UNSOUND;

@@ -1,6 +1,7 @@
 //! Tokens: fetched once, renewed early, never sent after their end, never shown.
 
 mod machine;
+mod online;
 mod standing;
 
 use std::time::Duration;

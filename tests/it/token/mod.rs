@@ -1,7 +1,9 @@
 //! Tokens: fetched once, renewed early, never sent after their end, never shown.
 
 mod machine;
+mod odd;
 mod online;
+mod refused;
 mod standing;
 
 use std::time::Duration;

@@ -1,0 +1,114 @@
+//! Tokens that Partner Center refuses, and a token endpoint that is down meanwhile.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use sandbox::{Fault, Settings, Target};
+use serde_json::json;
+
+use crate::harness::{World, issuer::Issuer, served::until};
+
+#[tokio::test(start_paused = true)]
+async fn fetches_no_token_per_call_where_partner_center_refuses_every_one() {
+    let world = World::new().await;
+    for _ in 0..100 {
+        world.sandbox.push_fault(Target::PartnerCenter, status(401));
+    }
+    let fetched = || world.sandbox.token_requests().len();
+
+    for _ in 0..20 {
+        let refused = world.reject().send().await;
+        refused.is_problem(502, "upstream_unauthorized", "yes");
+    }
+    let (soon, sent) = (fetched(), world.sandbox.seen().len());
+    tokio::time::advance(Duration::from_secs(30)).await;
+    for _ in 0..20 {
+        world.reject().send().await;
+    }
+
+    assert_eq!((soon, sent), (2, 21), "the first call alone is repeated");
+    assert_eq!((fetched(), world.sandbox.seen().len()), (3, 42));
+}
+
+#[tokio::test(start_paused = true)]
+async fn fetches_one_token_for_a_thousand_calls_that_meet_a_stale_one() {
+    let world = World::new().await;
+    world.reject().send().await;
+    world.network.hang("api.test");
+    let calls = join_all((0..1000).map(|_| world.reject().send_among_many()));
+    let refuse = async {
+        until(|| world.network.waiting() == 1000).await;
+        world.sandbox.revoke_tokens();
+        world.network.resume("api.test");
+    };
+
+    let (answers, ()) = tokio::join!(calls, refuse);
+
+    assert!(
+        answers.iter().all(|answer| answer.status == 400),
+        "the transfer has ended"
+    );
+    assert_eq!(world.sandbox.token_requests().len(), 2);
+    assert_eq!(world.sandbox.seen().len(), 1 + 2 * 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fails_none_of_ten_thousand_calls_while_the_token_endpoint_is_down_for_ten_minutes() {
+    let world = World::new().await;
+    world.reject().send().await;
+    tokio::time::advance(Duration::from_mins(44)).await;
+    take_down(&world);
+
+    let mut failed = 0;
+    for _ in 0..200 {
+        tokio::time::advance(Duration::from_secs(3)).await;
+        let answers = join_all((0..50).map(|_| world.reject().send_among_many())).await;
+        failed += answers.iter().filter(|answer| answer.status != 400).count();
+    }
+
+    assert_eq!(failed, 0);
+    assert_eq!(world.sandbox.seen().len(), 10_001);
+}
+
+#[tokio::test(start_paused = true)]
+async fn comes_back_within_one_step_when_the_token_endpoint_does() {
+    let world = World::new().await;
+    world.reject().send().await;
+    take_down(&world);
+    for _ in 0..70 {
+        tokio::time::advance(Duration::from_mins(1)).await;
+        world.reject().send().await;
+    }
+    let sent = world.sandbox.seen().len();
+    let expired = world.reject().send().await;
+    expired.is_problem(503, "token_unavailable", "no");
+    assert_eq!(world.sandbox.seen().len(), sent);
+
+    world.network.host_no_more("login.test");
+    let mut waited = 0;
+    while world.reject().send().await.status == 503 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        waited += 1;
+    }
+
+    assert!(waited <= 72, "a minute and a fifth, not {waited} s");
+    assert_eq!(world.sandbox.seen().len(), sent + 1);
+}
+
+fn status(status: u16) -> Fault {
+    Fault::Status {
+        status,
+        body: None,
+        content_type: None,
+        retry_after: None,
+        headers: vec![],
+    }
+}
+
+/// Has the token endpoint answer 503 from now on.
+fn take_down(world: &World) {
+    let login = Issuer::default();
+    let path = format!("/{}/oauth2/v2.0/token", Settings::default().tenant);
+    login.answer(&path, 503, &json!({}));
+    world.network.host("login.test", login);
+}

@@ -59,7 +59,7 @@ pub async fn try_accounts(
         let obtained = token.map(|token| Obtained {
             said: token.claims(),
             expires_at: clock.now() + token.left(Instant::now()),
-            needs_mfa: account.validates_mfa(),
+            needs_mfa: account.needs_mfa(),
         });
         tried.push((Arc::clone(account.name()), obtained));
     }

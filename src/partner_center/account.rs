@@ -108,7 +108,7 @@ impl Account {
 
     /// Whether Partner Center is asked whether a second factor stands behind the account's tokens.
     #[must_use]
-    pub fn validates_mfa(&self) -> bool {
+    pub fn needs_mfa(&self) -> bool {
         self.mfa.is_some()
     }
 

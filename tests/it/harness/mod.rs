@@ -36,7 +36,12 @@ use partner_gateway::{
     partner_center::{self, AccountSettings},
     secret::SecretSource,
     telemetry,
-    token::{self, credential::Settings as Credential, grant::Grant, refresh_store::Surroundings},
+    token::{
+        self, Flow,
+        credential::Settings as Credential,
+        grant::Grant,
+        refresh_store::{self, Surroundings},
+    },
 };
 use sandbox::Sandbox;
 use tempfile::TempDir;
@@ -170,7 +175,7 @@ pub(crate) fn config(dir: &TempDir) -> Config {
                 credential: Credential::ClientSecret(SecretSource::Value(
                     sandbox.client_secret.into(),
                 )),
-                flow: token::Flow::App,
+                flow: Flow::App,
             },
         }],
         default_account: "contoso".to_owned(),
@@ -224,13 +229,28 @@ pub(crate) fn callers() -> String {
     )
 }
 
+/// A flow for a user who has consented with a second factor; the refresh token lies in the directory.
+pub(crate) fn for_a_user(sandbox: &Sandbox) -> (TempDir, Flow) {
+    let dir = tempdir();
+    let path = dir.path().join("refresh-token");
+    std::fs::write(&path, sandbox.consent(true)).expect("a file");
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&path, private).expect("its mode");
+    (dir, Flow::AppUser(refresh_store::Settings::File(path)))
+}
+
 /// A way to tokens by itself, in wall time.
 pub(crate) fn grant(settings: token::Settings, http: HttpClient) -> Grant {
     let clock: SharedClock = Arc::new(SystemClock);
+    grant_by(settings, http, &clock)
+}
+
+/// A way to tokens by itself, by some clock.
+pub(crate) fn grant_by(settings: token::Settings, http: HttpClient, clock: &SharedClock) -> Grant {
     let around = Surroundings {
         connect: &HttpClient::connecting,
         connect_timeout: Duration::from_secs(5),
-        clock: &clock,
+        clock,
     };
     Grant::new(settings, http, around).expect("grant")
 }

@@ -1,14 +1,18 @@
 //! The token cell by itself, through whatever may happen to it.
 
 use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use partner_gateway::{
+    clock::{Clock, SharedClock, SystemClock},
     http_client::{HttpClient, Sending, Transport},
     token::{
         access_token::AccessToken,
@@ -157,6 +161,24 @@ async fn replaces_a_refused_token_at_once_and_its_replacement_only_30_s_later() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn does_not_care_how_the_wall_clock_jumps() {
+    let wall = Jumping::default();
+    let (endpoint, cell) = cell_by(Mood::Good(3600), Arc::new(wall.clone()));
+    cell.current().await.expect("a token");
+
+    for hours in [1, -1] {
+        wall.0.store(hours, Ordering::SeqCst);
+        cell.current().await.expect("the same token");
+    }
+    let fetched = endpoint.watched().fetches;
+    advance(Duration::from_hours(1)).await;
+    cell.current().await.expect("another token");
+
+    assert_eq!((fetched, endpoint.watched().fetches), (1, 2));
+    assert!(cell.standing().left > Some(Duration::from_mins(59)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn waits_out_a_throttle_although_its_token_was_refused() {
     let (endpoint, cell) = cell(Mood::Good(3600));
     let token = cell.current().await.expect("a token");
@@ -261,6 +283,10 @@ fn mood() -> impl Strategy<Value = Mood> {
 
 /// A cell over an endpoint that is in this mood.
 fn cell(mood: Mood) -> (Endpoint, TokenCell) {
+    cell_by(mood, Arc::new(SystemClock))
+}
+
+fn cell_by(mood: Mood, clock: SharedClock) -> (Endpoint, TokenCell) {
     let endpoint = Endpoint(Arc::new(Mutex::new(Watched {
         mood,
         under_way: 0,
@@ -274,8 +300,19 @@ fn cell(mood: Mood) -> (Endpoint, TokenCell) {
         .remove(0)
         .token;
     let http = HttpClient::over(endpoint.clone());
-    let grant = harness::grant(settings, http);
+    let grant = harness::grant_by(settings, http, &clock);
     (endpoint, TokenCell::new("contoso".into(), grant))
+}
+
+/// A wall clock that somebody sets, by so many hours from a time like any other.
+#[derive(Clone, Debug, Default)]
+struct Jumping(Arc<AtomicI64>);
+
+impl Clock for Jumping {
+    fn now(&self) -> SystemTime {
+        let hours = 492_312 + self.0.load(Ordering::SeqCst);
+        SystemTime::UNIX_EPOCH + Duration::from_hours(hours.unsigned_abs())
+    }
 }
 
 impl Endpoint {

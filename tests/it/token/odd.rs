@@ -11,9 +11,8 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use partner_gateway::{
-    clock::SystemClock,
     http_client::{HttpClient, Sending, Transport},
-    token::{cell::TokenCell, grant::Grant},
+    token::cell::TokenCell,
 };
 use sandbox::{Fault, Target};
 use serde_json::json;
@@ -58,8 +57,7 @@ async fn reads_no_more_of_an_endless_answer_than_it_may() {
         .remove(0)
         .token;
     let http = HttpClient::over(endless.clone());
-    let grant = Grant::new(settings, http, Arc::new(SystemClock)).unwrap();
-    let cell = TokenCell::new("contoso".into(), grant);
+    let cell = TokenCell::new("contoso".into(), harness::grant(settings, http));
 
     let refused = cell.current().await.expect_err("no token");
 

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use partner_gateway::{
     app::{Surroundings, online},
     http_client::HttpClient,
-    secret::SecretSource,
 };
 use sandbox::{Fault, Sandbox, Settings, Target};
 use serde_json::json;
 
-use crate::harness::{StandingClock, config, issuer::base64, tempdir, transport::ToSandbox};
+use crate::harness::{
+    StandingClock, config, for_a_user, issuer::base64, tempdir, transport::ToSandbox,
+};
 
 #[tokio::test(start_paused = true)]
 async fn shows_what_a_token_says_and_never_the_token() {
     let opaque = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"an-opaque-token"}"#;
 
-    for (validate_mfa, body, told) in [
+    for (for_user, body, told) in [
         (
             false,
             None,
@@ -25,7 +26,7 @@ async fn shows_what_a_token_says_and_never_the_token() {
         (
             true,
             None,
-            "audience https://api.partnercenter.microsoft.com, tenant 3a9a35ce-d5be-4814-ab58-4451c36fe157, application 4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01, expires 2026-03-01T01:00:00Z, MFA does not say",
+            "audience https://api.partnercenter.microsoft.com, tenant 3a9a35ce-d5be-4814-ab58-4451c36fe157, application 4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01, expires 2026-03-01T01:00:00Z, MFA yes",
         ),
         (
             true,
@@ -55,11 +56,12 @@ async fn shows_what_a_token_says_and_never_the_token() {
                 },
             );
         }
-        let network = ToSandbox::new(sandbox);
         let mut config = config(&tempdir());
-        config.accounts[0].validate_mfa = validate_mfa;
-        config.accounts[0].token.client_secret =
-            SecretSource::Value(Settings::default().client_secret.into());
+        let (_store, flow) = for_a_user(&sandbox);
+        if for_user {
+            config.accounts[0].token.flow = flow;
+        }
+        let network = ToSandbox::new(sandbox);
         let surroundings = Surroundings {
             clock: Arc::new(StandingClock::default()),
             connect: Arc::new(move |_| Ok(HttpClient::over(network.clone()))),

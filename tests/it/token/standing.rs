@@ -1,15 +1,14 @@
 //! How accounts stand, as operators see it.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
+use std::{collections::BTreeMap, fs};
 
 use http::Request;
 use http_body_util::BodyExt as _;
-use partner_gateway::token::{Flow, refresh_store};
 use sandbox::{Fault, Sandbox, Settings, Target};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{World, log::Log, tempdir};
+use crate::harness::{World, for_a_user, log::Log, tempdir};
 
 #[tokio::test(start_paused = true)]
 async fn tells_how_each_account_stands_and_stays_ready_whatever_that_is() {
@@ -175,15 +174,11 @@ fn push(world: &World, target: Target, status: u16, body: &str) {
 /// A world whose account acts for a user, and the directory of the refresh token.
 async fn acting_for_a_user() -> (World, TempDir) {
     let sandbox = Sandbox::new(Settings::default());
-    let dir = tempdir();
-    let path = dir.path().join("refresh-token");
-    fs::write(&path, sandbox.consent(true)).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let (dir, flow) = for_a_user(&sandbox);
     let world = World::over(sandbox, tempdir(), |config| {
-        config.accounts[0].token.flow = Flow::AppUser(refresh_store::Settings::File(path));
-    })
-    .await;
-    (world, dir)
+        config.accounts[0].token.flow = flow;
+    });
+    (world.await, dir)
 }
 
 async fn account(world: &World) -> Value {

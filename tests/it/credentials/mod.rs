@@ -1,6 +1,8 @@
 //! How the gateway proves to Entra ID which application it is, and for whom its tokens are.
 
+mod accounts;
 mod certificates;
+mod endpoints;
 mod federated;
 
 use std::path::{Path, PathBuf};

@@ -24,7 +24,15 @@ pub(crate) struct ToSandbox {
     sandbox: Sandbox,
     issuers: Arc<Mutex<HashMap<String, Issuer>>>,
     hanging: Arc<Mutex<HashMap<String, watch::Sender<bool>>>>,
+    services: Arc<Mutex<HashMap<String, (Service, Sandbox)>>>,
     pub(crate) unreachable: Arc<AtomicBool>,
+}
+
+/// What a host is.
+#[derive(Clone, Copy)]
+pub(crate) enum Service {
+    Entra,
+    PartnerCenter,
 }
 
 impl ToSandbox {
@@ -33,6 +41,7 @@ impl ToSandbox {
             sandbox,
             issuers: Arc::default(),
             hanging: Arc::default(),
+            services: Arc::default(),
             unreachable: Arc::default(),
         }
     }
@@ -46,6 +55,12 @@ impl ToSandbox {
     /// Has the sandbox answer for a host again.
     pub(crate) fn host_no_more(&self, name: &str) {
         self.issuers.lock().expect("issuers").remove(name);
+    }
+
+    /// Has a host be a service of a sandbox, which may be another one than the usual.
+    pub(crate) fn serve(&self, name: &str, service: Service, sandbox: &Sandbox) {
+        let mut services = self.services.lock().expect("services");
+        services.insert(name.to_owned(), (service, sandbox.clone()));
     }
 
     /// Has a host answer nobody from now on.
@@ -82,6 +97,8 @@ impl Transport for ToSandbox {
         let hanging = hanging.get(&host).map(watch::Sender::subscribe);
         let issuers = Arc::clone(&self.issuers);
         let issuer = move |host: &str| issuers.lock().expect("issuers").get(host).cloned();
+        let services = Arc::clone(&self.services);
+        let service = move |host: &str| services.lock().expect("services").get(host).cloned();
         Box::pin(async move {
             if unreachable {
                 return Err(SendError::Connect(
@@ -98,10 +115,14 @@ impl Transport for ToSandbox {
                 let answer = issuer.serve(&request);
                 return Ok(answer.map(|body| body.map_err(io::Error::other).boxed_unsync()));
             }
-            let answered = match host.as_str() {
-                "login.test" => sandbox.entra(request).await,
-                "api.test" => sandbox.partner_center(request).await,
-                other => panic!("request for {other}"),
+            let (service, sandbox) = match host.as_str() {
+                "login.test" => (Service::Entra, sandbox),
+                "api.test" => (Service::PartnerCenter, sandbox),
+                other => service(other).unwrap_or_else(|| panic!("request for {other}")),
+            };
+            let answered = match service {
+                Service::Entra => sandbox.entra(request).await,
+                Service::PartnerCenter => sandbox.partner_center(request).await,
             };
             match answered {
                 Ok(answer) => Ok(answer.map(|body| body.map_err(io::Error::other).boxed_unsync())),

@@ -2,6 +2,7 @@
 
 mod disk;
 mod explaining;
+mod private_ca;
 mod provider;
 mod reloading;
 mod site;

@@ -81,6 +81,11 @@ impl Site {
         endpoints(&self.listening)
     }
 
+    /// Where the pretend Entra ID and Partner Center listen.
+    pub(super) fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        (self.listening.entra, self.listening.partner_center)
+    }
+
     pub(super) fn config(&self) -> PathBuf {
         self.path(CONFIG)
     }

@@ -4,9 +4,14 @@
 // ones under the same issuer, and prints `rotated`.
 //
 // A resource says which token its clients get: `urn:gateway:ALGORITHM` a JWT for the gateway, signed in
-// that way, and any other one a JWT for somebody else. Without a resource a token is opaque.
+// that way, and any other one a JWT for somebody else. Without a resource a token is opaque, unless the
+// scope is one of Entra ID's, `RESOURCE/.default`.
+//
+// The token endpoint is where a tenant's at Entra ID is. With a certificate's file as its argument, the
+// provider knows that certificate's key as the one of clients who sign assertions.
 
-import { generateKeyPair } from 'node:crypto';
+import { generateKeyPair, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { promisify } from 'node:util';
 
@@ -15,6 +20,8 @@ import Provider from 'oidc-provider';
 const AUDIENCE = 'partner-gateway';
 const GATEWAY = 'urn:gateway:';
 const CIBA = 'urn:openid:params:grant-type:ciba';
+const TOKEN = '/contoso.test/oauth2/v2.0/token';
+const DEFAULT = '/.default';
 
 const clients = ['billing', 'other'].map((id) => ({
   client_id: id,
@@ -25,6 +32,36 @@ const clients = ['billing', 'other'].map((id) => ({
   redirect_uris: [],
   response_types: [],
 }));
+
+// A secret that every layer has to encode.
+clients.push({ ...application('application', 'client_secret_post'), client_secret: 'se+cr/et &=%' });
+
+const [, , certificate] = process.argv;
+if (certificate) {
+  const key = new X509Certificate(readFileSync(certificate)).publicKey.export({ format: 'jwk' });
+  for (const algorithm of ['PS256', 'RS256']) {
+    clients.push({
+      ...application(`certified-${algorithm}`, 'private_key_jwt'),
+      token_endpoint_auth_signing_alg: algorithm,
+      jwks: { keys: [{ ...key, use: 'sig' }] },
+    });
+  }
+}
+
+function application(id, method) {
+  return {
+    client_id: id,
+    token_endpoint_auth_method: method,
+    grant_types: ['client_credentials'],
+    redirect_uris: [],
+    response_types: [],
+  };
+}
+
+function resourceOf(ctx) {
+  const { scope } = ctx.oidc.params;
+  return scope?.endsWith(DEFAULT) ? scope.slice(0, -DEFAULT.length) : undefined;
+}
 
 async function freshKeys() {
   const pairs = await Promise.all([
@@ -57,12 +94,17 @@ async function agree(ctx, request, account, client) {
 async function provider(issuer) {
   const made = new Provider(issuer, {
     clients,
+    routes: { token: TOKEN },
     jwks: { keys: await freshKeys() },
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
-      resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: resourceOf,
+        getResourceServerInfo: resourceServer,
+      },
       ciba: {
         enabled: true,
         processLoginHint: (_ctx, hint) => hint,

@@ -4,6 +4,7 @@ mod accounts;
 mod certificates;
 mod endpoints;
 mod federated;
+mod provider;
 
 use std::path::{Path, PathBuf};
 
@@ -55,7 +56,7 @@ impl Certified {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         Path::join(self.dir.path(), name)
     }
 }

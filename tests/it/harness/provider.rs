@@ -22,9 +22,19 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// One that knows the key of a certificate as that of its clients `certified-ALGORITHM`.
+    pub(crate) async fn knowing(certificate: &Path) -> Self {
+        Self::start_with(&[certificate]).await
+    }
+
+    async fn start_with(arguments: &[&Path]) -> Self {
         let dir = installed();
         let mut program = Command::new("node");
-        let mut process = Process::spawn(program.arg("provider.mjs").current_dir(dir));
+        let program = program.arg("provider.mjs").args(arguments);
+        let mut process = Process::spawn(program.current_dir(dir));
         let mut address = None;
         within(async || {
             assert!(!process.has_ended(), "{}", process.stderr());
@@ -71,13 +81,13 @@ impl Provider {
         let agreed = self.post("/backchannel", client, &form).await;
         let request = agreed["auth_req_id"].as_str().expect("request");
         let form = format!("grant_type=urn:openid:params:grant-type:ciba&auth_req_id={request}");
-        let granted = self.post("/token", client, &form).await;
+        let granted = self.post(TOKEN, client, &form).await;
         granted["id_token"].as_str().expect("ID token").to_owned()
     }
 
     async fn token_for(&self, client: &str, resource: &str) -> String {
         let form = format!("grant_type=client_credentials{resource}");
-        let granted = self.post("/token", client, &form).await;
+        let granted = self.post(TOKEN, client, &form).await;
         let token = granted["access_token"].as_str();
         token.expect("access token").to_owned()
     }
@@ -121,6 +131,9 @@ fn installed() -> PathBuf {
     );
     dir
 }
+
+/// Its token endpoint, which is where the one of this tenant would be at Entra ID.
+const TOKEN: &str = "/contoso.test/oauth2/v2.0/token";
 
 fn address_in(said: &str) -> Option<SocketAddr> {
     let told = |line: &str| line.strip_prefix("listening http://")?.parse().ok();

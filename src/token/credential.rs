@@ -245,6 +245,20 @@ impl Credential {
     }
 }
 
+impl Proof {
+    /// The fields that show it where the `oauth2` crate knows none (RFC 7521, section 4.2, and RFC 7523,
+    /// section 2.2).
+    pub(in crate::token) fn fields(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::Secret(_) => Vec::new(),
+            Self::Assertion(assertion) => vec![
+                ("client_assertion_type", JWT_BEARER),
+                ("client_assertion", assertion.expose_secret()),
+            ],
+        }
+    }
+}
+
 impl CredentialError {
     /// Whether it may pass without a person: files that are being replaced.
     pub(in crate::token) fn is_passing(&self) -> bool {
@@ -255,6 +269,9 @@ impl CredentialError {
         }
     }
 }
+
+/// What kind of assertion a JWT is.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// 1 MiB; no credential comes near it.
 const LARGEST_BYTES: u64 = 1 << 20;

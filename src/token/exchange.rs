@@ -177,7 +177,7 @@ impl Exchange {
                     Version::V1 => request.add_extra_param(RESOURCE, resource),
                     Version::V2 => request.add_scope(scope),
                 };
-                for (name, value) in shown(proof) {
+                for (name, value) in proof.fields() {
                     request = request.add_extra_param(name, value);
                 }
                 request.request_async(&self.endpoint).await
@@ -193,7 +193,7 @@ impl Exchange {
                         .add_scope(scope)
                         .add_scope(Scope::new(ANOTHER_REFRESH_TOKEN.to_owned())),
                 };
-                for (name, value) in shown(proof) {
+                for (name, value) in proof.fields() {
                     request = request.add_extra_param(name, value);
                 }
                 request.request_async(&self.endpoint).await
@@ -239,27 +239,8 @@ fn refusal(error: RequestTokenError<GrantError, BasicErrorResponse>) -> GrantErr
     }
 }
 
-/// What shows an assertion; a secret is shown by the crate.
-fn shown(proof: &Proof) -> impl Iterator<Item = (&'static str, &str)> {
-    let assertion = match proof {
-        Proof::Secret(_) => None,
-        Proof::Assertion(assertion) => Some(assertion.expose_secret()),
-    };
-    let shown = assertion.map(|it| [(ASSERTION_TYPE, JWT_BEARER), (ASSERTION, it)]);
-    shown.into_iter().flatten()
-}
-
 /// What v1 calls the scope, without `/.default`.
 const RESOURCE: &str = "resource";
-
-/// Says what kind of assertion there is: RFC 7521, section 4.2.
-const ASSERTION_TYPE: &str = "client_assertion_type";
-
-/// The assertion itself.
-const ASSERTION: &str = "client_assertion";
-
-/// A JWT: RFC 7523, section 2.2.
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The scope with which v1 renews what a user consented to.
 const SIGN_IN: &str = "openid";

@@ -46,8 +46,12 @@ impl Journal {
             segment
                 .seek(SeekFrom::Start(from))
                 .expect("segments only grow");
-            let more = segment.read_to_end(&mut new).expect("segment");
+            segment.read_to_end(&mut new).expect("segment");
             canary::assert_untold("the journal", &new);
+            // Of other calls that are under way, a line may be half written.
+            let whole = new.iter().rposition(|byte| *byte == b'\n');
+            let more = whole.map_or(0, |last| last + 1);
+            new.truncate(more);
             for line in new.split_inclusive(|byte| *byte == b'\n') {
                 let line = line.strip_suffix(b"\n").expect("whole line");
                 read.take(line);

@@ -84,18 +84,18 @@ impl Authority {
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
-                connections.spawn(async move {
-                    // A peer that does not trust the certificate goes away.
-                    let Ok(mut stream) = acceptor.accept(stream).await else {
-                        return;
-                    };
-                    let mut plain = TcpStream::connect(plain).await.unwrap();
-                    drop(copy_bidirectional(&mut stream, &mut plain).await);
-                });
+                connections.spawn(carry(acceptor.clone(), stream, plain));
             }
         });
         (address, tasks)
+    }
+}
+
+/// Carries what comes over TLS on; a peer that does not trust the certificate goes away.
+async fn carry(acceptor: TlsAcceptor, stream: TcpStream, plain: SocketAddr) {
+    if let Ok(mut stream) = acceptor.accept(stream).await {
+        let mut plain = TcpStream::connect(plain).await.unwrap();
+        drop(copy_bidirectional(&mut stream, &mut plain).await);
     }
 }
 

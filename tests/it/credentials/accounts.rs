@@ -1,6 +1,6 @@
 //! Several accounts in one gateway: none ever uses what is another's.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -8,17 +8,16 @@ use futures_util::future::join_all;
 use http::{Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
 use partner_gateway::{
-    clock::SystemClock,
     http_client::{HttpClient, Sending, Transport},
     partner_center::AccountSettings,
     secret::SecretSource,
-    token::{self, Version, cell::TokenCell, credential::Settings as Credential, grant::Grant},
+    token::{self, Version, cell::TokenCell, credential::Settings as Credential},
 };
 use proptest::{prelude::*, sample::select};
 use sandbox::{Fault, Sandbox, Seen, Settings, Target};
 
 use crate::harness::{
-    World, config, tempdir,
+    self, World, config, tempdir,
     transport::{Service, ToSandbox},
 };
 
@@ -206,7 +205,7 @@ fn fingerprint(url: &str, form: &str) -> String {
     let mut fields: Vec<_> = form.split('&').collect();
     fields.sort_unstable();
     let hash = digest(&SHA256, format!("{url} {}", fields.join("&")).as_bytes());
-    crate::harness::journal::hex(hash.as_ref())
+    harness::journal::hex(hash.as_ref())
 }
 
 fn encoded(value: &str) -> String {
@@ -262,8 +261,7 @@ fn any_settings() -> impl Strategy<Value = token::Settings> {
 }
 
 fn cell(settings: token::Settings, http: &HttpClient) -> TokenCell {
-    let grant = Grant::new(settings, http.clone(), Arc::new(SystemClock)).unwrap();
-    TokenCell::new("account".into(), grant)
+    TokenCell::new("account".into(), harness::grant(settings, http.clone()))
 }
 
 /// An account of its own at a sandbox of its own.
@@ -285,8 +283,7 @@ fn account(name: &str, login: &str, api: &str, settings: &Settings) -> AccountSe
 async fn issued(settings: &Settings) -> String {
     let token = account("other", "login.test", "api.test", settings).token;
     let http = HttpClient::over(ToSandbox::new(Sandbox::new(settings.clone())));
-    let grant = Grant::new(token, http, Arc::new(SystemClock)).unwrap();
-    let minted = grant.mint().await.unwrap();
+    let minted = harness::grant(token, http).mint().await.unwrap();
     let authorization = minted.authorization().to_str().unwrap();
     authorization.trim_start_matches("Bearer ").to_owned()
 }

@@ -1,10 +1,9 @@
 //! Proofs as an OpenID provider sees them that nobody here wrote.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http::StatusCode;
 use partner_gateway::{
-    clock::SystemClock,
     http_client::{self, HttpClient},
     secret::SecretSource,
     token::{
@@ -17,7 +16,7 @@ use partner_gateway::{
 
 use super::{Certified, Pair};
 use crate::harness::{
-    config,
+    self, config,
     provider::{Provider, part},
     tempdir,
 };
@@ -87,7 +86,7 @@ fn grant(provider: &Provider, client: &str, credential: Credential) -> Grant {
         ca_file: None,
         plain_http: true,
     });
-    Grant::new(settings, http.unwrap(), Arc::new(SystemClock)).unwrap()
+    harness::grant(settings, http.unwrap())
 }
 
 fn is_for(had: &Result<AccessToken, GrantError>, client: &str) {

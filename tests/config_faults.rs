@@ -18,6 +18,8 @@ mod keys;
 mod mended;
 #[path = "config_faults/policy.rs"]
 mod policy;
+#[path = "config_faults/refresh_token.rs"]
+mod refresh_token;
 #[path = "config_faults/secrets.rs"]
 mod secrets;
 #[path = "config_faults/shipped.rs"]

@@ -1,5 +1,7 @@
 //! Reads `accounts.*.refresh_token`.
 
+use std::path::PathBuf;
+
 use http::Uri;
 
 use crate::{
@@ -23,7 +25,7 @@ pub(crate) fn store(section: &Section<'_>, environment: &Environment) -> Option<
     let kinds = ["file", "kubernetes_secret", "nats", "key_vault"];
     let given = section.exactly_one(&kinds)?;
     match given.key() {
-        "file" => given.read(path).map(Settings::File),
+        "file" => file(&given).map(Settings::File),
         "kubernetes_secret" => given
             .section(|section| kubernetes_secret(section, environment))
             .map(Settings::KubernetesSecret),
@@ -32,6 +34,18 @@ pub(crate) fn store(section: &Section<'_>, environment: &Environment) -> Option<
             .map(Settings::KeyVault),
         // Told of as not available elsewhere.
         _ => None,
+    }
+}
+
+/// The file need not be there yet: `login` makes it. It is not watched, because the gateway itself
+/// changes it.
+fn file(cursor: &Cursor<'_>) -> Option<PathBuf> {
+    let path = cursor.read(path)?;
+    if path.exists() {
+        secret_file::closed(cursor, path)
+    } else {
+        cursor.notice("no refresh token is there yet; `partner-gateway login` puts one there");
+        Some(path)
     }
 }
 
@@ -66,6 +80,8 @@ fn key_vault(
         cursor.fault(format!("{TOKEN_FILE} is not set; accepted: {accepted}"));
         None
     };
+    cursor
+        .notice("a vault compares nothing when it is written, so one replica alone should use it");
     let (vault, scope) = vault?;
     Some(KeyVault {
         vault,

@@ -137,6 +137,11 @@ pub(crate) fn secret_file_at(cursor: &Cursor<'_>, path: PathBuf) -> Option<PathB
         cursor.fault(format!("{} is not UTF-8; accepted: text", shown(&path)));
         return None;
     }
+    closed(cursor, path)
+}
+
+/// Looks whether a file is closed to others, without reading it.
+pub(crate) fn closed(cursor: &Cursor<'_>, path: PathBuf) -> Option<PathBuf> {
     let mode = fs::metadata(&path).ok()?.permissions().mode();
     if mode & READABLE_BY_OTHERS != 0 && !is_projected(&path) {
         let mode = mode & PERMISSIONS;

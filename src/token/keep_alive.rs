@@ -22,16 +22,13 @@ pub async fn keep_alive(tokens: &TokenCell) {
     let due = WEEK.mul_f64(1.0 + SPREAD * fastrand::f64());
     let mut failures = 0_u32;
     loop {
-        let wait = match left(tokens, refresh, due).await {
-            Some(left) => {
-                failures = 0;
-                left.min(LONGEST_SLEEP)
-            }
-            None => {
-                failures = failures.saturating_add(1);
-                let grown = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures.min(8)));
-                grown.min(LONGEST_RETRY)
-            }
+        let wait = if let Some(left) = left(tokens, refresh, due).await {
+            failures = 0;
+            left.min(LONGEST_SLEEP)
+        } else {
+            failures = failures.saturating_add(1);
+            let grown = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures.min(8)));
+            grown.min(LONGEST_RETRY)
         };
         tokio::time::sleep(wait).await;
     }

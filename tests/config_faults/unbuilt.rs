@@ -10,7 +10,7 @@ fn refuses_what_this_version_does_not_do() {
     client_id: 4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01
     flow: app_user
     credential: {client_secret: {file: DIR/secret}}
-    refresh_token: {file: DIR/token}
+    refresh_token: {nats: {bucket: a, key: b, encryption_key: {file: DIR/secret}}}
 default_account: contoso
 callers:
 policy:
@@ -26,9 +26,8 @@ audit:
 ";
 
     insta::assert_snapshot!(faults(text), @"
-    config.yaml: 6 faults
-    config.yaml:5: accounts.contoso.flow: not available in this version; accepted: anything but app_user
-    config.yaml:7: accounts.contoso.refresh_token: not available in this version; accepted: nothing, leave the key out
+    config.yaml: 5 faults
+    config.yaml:7: accounts.contoso.refresh_token.nats: not available in this version; accepted: nothing, leave the key out
     config.yaml:9: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
     config.yaml:16: cluster: not available in this version; accepted: nothing, leave it empty
     config.yaml:18: audit.signing_key_file: not available in this version; accepted: nothing, leave the key out

@@ -24,6 +24,7 @@ mod outgoing;
 mod problems;
 mod process;
 mod rate;
+mod refresh;
 mod rejecting;
 mod replacing;
 mod sockets;

@@ -77,7 +77,7 @@ impl Files {
             return Err(self.empty());
         }
         let token = well_formed(text.expose_secret()).ok_or_else(|| StoreError::Malformed {
-            place: format!("{:?}", self.kept),
+            place: self.kept.display().to_string(),
         })?;
         Ok(Kept {
             token,
@@ -158,7 +158,7 @@ impl Files {
 
     fn empty(&self) -> StoreError {
         StoreError::Empty {
-            place: format!("{:?}", self.kept),
+            place: self.kept.display().to_string(),
         }
     }
 }

@@ -11,9 +11,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
-use http_body_util::Full;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 use tracing::debug;
@@ -22,27 +19,22 @@ use uuid::Uuid;
 use crate::{
     cause,
     clock::SharedClock,
-    file::Disk,
-    http_client::{self, HttpClient},
-    secret::SecretSource,
     token::refresh_store::{
         Kept, KubernetesSecret, Stored, Surroundings,
         error::{SetupFault, StoreError},
         same,
+        secret_api::{SecretApi, Update},
         secret_object::SecretObject,
         well_formed,
     },
 };
 
-/// The way to one Secret.
+/// One key of one Secret, and who this process is among those that share it.
 #[derive(Debug)]
 pub(in crate::token::refresh_store) struct KubernetesStore {
-    settings: KubernetesSecret,
-    http: HttpClient,
-    service_account: SecretSource,
-    disk: Disk,
+    secret: SecretApi,
+    key: String,
     clock: SharedClock,
-    /// Names this process among those that share the Secret.
     holder: String,
     sighted: Mutex<Option<Sighting>>,
 }
@@ -58,29 +50,14 @@ struct Sighting {
     first: Instant,
 }
 
-/// What came of an update.
-enum Update {
-    Done(SecretObject),
-    /// Somebody else has changed the object since it was read.
-    Conflict,
-}
-
 impl KubernetesStore {
     pub(in crate::token::refresh_store) fn new(
         settings: KubernetesSecret,
         around: Surroundings<'_>,
     ) -> Result<Self, SetupFault> {
-        let plain_http = settings.api.scheme() == Some(&http::uri::Scheme::HTTP);
-        let http = (around.connect)(&http_client::Settings {
-            connect_timeout: around.connect_timeout,
-            ca_file: (!plain_http).then(|| settings.service_account.join("ca.crt")),
-            plain_http,
-        })?;
         Ok(Self {
-            service_account: SecretSource::File(settings.service_account.join("token")),
-            settings,
-            http,
-            disk: Disk::default(),
+            key: settings.key.clone(),
+            secret: SecretApi::new(settings, around)?,
             clock: SharedClock::clone(around.clock),
             holder: Uuid::new_v4().to_string(),
             sighted: Mutex::default(),
@@ -88,7 +65,7 @@ impl KubernetesStore {
     }
 
     pub(in crate::token::refresh_store) async fn look(&self) -> Result<Kept, StoreError> {
-        self.kept(&self.read().await?)
+        self.kept(&self.secret.read().await?)
     }
 
     /// Waits for whoever has the right, and tells since when it is ours.
@@ -97,12 +74,12 @@ impl KubernetesStore {
     ) -> Result<(Kept, Mine, Instant), StoreError> {
         let began = Instant::now();
         while began.elapsed() < LONGEST_WAIT {
-            let mut secret = self.read().await?;
+            let mut secret = self.secret.read().await?;
             let kept = self.kept(&secret)?;
             if self.is_free(&secret) {
                 let taken = Instant::now();
                 secret.set_claim(format!("{}/{}", self.holder, Uuid::new_v4()));
-                if let Update::Done(claimed) = self.update(&secret).await? {
+                if let Update::Done(claimed) = self.secret.update(&secret).await? {
                     return Ok((kept, Mine(claimed), taken));
                 }
             }
@@ -120,13 +97,13 @@ impl KubernetesStore {
     ) -> Result<Stored, StoreError> {
         let mut secret = mine.0.clone();
         for _ in 0..TRIES {
-            secret.put(&self.settings.key, token, self.clock.now());
+            secret.put(&self.key, token, self.clock.now());
             secret.end_claim();
-            if let Update::Done(_) = self.update(&secret).await? {
+            if let Update::Done(_) = self.secret.update(&secret).await? {
                 return Ok(Stored::Ours);
             }
-            secret = self.read().await?;
-            match secret.text(&self.settings.key).as_ref().and_then(trimmed) {
+            secret = self.secret.read().await?;
+            match secret.text(&self.key).as_ref().and_then(trimmed) {
                 // An update whose answer was lost.
                 Some(there) if same(&there, token) && !same(token, presented) => {
                     return Ok(Stored::Ours);
@@ -136,7 +113,7 @@ impl KubernetesStore {
                 _ => {}
             }
         }
-        Err(self.contended())
+        Err(self.secret.contended())
     }
 
     /// Ends the claim where it still stands; one that cannot be ended runs out.
@@ -146,15 +123,15 @@ impl KubernetesStore {
         let released = async {
             for _ in 0..TRIES {
                 secret.end_claim();
-                if let Update::Done(_) = self.update(&secret).await? {
+                if let Update::Done(_) = self.secret.update(&secret).await? {
                     return Ok(());
                 }
-                secret = self.read().await?;
+                secret = self.secret.read().await?;
                 if secret.claim() != claim.as_deref() {
                     return Ok(());
                 }
             }
-            Err(self.contended())
+            Err(self.secret.contended())
         };
         if let Err(error) = released.await {
             debug!(error = %cause::chain(&error), "claim not ended; it runs out");
@@ -166,19 +143,19 @@ impl KubernetesStore {
         token: &SecretString,
     ) -> Result<(), StoreError> {
         for _ in 0..TRIES {
-            let mut secret = self.read().await?;
-            secret.put(&self.settings.key, token, self.clock.now());
+            let mut secret = self.secret.read().await?;
+            secret.put(&self.key, token, self.clock.now());
             secret.end_claim();
-            if let Update::Done(_) = self.update(&secret).await? {
+            if let Update::Done(_) = self.secret.update(&secret).await? {
                 return Ok(());
             }
         }
-        Err(self.contended())
+        Err(self.secret.contended())
     }
 
     fn kept(&self, secret: &SecretObject) -> Result<Kept, StoreError> {
-        let place = || self.place();
-        let text = secret.text(&self.settings.key);
+        let place = || self.secret.place();
+        let text = secret.text(&self.key);
         let text = text.ok_or_else(|| StoreError::Empty { place: place() })?;
         if text.expose_secret().trim_ascii().is_empty() {
             return Err(StoreError::Empty { place: place() });
@@ -199,111 +176,19 @@ impl KubernetesStore {
             *sighted = None;
             return true;
         };
-        match sighted.as_ref().filter(|seen| seen.claim == claim) {
-            Some(seen) => seen.first.elapsed() >= CLAIM_LASTS,
-            None => {
-                *sighted = Some(Sighting {
-                    claim: claim.to_owned(),
-                    first: Instant::now(),
-                });
-                false
-            }
+        if let Some(seen) = sighted.as_ref().filter(|seen| seen.claim == claim) {
+            return seen.first.elapsed() >= CLAIM_LASTS;
         }
+        *sighted = Some(Sighting {
+            claim: claim.to_owned(),
+            first: Instant::now(),
+        });
+        false
     }
 
     fn is_own(&self, claim: &str) -> bool {
         let holder = claim.split_once('/').map_or(claim, |(holder, _)| holder);
         holder == self.holder
-    }
-
-    async fn read(&self) -> Result<SecretObject, StoreError> {
-        match self.ask(Method::GET, Bytes::new()).await? {
-            (StatusCode::OK, body) => self.parsed(&body),
-            (status, _) => Err(self.refused(status)),
-        }
-    }
-
-    /// Writes the object under the version that it was read with.
-    async fn update(&self, secret: &SecretObject) -> Result<Update, StoreError> {
-        match self.ask(Method::PUT, secret.body().into()).await? {
-            (StatusCode::OK | StatusCode::CREATED, body) => self.parsed(&body).map(Update::Done),
-            (StatusCode::CONFLICT, _) => Ok(Update::Conflict),
-            (status, _) => Err(self.refused(status)),
-        }
-    }
-
-    /// The kubelet renews the service account's token, so one that is refused is read anew, once.
-    async fn ask(&self, method: Method, body: Bytes) -> Result<(StatusCode, Bytes), StoreError> {
-        let first = self.ask_once(method.clone(), body.clone()).await?;
-        if first.0 == StatusCode::UNAUTHORIZED {
-            return self.ask_once(method, body).await;
-        }
-        Ok(first)
-    }
-
-    async fn ask_once(
-        &self,
-        method: Method,
-        body: Bytes,
-    ) -> Result<(StatusCode, Bytes), StoreError> {
-        let own = self.service_account.read(&self.disk).await?;
-        let odd = |_| self.odd("no request can be made for it");
-        let mut bearer =
-            http::HeaderValue::try_from(format!("Bearer {}", own.expose_secret().trim()))
-                .map_err(|_| self.odd("the service account's token does not fit a header"))?;
-        bearer.set_sensitive(true);
-        let request = Request::builder()
-            .method(method)
-            .uri(self.url())
-            .header(header::AUTHORIZATION, bearer)
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
-            .map_err(odd)?;
-        let answer = self.http.exchange(request, API_TIMEOUT, LARGEST_BYTES);
-        let answer = answer.await.map_err(|source| StoreError::Unreachable {
-            place: self.place(),
-            source,
-        })?;
-        Ok((answer.status, answer.body))
-    }
-
-    fn url(&self) -> String {
-        let KubernetesSecret {
-            api,
-            namespace,
-            name,
-            ..
-        } = &self.settings;
-        let api = Uri::to_string(api);
-        let api = api.trim_end_matches('/');
-        format!("{api}/api/v1/namespaces/{namespace}/secrets/{name}")
-    }
-
-    fn parsed(&self, body: &[u8]) -> Result<SecretObject, StoreError> {
-        SecretObject::parse(body).ok_or_else(|| self.odd("it is no object with a version"))
-    }
-
-    fn place(&self) -> String {
-        let KubernetesSecret {
-            namespace, name, ..
-        } = &self.settings;
-        format!("Secret {namespace}/{name}")
-    }
-
-    fn refused(&self, status: StatusCode) -> StoreError {
-        let place = self.place();
-        StoreError::Refused { place, status }
-    }
-
-    fn odd(&self, what: &'static str) -> StoreError {
-        let place = self.place();
-        StoreError::Odd { place, what }
-    }
-
-    fn contended(&self) -> StoreError {
-        let place = self.place();
-        StoreError::Contended { place }
     }
 }
 
@@ -326,9 +211,3 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// Others write a Secret of its own hardly ever.
 const TRIES: u32 = 8;
-
-/// An API server answers in milliseconds.
-const API_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The largest Secret there is, 1 MiB, in base64 and with what is said of it.
-const LARGEST_BYTES: usize = 3 * 1024 * 1024;

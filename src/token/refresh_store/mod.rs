@@ -10,6 +10,7 @@ mod file;
 mod files;
 mod key_vault;
 mod kubernetes;
+mod secret_api;
 mod secret_object;
 
 use std::{path::PathBuf, time::SystemTime};

@@ -59,6 +59,34 @@ impl Provider {
         within(async || self.process.stdout().contains("rotated")).await;
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The refresh token of a user's consent for an application.
+    pub(crate) async fn consent(&self, client: &str, scope: &str) -> String {
+        let form = format!("scope=openid%20offline_access%20{scope}&login_hint=adele");
+        let agreed = self.post("/backchannel", client, &form).await;
+        let request = agreed["auth_req_id"].as_str().expect("request");
+        let form = format!("grant_type=urn:openid:params:grant-type:ciba&auth_req_id={request}");
+        let granted = self.post(TOKEN, client, &form).await;
+        granted["refresh_token"]
+            .as_str()
+            .expect("refresh token")
+            .to_owned()
+    }
+
+    /// How many refresh tokens it has taken.
+    pub(crate) fn refreshed(&self) -> usize {
+        self.process.stdout().matches("refreshed\n").count()
+    }
+
+    /// Whether it has ended a consent.
+    pub(crate) fn has_revoked(&self) -> bool {
+        self.process.stdout().contains("revoked\n")
+    }
+
     /// An access token of a client's own, for the gateway.
     pub(crate) async fn token(&self, client: &str, algorithm: &str) -> String {
         self.token_for(client, &format!("&resource=urn:gateway:{algorithm}"))

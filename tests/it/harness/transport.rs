@@ -33,6 +33,8 @@ pub(crate) struct ToSandbox {
 pub(crate) enum Service {
     Entra,
     PartnerCenter,
+    Kubernetes,
+    KeyVault,
 }
 
 impl ToSandbox {
@@ -118,11 +120,15 @@ impl Transport for ToSandbox {
             let (service, sandbox) = match host.as_str() {
                 "login.test" => (Service::Entra, sandbox),
                 "api.test" => (Service::PartnerCenter, sandbox),
+                "kubernetes.test" => (Service::Kubernetes, sandbox),
+                "partner.vault.azure.net" => (Service::KeyVault, sandbox),
                 other => service(other).unwrap_or_else(|| panic!("request for {other}")),
             };
             let answered = match service {
                 Service::Entra => sandbox.entra(request).await,
                 Service::PartnerCenter => sandbox.partner_center(request).await,
+                Service::Kubernetes => sandbox.kubernetes(request).await,
+                Service::KeyVault => sandbox.key_vault(request).await,
             };
             match answered {
                 Ok(answer) => Ok(answer.map(|body| body.map_err(io::Error::other).boxed_unsync())),

@@ -1,5 +1,6 @@
 //! The program itself: what holds when it is told to stop, killed, or started twice.
 
+mod consent;
 mod disk;
 mod explaining;
 mod private_ca;

@@ -1,0 +1,205 @@
+//! Where the refresh token of an App+User account is kept.
+
+use partner_gateway::{
+    secret::SecretSource,
+    token::{Flow, credential, refresh_store::Settings},
+};
+
+use crate::site::{ACCOUNTS, CALLERS, Site};
+
+#[test]
+fn wants_a_store_for_a_user_and_none_without() {
+    let site = Site::new();
+    let texts = [
+        "flow: app_user",
+        "refresh_token: {file: DIR/token}",
+        "flow: app\n    refresh_token: {file: DIR/token}",
+        "flow: app_user\n    refresh_token: {}",
+        "flow: app_user\n    refresh_token: {file: DIR/token, key_vault: {}}",
+        "flow: app_user\n    refresh_token: {vault: {}}",
+        "flow: app_user\n    refresh_token: DIR/token",
+    ];
+
+    insta::assert_snapshot!(site.faults_of_each(texts.map(account)), @"
+    config.yaml:2: accounts.contoso.refresh_token: is missing
+    config.yaml:3: accounts.contoso.refresh_token: has no use without flow app_user; accepted: nothing, leave it out
+    config.yaml:4: accounts.contoso.refresh_token: has no use without flow app_user; accepted: nothing, leave it out
+    config.yaml:4: accounts.contoso.refresh_token: found none; accepted: exactly one of file, kubernetes_secret, nats, key_vault
+    config.yaml:4: accounts.contoso.refresh_token: found several; accepted: exactly one of file, kubernetes_secret, nats, key_vault
+    config.yaml:4: accounts.contoso.refresh_token: found none; accepted: exactly one of file, kubernetes_secret, nats, key_vault
+    config.yaml:4: accounts.contoso.refresh_token.vault: unknown key; accepted: file, key_vault, kubernetes_secret, nats
+    config.yaml:4: accounts.contoso.refresh_token: found a single value; accepted: a section with keys of its own
+    ");
+}
+
+#[test]
+fn refuses_a_file_that_everyone_can_read() {
+    let site = Site::new();
+    site.write("token", "1.token", 0o604);
+    let text = account("flow: app_user\n    refresh_token: {file: DIR/token}");
+
+    insta::assert_snapshot!(site.faults(&text, &[]), @r#"config.yaml:4: accounts.contoso.refresh_token.file: "DIR/token" can be read by everyone (mode 0604); accepted: a file closed to others, such as mode 0640, or a projected volume"#);
+}
+
+#[test]
+fn takes_a_file_that_is_not_there_yet_and_tells_of_it() {
+    let site = Site::new();
+    let text = account("flow: app_user\n    refresh_token: {file: DIR/token}");
+
+    let absent = site.notices(&text);
+    site.write("token", "1.token", 0o600);
+    let present = site.notices(&text);
+
+    insta::assert_snapshot!(absent, @"
+    config.yaml: policy: no rule grants anything, so every call is refused
+    config.yaml:4: accounts.contoso.refresh_token.file: no refresh token is there yet; `partner-gateway login` puts one there
+    ");
+    insta::assert_snapshot!(present, @"config.yaml: policy: no rule grants anything, so every call is refused");
+    let config = site.config(&text, &[]);
+    let Flow::AppUser(Settings::File(path)) = &config.accounts[0].token.flow else {
+        panic!("{:?}", config.accounts[0].token.flow)
+    };
+    assert_eq!(*path, site.path("token"));
+}
+
+#[test]
+fn refuses_names_that_no_secret_can_have() {
+    let site = Site::new();
+    let texts = [
+        "{}",
+        "{namespace: Partner, name: -token, key: a/b}",
+        "{namespace: partner, name: token., key: ..}",
+        "{namespace: partner, name: token, key: token, version: 1}",
+    ]
+    .map(|secret| {
+        account(&format!(
+            "flow: app_user\n    refresh_token: {{kubernetes_secret: {secret}}}"
+        ))
+    });
+
+    insta::assert_snapshot!(site.faults_of_each(texts), @r#"
+    config.yaml:4: accounts.contoso.refresh_token.kubernetes_secret.namespace: is missing; accepted: the name of a Kubernetes object
+    config.yaml:4: accounts.contoso.refresh_token.kubernetes_secret.name: is missing; accepted: the name of a Kubernetes object
+    config.yaml:4: accounts.contoso.refresh_token.kubernetes_secret.key: is missing; accepted: letters, digits, hyphens, full stops and underscores
+    config.yaml:4: accounts.contoso.refresh_token.kubernetes_secret.namespace: found "Partner"; accepted: the name of a Kubernetes object
+    config.yaml:4: accounts.contoso.refresh_token.kubernetes_secret.name: found "-token"; accepted: the name of a Kubernetes object
+    config.yaml:4: accounts.contoso.refresh_token.kubernetes_secret.key: found "a/b"; accepted: letters, digits, hyphens, full stops and underscores
+    config.yaml:4: accounts.contoso.refresh_token.kubernetes_secret.name: found "token."; accepted: the name of a Kubernetes object
+    config.yaml:4: accounts.contoso.refresh_token.kubernetes_secret.key: found ".."; accepted: letters, digits, hyphens, full stops and underscores
+    config.yaml:4: accounts.contoso.refresh_token.kubernetes_secret.version: unknown key; accepted: key, name, namespace
+    "#);
+}
+
+#[test]
+fn finds_the_api_server_as_the_kubelet_names_it() {
+    let site = Site::new();
+    let text = account(
+        "flow: app_user\n    refresh_token: {kubernetes_secret: {namespace: partner, name: token, key: t}}",
+    );
+    let api = |variables: &[(&str, &str)]| {
+        let config = site.config(&text, variables);
+        match &config.accounts[0].token.flow {
+            Flow::AppUser(Settings::KubernetesSecret(secret)) => secret.api.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let named = |host| {
+        [
+            ("KUBERNETES_SERVICE_HOST", host),
+            ("KUBERNETES_SERVICE_PORT", "443"),
+        ]
+    };
+
+    assert_eq!(api(&[]), "https://kubernetes.default.svc/");
+    assert_eq!(api(&named("10.0.0.1")), "https://10.0.0.1:443/");
+    assert_eq!(api(&named("fd00::1")), "https://[fd00::1]:443/");
+}
+
+#[test]
+fn refuses_a_vault_that_is_none_and_a_pod_without_an_identity() {
+    let site = Site::new();
+    let texts = [
+        "{}",
+        "{vault_url: 'https://vault.azure.net', secret: a_b}",
+        "{vault_url: 'https://partner.vault.example', secret: ''}",
+        "{vault_url: 'http://partner.vault.azure.net', secret: token}",
+        "{vault_url: 'https://partner.vault.azure.net/secrets', secret: token}",
+    ]
+    .map(|vault| {
+        account(&format!(
+            "flow: app_user\n    refresh_token: {{key_vault: {vault}}}"
+        ))
+    });
+
+    insta::assert_snapshot!(site.faults_of_each(texts), @r#"
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.vault_url: is missing; accepted: https:// (http:// only on loopback), a host and perhaps a port, nothing else
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.secret: is missing; accepted: 1 to 127 letters, digits and hyphens
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_TENANT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_CLIENT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_FEDERATED_TOKEN_FILE is not set; accepted: a pod with workload identity
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.vault_url: found "https://vault.azure.net"; accepted: the URL of a vault, such as https://partner.vault.azure.net, in vault.azure.net, vault.azure.cn, vault.usgovcloudapi.net, vault.microsoftazure.de
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.secret: found "a_b"; accepted: 1 to 127 letters, digits and hyphens
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_TENANT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_CLIENT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_FEDERATED_TOKEN_FILE is not set; accepted: a pod with workload identity
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.vault_url: found "https://partner.vault.example"; accepted: the URL of a vault, such as https://partner.vault.azure.net, in vault.azure.net, vault.azure.cn, vault.usgovcloudapi.net, vault.microsoftazure.de
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.secret: found ""; accepted: 1 to 127 letters, digits and hyphens
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_TENANT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_CLIENT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_FEDERATED_TOKEN_FILE is not set; accepted: a pod with workload identity
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.vault_url: found "http://partner.vault.azure.net"; accepted: https:// (http:// only on loopback), a host and perhaps a port, nothing else
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_TENANT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_CLIENT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_FEDERATED_TOKEN_FILE is not set; accepted: a pod with workload identity
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.vault_url: found "https://partner.vault.azure.net/secrets"; accepted: https:// (http:// only on loopback), a host and perhaps a port, nothing else
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_TENANT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_CLIENT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_FEDERATED_TOKEN_FILE is not set; accepted: a pod with workload identity
+    "#);
+}
+
+#[test]
+fn shows_itself_to_a_vault_as_the_pod_and_tells_that_replicas_should_not_share_it() {
+    let site = Site::new();
+    let text = account(
+        "flow: app_user\n    refresh_token: {key_vault: {vault_url: 'https://partner.vault.azure.cn', secret: token}}",
+    );
+
+    let loaded = site
+        .load(
+            &text,
+            &[
+                ("AZURE_CLIENT_ID", "0b1f6a0e-6b1c-4f0e-9f5e-0c2f1b7e9d34"),
+                ("AZURE_TENANT_ID", "contoso.com"),
+                (
+                    "AZURE_AUTHORITY_HOST",
+                    "https://login.partner.microsoftonline.cn/",
+                ),
+                ("AZURE_FEDERATED_TOKEN_FILE", "DIR/secret"),
+            ],
+        )
+        .expect("sound");
+
+    insta::assert_snapshot!(site.notices_of(&loaded), @"
+    config.yaml: policy: no rule grants anything, so every call is refused
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: a vault compares nothing when it is written, so one replica alone should use it
+    ");
+    let Flow::AppUser(Settings::KeyVault(vault)) = &loaded.config.accounts[0].token.flow else {
+        panic!("no vault")
+    };
+    assert_eq!(vault.identity.scope, "https://vault.azure.cn/.default");
+    assert_eq!(
+        vault.identity.authority,
+        "https://login.partner.microsoftonline.cn/"
+    );
+    let credential::Settings::FederatedToken(SecretSource::File(file)) = &vault.identity.credential
+    else {
+        panic!("{:?}", vault.identity.credential)
+    };
+    assert_eq!(*file, site.path("secret"));
+}
+
+fn account(more: &str) -> String {
+    let accounts = ACCOUNTS.replace("    tenant_id", &format!("    {more}\n    tenant_id"));
+    format!("{accounts}{CALLERS}")
+}

@@ -1,0 +1,246 @@
+//! The refresh token grant over a file.
+
+use std::{collections::BTreeSet, fs, time::Duration};
+
+use partner_gateway::token::Version;
+use sandbox::{Fault, Rotation, Target};
+
+use super::{
+    AFTERWARDS, acting_for_a_user, call, for_a_user, has_no_token, is_served, keep, kept, passing,
+    read, sandbox, until,
+};
+use crate::harness::{World, tempdir};
+
+#[tokio::test(start_paused = true)]
+async fn asks_entra_as_each_version_documents() {
+    for (version, path, expected) in [
+        (
+            Version::V2,
+            "oauth2/v2.0/token",
+            vec![(
+                "scope",
+                "https://api.partnercenter.microsoft.com/.default offline_access",
+            )],
+        ),
+        (
+            Version::V1,
+            "oauth2/token",
+            vec![
+                ("scope", "openid"),
+                ("resource", "https://api.partnercenter.microsoft.com"),
+            ],
+        ),
+    ] {
+        let sandbox = sandbox();
+        let (_dir, store) = kept(&sandbox.consent(true));
+        let world = World::over(sandbox, tempdir(), |config| {
+            for_a_user(config, store);
+            config.accounts[0].token.version = version;
+        })
+        .await;
+
+        let answer = call(&world).await;
+
+        assert_eq!(answer.status, 200);
+        let asked = world.sandbox.token_requests();
+        let [asked] = &asked[..] else {
+            panic!("one token request")
+        };
+        assert!(asked.path.ends_with(path), "{}", asked.path);
+        let names: BTreeSet<_> = asked.form.iter().map(|(name, _)| name.as_str()).collect();
+        let usual = ["client_id", "client_secret", "grant_type", "refresh_token"];
+        let own = expected.iter().map(|(name, _)| *name);
+        assert_eq!(names, own.chain(usual).collect());
+        for (name, value) in [("grant_type", "refresh_token")]
+            .into_iter()
+            .chain(expected)
+        {
+            assert!(
+                asked.form.contains(&(name.to_owned(), value.to_owned())),
+                "{name}"
+            );
+        }
+        assert_eq!(answer.record["flow"], "app_user");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeps_each_new_token_in_place_of_the_one_presented() {
+    let sandbox = sandbox();
+    sandbox.set_rotation(Rotation::Strict);
+    let (dir, store) = kept(&sandbox.consent(true));
+    let world = acting_for_a_user(sandbox, store).await;
+
+    for presented in 1..=5 {
+        is_served(&call(&world).await);
+
+        assert_eq!(world.sandbox.refresh_tokens_presented().len(), presented);
+        assert!(world.sandbox.is_current_refresh_token(&read(&dir)));
+        tokio::time::advance(AFTERWARDS).await;
+    }
+
+    let presented = world.sandbox.refresh_tokens_presented();
+    assert_eq!(presented.iter().collect::<BTreeSet<_>>().len(), 5);
+    let mut left: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["refresh-token", "refresh-token.lock"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn goes_on_with_the_old_token_where_no_new_one_comes() {
+    let sandbox = sandbox();
+    sandbox.set_rotation(Rotation::None);
+    let (dir, store) = kept(&sandbox.consent(true));
+    let first = read(&dir);
+    let world = acting_for_a_user(sandbox, store).await;
+
+    is_served(&call(&world).await);
+    tokio::time::advance(AFTERWARDS).await;
+    is_served(&call(&world).await);
+
+    assert_eq!(read(&dir), first);
+    assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeps_the_new_token_of_an_answer_whose_access_token_is_odd() {
+    let sandbox = sandbox();
+    sandbox.set_rotation(Rotation::Strict);
+    let (dir, store) = kept(&sandbox.consent(true));
+    let value = "mac".to_owned();
+    sandbox.push_fault(Target::Token, Fault::TokenType { value });
+    let world = acting_for_a_user(sandbox, store).await;
+
+    has_no_token(&call(&world).await);
+    let rotated = world.sandbox.is_current_refresh_token(&read(&dir));
+    tokio::time::advance(Duration::from_mins(1)).await;
+    let healed = call(&world).await;
+
+    assert!(rotated);
+    assert_eq!(healed.status, 200);
+    assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn presents_a_refused_token_once_and_another_one_when_it_comes() {
+    let sandbox = sandbox();
+    let (dir, store) = kept(&sandbox.consent(true));
+    sandbox.revoke_consent();
+    let world = acting_for_a_user(sandbox, store).await;
+
+    for _ in 0..10 {
+        has_no_token(&call(&world).await);
+        tokio::time::advance(Duration::from_mins(2)).await;
+    }
+    let presented = world.sandbox.refresh_tokens_presented().len();
+    keep(
+        &dir.path().join("refresh-token"),
+        &world.sandbox.consent(true),
+    );
+    let served = call(&world).await;
+
+    assert_eq!(presented, 1, "the same token was presented again");
+    assert_eq!(served.status, 200);
+    assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
+    assert!(world.sandbox.is_current_refresh_token(&read(&dir)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn presents_a_refused_token_again_after_an_hour() {
+    let sandbox = sandbox();
+    let (_dir, store) = kept(&sandbox.consent(true));
+    sandbox.revoke_consent();
+    let world = acting_for_a_user(sandbox, store).await;
+    has_no_token(&call(&world).await);
+
+    tokio::time::advance(Duration::from_mins(59)).await;
+    has_no_token(&call(&world).await);
+    let within = world.sandbox.refresh_tokens_presented().len();
+    tokio::time::advance(Duration::from_mins(2)).await;
+    has_no_token(&call(&world).await);
+
+    assert_eq!(within, 1);
+    assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tries_at_once_what_a_person_has_kept_while_the_old_one_was_refused() {
+    let sandbox = sandbox();
+    let (dir, store) = kept(&sandbox.consent(true));
+    sandbox.revoke_consent();
+    sandbox.push_fault(Target::Token, Fault::Delay { ms: 500 });
+    let world = acting_for_a_user(sandbox, store).await;
+    let mut calling = Box::pin(world.reject().send());
+
+    assert!(futures_util::poll!(&mut calling).is_pending());
+    until(|| world.sandbox.token_requests().len() == 1).await;
+    keep(
+        &dir.path().join("refresh-token"),
+        &world.sandbox.consent(true),
+    );
+    let answer = passing(calling).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn takes_a_throttle_in_disguise_for_no_death() {
+    let sandbox = sandbox();
+    let (_dir, store) = kept(&sandbox.consent(true));
+    sandbox.push_fault(
+        Target::Token,
+        Fault::Body {
+            status: 400,
+            content_type: Some("application/json".to_owned()),
+            body: r#"{"error":"invalid_grant","error_codes":[50196]}"#.to_owned(),
+        },
+    );
+    let world = acting_for_a_user(sandbox, store).await;
+
+    has_no_token(&call(&world).await);
+    tokio::time::advance(Duration::from_mins(2)).await;
+    let later = call(&world).await;
+
+    assert_eq!(later.status, 200);
+    assert_eq!(world.sandbox.token_requests().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn presents_nothing_that_it_could_not_replace() {
+    let sandbox = sandbox();
+    let token = sandbox.consent(true);
+    // The successor cannot be written where a directory stands.
+    for spoil in ["mkdir", "absent", "open", "empty"] {
+        let (dir, store) = kept(&token);
+        let path = dir.path().join("refresh-token");
+        let next = dir.path().join("refresh-token.next");
+        let world = acting_for_a_user(super::sandbox(), store).await;
+        match spoil {
+            "mkdir" => fs::create_dir(&next).unwrap(),
+            "absent" => fs::remove_file(&path).unwrap(),
+            "open" => open_to_everyone(&path),
+            _ => fs::write(&path, "\n").unwrap(),
+        }
+
+        has_no_token(&call(&world).await);
+        let presented = world.sandbox.token_requests().len();
+        if spoil == "mkdir" {
+            fs::remove_dir(&next).unwrap();
+        }
+        keep(&path, &world.sandbox.consent(true));
+        tokio::time::advance(Duration::from_mins(2)).await;
+
+        assert_eq!(presented, 0, "{spoil}");
+        assert_eq!(call(&world).await.status, 200, "{spoil}");
+    }
+}
+
+fn open_to_everyone(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+}

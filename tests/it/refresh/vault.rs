@@ -1,0 +1,78 @@
+//! The refresh token in a vault, to which the gateway shows a token of its own.
+
+use partner_gateway::token::{
+    Flow, Version,
+    credential::Settings as Credential,
+    refresh_store::{self, KeyVault},
+};
+use sandbox::{Rotation, Settings};
+
+use super::{AFTERWARDS, acting_for_a_user, call, is_served, sandbox};
+
+#[tokio::test(start_paused = true)]
+async fn keeps_each_new_token_as_a_version() {
+    let sandbox = sandbox();
+    sandbox.set_rotation(Rotation::Strict);
+    sandbox.put_vault_secret("refresh-token", &sandbox.consent(true));
+    let world = acting_for_a_user(sandbox, vault()).await;
+
+    for presented in 1..=3 {
+        is_served(&call(&world).await);
+
+        assert_eq!(world.sandbox.refresh_tokens_presented().len(), presented);
+        let kept = world.sandbox.vault_secret("refresh-token").unwrap();
+        assert!(world.sandbox.is_current_refresh_token(&kept));
+        tokio::time::advance(AFTERWARDS).await;
+    }
+
+    for seen in world.sandbox.key_vault_requests() {
+        assert_eq!(seen.path, "/secrets/refresh-token?api-version=7.4");
+    }
+    let scopes: Vec<_> = world
+        .sandbox
+        .token_requests()
+        .into_iter()
+        .flat_map(|asked| asked.form)
+        .filter(|(name, _)| name == "scope")
+        .map(|(_, scope)| scope)
+        .collect();
+    assert_eq!(scopes[0], "https://vault.azure.net/.default");
+}
+
+#[tokio::test(start_paused = true)]
+async fn shows_the_vault_another_token_where_it_refuses_one() {
+    let sandbox = sandbox();
+    sandbox.put_vault_secret("refresh-token", &sandbox.consent(true));
+    let world = acting_for_a_user(sandbox, vault()).await;
+    is_served(&call(&world).await);
+
+    world.sandbox.revoke_tokens();
+    let answer = call(&world).await;
+
+    is_served(&answer);
+    assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
+}
+
+fn vault() -> refresh_store::Settings {
+    let Settings {
+        tenant,
+        client_id,
+        client_secret,
+        ..
+    } = Settings::default();
+    refresh_store::Settings::KeyVault(KeyVault {
+        vault: "https://partner.vault.azure.net".parse().unwrap(),
+        secret: "refresh-token".to_owned(),
+        identity: Box::new(partner_gateway::token::Settings {
+            authority: "https://login.test".parse().unwrap(),
+            tenant,
+            client_id,
+            scope: "https://vault.azure.net/.default".to_owned(),
+            version: Version::V2,
+            credential: Credential::ClientSecret(partner_gateway::secret::SecretSource::Value(
+                client_secret.into(),
+            )),
+            flow: Flow::App,
+        }),
+    })
+}

@@ -1,6 +1,6 @@
 //! The refresh token grant over a file.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, fs, os::unix::fs::symlink, time::Duration};
 
 use partner_gateway::token::Version;
 use sandbox::{Fault, Rotation, Target};
@@ -213,14 +213,14 @@ async fn takes_a_throttle_in_disguise_for_no_death() {
 async fn presents_nothing_that_it_could_not_replace() {
     let sandbox = sandbox();
     let token = sandbox.consent(true);
-    // The successor cannot be written where a directory stands.
-    for spoil in ["mkdir", "absent", "open", "empty"] {
+    // The successor cannot be written through a link that leads nowhere.
+    for spoil in ["unwritable", "absent", "open", "empty"] {
         let (dir, store) = kept(&token);
         let path = dir.path().join("refresh-token");
         let next = dir.path().join("refresh-token.next");
         let world = acting_for_a_user(super::sandbox(), store).await;
         match spoil {
-            "mkdir" => fs::create_dir(&next).unwrap(),
+            "unwritable" => symlink(dir.path().join("absent/next"), &next).unwrap(),
             "absent" => fs::remove_file(&path).unwrap(),
             "open" => open_to_everyone(&path),
             _ => fs::write(&path, "\n").unwrap(),
@@ -228,8 +228,8 @@ async fn presents_nothing_that_it_could_not_replace() {
 
         has_no_token(&call(&world).await);
         let presented = world.sandbox.token_requests().len();
-        if spoil == "mkdir" {
-            fs::remove_dir(&next).unwrap();
+        if spoil == "unwritable" {
+            fs::remove_file(&next).unwrap();
         }
         keep(&path, &world.sandbox.consent(true));
         tokio::time::advance(Duration::from_mins(2)).await;

@@ -1,5 +1,7 @@
 //! What `/metrics` tells: which numbers there are, and where each is read.
 
+use std::time::SystemTime;
+
 use crate::{
     partner_center::account::{Account, Accounts},
     telemetry::metrics::{Family, Page},
@@ -37,7 +39,7 @@ const fn of_account(name: &'static str, help: &'static str) -> Family {
 }
 
 /// A further number of each account is one more entry here, and a row in the README.
-const ACCOUNT_GAUGES: [AccountGauge; 4] = [
+const ACCOUNT_GAUGES: [AccountGauge; 6] = [
     AccountGauge {
         family: of_account(
             "partner_gateway_token_seconds_to_expiry",
@@ -64,6 +66,29 @@ const ACCOUNT_GAUGES: [AccountGauge; 4] = [
             "1 while a person must sign in and consent again, else 0.",
         ),
         read: |account| Some(account.tokens().standing().needs_consent().into()),
+    },
+    AccountGauge {
+        family: of_account(
+            "partner_gateway_refresh_token_age_seconds",
+            "How long ago the refresh token was last renewed, as far as was seen.",
+        ),
+        read: |account| {
+            let age = account.tokens().refresh_token_age();
+            age.map(|age| age.as_secs_f64())
+        },
+    },
+    AccountGauge {
+        family: of_account(
+            "partner_gateway_credential_expiry_timestamp_seconds",
+            "When the certificate expires that the gateway proves itself with, in seconds since 1970.",
+        ),
+        read: |account| {
+            let end = account.tokens().credential_expires_at()?;
+            let since = end
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default();
+            Some(since.as_secs_f64())
+        },
     },
     AccountGauge {
         family: of_account(

@@ -10,7 +10,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::time::Instant;
@@ -128,6 +128,12 @@ impl TokenCell {
     #[must_use]
     pub fn refresh_token_age(&self) -> Option<Duration> {
         self.0.grant.refresh_token_age()
+    }
+
+    /// When the credential expires, where it says so: a certificate's end.
+    #[must_use]
+    pub fn credential_expires_at(&self) -> Option<SystemTime> {
+        self.0.grant.expires_at()
     }
 
     /// The name of the account.

@@ -4,11 +4,15 @@ use std::{collections::BTreeMap, fs};
 
 use http::Request;
 use http_body_util::BodyExt as _;
+use partner_gateway::token::{assertion::Algorithm, credential::Settings as Credential};
 use sandbox::{Fault, Sandbox, Settings, Target};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{World, for_a_user, log::Log, tempdir};
+use crate::{
+    credentials::{Certified, Pair},
+    harness::{World, for_a_user, log::Log, tempdir},
+};
 
 #[tokio::test(start_paused = true)]
 async fn tells_how_each_account_stands_and_stays_ready_whatever_that_is() {
@@ -39,7 +43,10 @@ async fn tells_how_each_account_stands_and_stays_ready_whatever_that_is() {
 
 #[tokio::test(start_paused = true)]
 async fn counts_what_the_readme_lists() {
-    let (world, _store) = acting_for_a_user().await;
+    let pair = Pair::with(|params| params.not_after = rcgen::date_time_ymd(2030, 1, 1));
+    let files = Certified::with(&pair);
+    let (world, _store) = acting_for_a_user_with(Some(files.credential(Algorithm::Ps256))).await;
+    world.sandbox.register_certificate(&pair.der);
     compliant(&world, "true");
     world.reject().send().await;
     world.sandbox.revoke_tokens();
@@ -55,6 +62,14 @@ async fn counts_what_the_readme_lists() {
         .filter_map(|line| line.rsplit_once(' '))
         .collect();
     let expected = [
+        (
+            r#"partner_gateway_credential_expiry_timestamp_seconds{account="contoso"}"#,
+            "1893456000",
+        ),
+        (
+            r#"partner_gateway_refresh_token_age_seconds{account="contoso"}"#,
+            "0",
+        ),
         (
             r#"partner_gateway_consent_required{account="contoso"}"#,
             "0",
@@ -173,10 +188,17 @@ fn push(world: &World, target: Target, status: u16, body: &str) {
 
 /// A world whose account acts for a user, and the directory of the refresh token.
 async fn acting_for_a_user() -> (World, TempDir) {
+    acting_for_a_user_with(None).await
+}
+
+/// The same with another credential than the usual.
+async fn acting_for_a_user_with(credential: Option<Credential>) -> (World, TempDir) {
     let sandbox = Sandbox::new(Settings::default());
     let (dir, flow) = for_a_user(&sandbox);
     let world = World::over(sandbox, tempdir(), |config| {
-        config.accounts[0].token.flow = flow;
+        let token = &mut config.accounts[0].token;
+        token.flow = flow;
+        token.credential = credential.unwrap_or_else(|| token.credential.clone());
     });
     (world.await, dir)
 }

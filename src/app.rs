@@ -4,6 +4,7 @@
 //! and knows their addresses.
 
 pub mod bound;
+pub mod login;
 pub mod online;
 pub mod reload;
 

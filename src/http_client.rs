@@ -119,6 +119,26 @@ pub enum SetupError {
     Tls(#[from] rustls::Error),
 }
 
+impl HttpError {
+    /// Whether there is no connection because the host's certificate is not trusted.
+    #[must_use]
+    pub fn is_distrust(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = match self {
+            Self::Connect(source) => Some(&**source),
+            _ => None,
+        };
+        while let Some(error) = cause {
+            if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+                return true;
+            }
+            // An I/O error tells its cause's cause for its own.
+            let inside = error.downcast_ref().and_then(io::Error::get_ref);
+            cause = inside.map_or_else(|| error.source(), |inside| Some(inside));
+        }
+        false
+    }
+}
+
 impl HttpClient {
     /// Makes a client over real connections.
     ///

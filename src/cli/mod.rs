@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod explain;
+pub mod login;
 mod reload;
 pub mod serve;
 
@@ -45,6 +46,16 @@ enum Command {
         #[command(flatten)]
         asked: Asked,
     },
+    /// Has a person consent for an App+User account by device code, and stores the refresh token.
+    #[command(after_help = LOGIN_HELP)]
+    Login {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The account, by its name in the configuration.
+        #[arg(long, value_name = "NAME")]
+        account: String,
+    },
 }
 
 /// What `check --explain` asks about.
@@ -84,6 +95,9 @@ pub fn run(arguments: Arguments) -> u8 {
             };
             let environment = Environment::of_process();
             check::run(&config, &environment, &reach, &mut io::stdout().lock()).unwrap_or(1)
+        }
+        Command::Login { config, account } => {
+            login::run(&config, &account, &Environment::of_process())
         }
     }
 }
@@ -133,3 +147,20 @@ Examples:
   partner-gateway check --config gateway.yaml --online
   partner-gateway check --config gateway.yaml --explain --principal billing \\
     --operation transfers.reject --customer b67f0b00-f9e8-4c57-bcb5-0b8b95c6ccf0";
+
+const LOGIN_HELP: &str = "\
+Prints a page and a code. Whoever opens the page in a browser, anywhere, enters the code and signs in with
+a second factor, consents to what the gateway does in their name. The refresh token that comes of it takes
+the place of what the account's refresh_token names held before; it is never printed. A gateway that runs
+finds it there by itself. The store is tried before anybody is asked.
+
+Instructions and results go to stdout, everything else to stderr. No terminal is needed.
+
+Exit codes:
+  0    stored
+  1    not stored; stderr says why, and the mend
+  2    a command line that is not understood
+  130  interrupted by SIGINT or SIGTERM; nothing was stored
+
+Example:
+  partner-gateway login --config gateway.yaml --account contoso";

@@ -16,7 +16,7 @@ mod issuers;
 mod journal;
 mod log;
 mod measure;
-mod nearest;
+pub(crate) mod nearest;
 mod node;
 mod policy;
 mod refresh_token;

@@ -18,6 +18,7 @@ use crate::{
     file::Disk,
     secret::{SecretError, SecretSource},
     token::{
+        self,
         assertion::{Algorithm, Parties, assertion},
         certificate::{Certificate, Unfit, Untimely, untimely, validity_of},
         mark::Mark,
@@ -124,12 +125,17 @@ impl Settings {
 }
 
 impl Credential {
-    /// Prepares a credential; of what it needs, only a certificate's dates are looked at yet.
-    pub(in crate::token) fn new(settings: Settings, parties: Parties, clock: SharedClock) -> Self {
+    /// Prepares an application's credential; of what it needs, only a certificate's dates are looked at
+    /// yet.
+    pub(in crate::token) fn of(application: &token::Settings, clock: SharedClock) -> Self {
+        let settings = application.credential.clone();
         let expires_at = settings.validity().map(|validity| *validity.end());
         Self {
             settings,
-            parties,
+            parties: Parties {
+                client_id: application.client_id.clone(),
+                audience: application.assertion_audience(),
+            },
             clock,
             disk: Disk::default(),
             marking: Disk::default(),
@@ -246,11 +252,11 @@ impl Credential {
 }
 
 impl Proof {
-    /// The fields that show it where the `oauth2` crate knows none (RFC 7521, section 4.2, and RFC 7523,
+    /// The fields of a form that show it (RFC 6749, section 2.3.1; RFC 7521, section 4.2, and RFC 7523,
     /// section 2.2).
     pub(in crate::token) fn fields(&self) -> Vec<(&'static str, &str)> {
         match self {
-            Self::Secret(_) => Vec::new(),
+            Self::Secret(secret) => vec![("client_secret", secret.expose_secret())],
             Self::Assertion(assertion) => vec![
                 ("client_assertion_type", JWT_BEARER),
                 ("client_assertion", assertion.expose_secret()),

@@ -5,8 +5,8 @@
 
 use http::{HeaderValue, Uri};
 use oauth2::{
-    AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, RefreshToken, RequestTokenError,
-    Scope, StandardRevocableToken, TokenResponse as _, TokenUrl,
+    AuthType, ClientId, EndpointNotSet, EndpointSet, RefreshToken, RequestTokenError, Scope,
+    StandardRevocableToken, TokenResponse as _, TokenUrl,
     basic::{
         BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
         BasicTokenType,
@@ -21,7 +21,6 @@ use crate::{
     token::{
         Settings, Version,
         access_token::{AccessToken, Life},
-        assertion::Parties,
         claims,
         credential::{Credential, Proof},
         endpoint::Endpoint,
@@ -56,6 +55,15 @@ pub struct BadEndpoint {
     tenant: String,
 }
 
+impl BadEndpoint {
+    pub(in crate::token) fn of(settings: &Settings) -> Self {
+        Self {
+            authority: settings.authority.clone(),
+            tenant: settings.tenant.clone(),
+        }
+    }
+}
+
 impl Exchange {
     /// Prepares requests for what the settings name; nothing is read or sent yet.
     ///
@@ -67,19 +75,9 @@ impl Exchange {
         http: HttpClient,
         clock: SharedClock,
     ) -> Result<Self, BadEndpoint> {
-        let token_url = TokenUrl::new(settings.token_url()).map_err(|_| BadEndpoint {
-            authority: settings.authority.clone(),
-            tenant: settings.tenant.clone(),
-        })?;
-        let parties = Parties {
-            client_id: settings.client_id.clone(),
-            audience: settings.assertion_audience(),
-        };
-        let credential = Credential::new(
-            settings.credential.clone(),
-            parties,
-            SharedClock::clone(&clock),
-        );
+        let token_url =
+            TokenUrl::new(settings.token_url()).map_err(|_| BadEndpoint::of(&settings))?;
+        let credential = Credential::of(&settings, SharedClock::clone(&clock));
         Ok(Self {
             settings,
             credential,
@@ -167,7 +165,7 @@ impl Exchange {
         proof: &Proof,
         asking: Asking<'_>,
     ) -> Result<EntraTokenResponse, GrantError> {
-        let client = self.client(proof);
+        let client = self.client();
         let scope = Scope::new(self.settings.scope.clone());
         let resource = self.settings.resource();
         let answered = match asking {
@@ -202,16 +200,10 @@ impl Exchange {
         answered.map_err(refusal)
     }
 
-    fn client(&self, proof: &Proof) -> EntraClient {
-        let client = oauth2::Client::new(ClientId::new(self.settings.client_id.clone()))
+    fn client(&self) -> EntraClient {
+        oauth2::Client::new(ClientId::new(self.settings.client_id.clone()))
             .set_auth_type(AuthType::RequestBody)
-            .set_token_uri(self.token_url.clone());
-        match proof {
-            Proof::Secret(secret) => {
-                client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()))
-            }
-            Proof::Assertion(_) => client,
-        }
+            .set_token_uri(self.token_url.clone())
     }
 }
 

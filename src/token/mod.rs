@@ -8,12 +8,15 @@ pub mod assertion;
 pub mod cell;
 pub mod certificate;
 pub mod claims;
+pub mod consent;
 pub mod credential;
+pub mod device;
 pub mod endpoint;
 pub mod exchange;
 pub mod grant;
 pub mod keep_alive;
 pub mod mark;
+mod polls;
 mod refresh;
 pub mod refresh_store;
 pub mod refusal;
@@ -83,6 +86,12 @@ impl Settings {
     /// (<https://learn.microsoft.com/entra/identity-platform/certificate-credentials#claims-payload>).
     fn assertion_audience(&self) -> String {
         self.url(V2_TOKEN)
+    }
+
+    /// The endpoint of device codes, which is version 2's for either version.
+    #[must_use]
+    pub fn device_url(&self) -> String {
+        self.url("oauth2/v2.0/devicecode")
     }
 
     /// The URL of one of the tenant's endpoints at the authority.

@@ -18,6 +18,7 @@ mod floods;
 mod hostile;
 mod identity;
 mod jwt;
+mod login;
 mod msal;
 mod mtls;
 mod outgoing;

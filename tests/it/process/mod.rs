@@ -3,6 +3,7 @@
 mod consent;
 mod disk;
 mod explaining;
+mod login;
 mod private_ca;
 mod provider;
 mod reloading;

@@ -26,7 +26,7 @@ use crate::harness::{
 };
 
 /// The program under test.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_partner-gateway");
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_partner-gateway");
 
 /// Files and upstream services of a gateway that can be started, more than once.
 pub(super) struct Site {
@@ -52,7 +52,11 @@ pub(super) struct Answer {
 
 impl Site {
     pub(super) async fn new() -> Self {
-        let settings = sandbox::Settings::default();
+        Self::over(sandbox::Settings::default()).await
+    }
+
+    /// The same over a sandbox of its own kind.
+    pub(super) async fn over(settings: sandbox::Settings) -> Self {
         let sandbox = Sandbox::new(settings.clone());
         let any: SocketAddr = "127.0.0.1:0".parse().expect("address");
         let listening = sandbox.listen(any, any).await.expect("sandbox");

@@ -1,6 +1,7 @@
 //! A consent by device code, in memory: what is sent to Entra ID, when, and what is made of its answers.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -13,6 +14,7 @@ use partner_gateway::{
     http_client::HttpClient,
     token::{
         Flow, Version,
+        assertion::Algorithm,
         device::ConsentError,
         grant::GrantError,
         refresh_store::{self, Settings as Store},
@@ -24,6 +26,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, advance};
 
+use crate::credentials::{Certified, Pair};
 use crate::harness::{World, canary, config, tempdir, transport::ToSandbox};
 
 #[tokio::test(start_paused = true)]
@@ -115,6 +118,40 @@ async fn goes_on_after_setbacks_that_pass() {
     );
     assert_eq!(consent.by.as_deref(), Some("adele.vance@contoso.example"));
     canary::assert_not_shown(&consent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn signs_an_assertion_of_its_own_for_each_poll() {
+    let pair = Pair::new();
+    let files = Certified::with(&pair);
+    let site = Site::with(|config| {
+        config.accounts[0].token.credential = files.credential(Algorithm::Ps256);
+    });
+    site.sandbox.register_certificate(&pair.der);
+    let invitation = site.login.invite().await.unwrap();
+    let pending = refused(400, "authorization_pending", 70_016);
+    site.push(&[Fault::Pass, pending, Fault::Pass]);
+
+    let consenting = site.login.consent(&invitation);
+    let approving = async {
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        site.approve();
+    };
+    let (consent, ()) = tokio::join!(consenting, approving);
+
+    consent.unwrap();
+    let asked = site.sandbox.token_requests();
+    let polls = &asked[1..];
+    assert_eq!(polls.len(), 3);
+    let ids: BTreeSet<_> = polls
+        .iter()
+        .map(|poll| poll.assertion.as_ref().unwrap()["claims"]["jti"].to_string())
+        .collect();
+    assert_eq!(ids.len(), 3, "an assertion was shown twice");
+    for poll in polls {
+        assert_eq!(field(poll, "client_assertion_type"), JWT_BEARER);
+        assert!(!names(poll).contains(&"client_secret"));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -313,3 +350,5 @@ fn close(file: &PathBuf) {
 
     std::fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
 }
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

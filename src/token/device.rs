@@ -1,8 +1,9 @@
 //! A person's consent, had by a device code: the device authorization grant over the `oauth2` crate
 //! (<https://www.rfc-editor.org/rfc/rfc8628>).
 //!
-//! It is asked for at version 2 whatever the account's own version is: version 1's device endpoint is
-//! not documented any more, and a refresh token belongs to a user and an application, not to a version
+//! It is asked for at version 2 whatever the account's own version is: Microsoft documents device codes
+//! for version 2 (<https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code>), and a refresh
+//! token is bound to a user and an application, and to nothing else
 //! (<https://learn.microsoft.com/entra/identity-platform/refresh-tokens>).
 
 use std::time::Duration;

@@ -104,7 +104,7 @@ impl FileStore {
 }
 
 /// Longer than whoever has the right may take to present the token and to keep the new one.
-const LONGEST_WAIT: Duration = Duration::from_secs(45);
+const LONGEST_WAIT: Duration = Duration::from_secs(50);
 
 /// How often a lock is tried that somebody has.
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);

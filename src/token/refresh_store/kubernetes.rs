@@ -196,15 +196,16 @@ fn trimmed(text: &SecretString) -> Option<SecretString> {
     well_formed(text.expose_secret())
 }
 
-/// How long a claim stands before others take its holder for dead. Until
-/// [`LATEST_PRESENTATION`] the token is presented, which takes 10 s at most, and then kept.
-const CLAIM_LASTS: Duration = Duration::from_secs(30);
+/// How long a claim stands before others take its holder for dead. By [`LATEST_PRESENTATION`] the token
+/// is presented, twice where an assertion was too old, each time with 5 s for files and 10 s for the
+/// token endpoint.
+const CLAIM_LASTS: Duration = Duration::from_secs(40);
 
 /// A claim that took longer to write leaves no time to present the token.
-pub(in crate::token::refresh_store) const LATEST_PRESENTATION: Duration = Duration::from_secs(12);
+pub(in crate::token::refresh_store) const LATEST_PRESENTATION: Duration = Duration::from_secs(8);
 
 /// Longer than a claim stands, so that who waits for a holder that died goes on in its place.
-const LONGEST_WAIT: Duration = Duration::from_secs(45);
+const LONGEST_WAIT: Duration = Duration::from_secs(50);
 
 /// How often a claim of somebody else's is looked at, and as much again by chance.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);

@@ -191,7 +191,7 @@ async fn reads_the_service_accounts_token_anew_for_each_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn takes_the_place_of_a_holder_that_died_after_half_a_minute() {
+async fn takes_the_place_of_a_holder_that_died_once_its_claim_has_run_out() {
     let cluster = Cluster::strict();
     cluster.claim_of_the_dead().await;
     let world = cluster.gateway().await;
@@ -201,7 +201,7 @@ async fn takes_the_place_of_a_holder_that_died_after_half_a_minute() {
 
     assert_eq!(answer.status, 200);
     let waited = began.elapsed().as_secs();
-    assert!((30..32).contains(&waited), "{waited}");
+    assert!((40..42).contains(&waited), "{waited}");
     cluster.is_current();
 }
 

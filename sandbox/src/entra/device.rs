@@ -82,7 +82,7 @@ impl Devices {
         self.0.retain(|code| code.ends + LIFE > now);
         let drawn = Uuid::new_v4().simple().to_string().to_uppercase();
         let user_code: String = drawn.chars().take(9).collect();
-        let device_code = Uuid::new_v4().simple().to_string();
+        let device_code = format!("sandbox-device-{}", Uuid::new_v4().simple());
         self.0.push(Begun {
             device_code: device_code.clone(),
             user_code: user_code.clone(),

@@ -197,5 +197,5 @@ impl Secrets {
 }
 
 fn new_token() -> String {
-    format!("service-account-{}", Uuid::new_v4().simple())
+    format!("sandbox-service-account-{}", Uuid::new_v4().simple())
 }

@@ -94,10 +94,15 @@ fn marked() -> MutexGuard<'static, Vec<String>> {
 static HEARD: AtomicU64 = AtomicU64::new(0);
 static MARKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// What the secrets of all tests contain: the application's secrets, callers' tokens, keys in PEM,
-/// refresh tokens. Access tokens, assertions and callers' JWTs are known by their shape.
-const MARKS: [&str; 4] = [
+/// What the secrets of all tests contain: the application's secrets, refresh tokens, device codes, the
+/// token of the pod's service account, callers' tokens, keys in PEM. Access tokens, assertions and
+/// callers' JWTs are known by their shape.
+const MARKS: [&str; 8] = [
     "sandbox-client-secret",
+    "the-secret-of-",
+    "1.sandbox-",
+    "sandbox-device-",
+    "sandbox-service-account-",
     super::BILLING,
     "stranger-token",
     "PRIVATE KEY",

@@ -13,7 +13,7 @@ use partner_gateway::{
 };
 use serde_json::json;
 
-use super::{begin, refuses, settle, takes};
+use super::{refuses, takes};
 use crate::harness::{
     issuer::{ISSUER, Issuer, Key, claims, claims_with, next_rsa, rsa, world_with},
     tempdir,
@@ -91,7 +91,7 @@ async fn reads_no_file_that_could_be_read_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waits_five_seconds_for_a_token_and_reads_nothing_beside_it() {
+async fn shows_no_token_of_its_own_out_of_a_pipe() {
     let dir = tempdir();
     let issuer = Issuer::new();
     let pipe = Pipe::new(dir.path().join("token"));
@@ -104,15 +104,7 @@ async fn waits_five_seconds_for_a_token_and_reads_nothing_beside_it() {
     })
     .await;
 
-    let mut calls = begin(&world, &rsa().token(&claims()));
-    settle().await;
-    tokio::time::advance(Duration::from_millis(4999)).await;
-    settle().await;
-    assert!(calls.try_join_next().is_none());
-    tokio::time::advance(Duration::from_millis(1)).await;
-    assert_eq!(calls.join_next().await.unwrap().unwrap(), 401);
-
-    tokio::time::advance(Duration::from_secs(25)).await;
     refuses(&world, &rsa().token(&claims()), "at once").await;
+
     assert_eq!(issuer.key_fetches(), 0);
 }

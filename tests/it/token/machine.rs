@@ -163,7 +163,8 @@ async fn replaces_a_refused_token_at_once_and_its_replacement_only_30_s_later() 
 #[tokio::test(start_paused = true)]
 async fn does_not_care_how_the_wall_clock_jumps() {
     let wall = Jumping::default();
-    let (endpoint, cell) = cell_by(Mood::Good(3600), Arc::new(wall.clone()));
+    let clock: SharedClock = Arc::new(wall.clone());
+    let (endpoint, cell) = cell_by(Mood::Good(3600), &clock);
     cell.current().await.expect("a token");
 
     for hours in [1, -1] {
@@ -283,10 +284,11 @@ fn mood() -> impl Strategy<Value = Mood> {
 
 /// A cell over an endpoint that is in this mood.
 fn cell(mood: Mood) -> (Endpoint, TokenCell) {
-    cell_by(mood, Arc::new(SystemClock))
+    let clock: SharedClock = Arc::new(SystemClock);
+    cell_by(mood, &clock)
 }
 
-fn cell_by(mood: Mood, clock: SharedClock) -> (Endpoint, TokenCell) {
+fn cell_by(mood: Mood, clock: &SharedClock) -> (Endpoint, TokenCell) {
     let endpoint = Endpoint(Arc::new(Mutex::new(Watched {
         mood,
         under_way: 0,
@@ -300,7 +302,7 @@ fn cell_by(mood: Mood, clock: SharedClock) -> (Endpoint, TokenCell) {
         .remove(0)
         .token;
     let http = HttpClient::over(endpoint.clone());
-    let grant = harness::grant_by(settings, http, &clock);
+    let grant = harness::grant_by(settings, http, clock);
     (endpoint, TokenCell::new("contoso".into(), grant))
 }
 

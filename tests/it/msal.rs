@@ -3,7 +3,7 @@
 //! saw them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -12,15 +12,18 @@ use std::{
 use partner_gateway::{
     http_client::{self, HttpClient},
     secret::SecretSource,
-    token::{self, Flow, Version, credential::Settings as Credential},
+    token::{self, Flow, Version, assertion::Algorithm, credential::Settings as Credential},
 };
 use sandbox::{Listening, Sandbox, Settings, TokenRequest};
 use serde_json::{Value, json};
 
-use crate::harness::{
-    grant,
-    process::{Process, within},
-    tls::TlsFront,
+use crate::{
+    credentials::{Certified, Pair, field},
+    harness::{
+        for_a_user, grant,
+        process::{Process, within},
+        tls::TlsFront,
+    },
 };
 
 #[tokio::test]
@@ -33,6 +36,75 @@ async fn asks_with_a_client_secret_as_microsoft_does() {
     let ours = entra.asked_by_us(ours, Flow::App).await;
 
     compare(&ours, &theirs, &[]);
+}
+
+#[tokio::test]
+async fn asks_with_a_certificate_as_microsoft_does() {
+    let entra = Entra::start().await;
+    let pair = Pair::new();
+    let files = Certified::with(&pair);
+    entra.sandbox.register_certificate(&pair.der);
+    let theirs = json!({
+        "private_key": pair.key.serialize_pem(),
+        "public_certificate": pair.certificate,
+    });
+
+    let theirs = entra.asked_by_msal(theirs, None).await;
+    let ours = files.credential(Algorithm::Ps256);
+    let ours = entra.asked_by_us(ours, Flow::App).await;
+
+    compare(&ours, &theirs, &[]);
+    let (ours, theirs) = (ours.assertion.unwrap(), theirs.assertion.unwrap());
+    assert_eq!(ours["header"]["alg"], theirs["header"]["alg"]);
+    assert_eq!(ours["header"]["typ"], theirs["header"]["typ"]);
+    assert_eq!(thumbprint(&ours), thumbprint(&theirs));
+    for claim in ["aud", "iss", "sub"] {
+        assert_eq!(ours["claims"][claim], theirs["claims"][claim], "{claim}");
+    }
+    // Entra ID asks for neither: the chain is for applications known by their certificate's name, and the
+    // beginning of an assertion is when it was made.
+    assert_eq!(only_in(&theirs["header"], &ours["header"]), ["x5c"]);
+    assert_eq!(only_in(&ours["claims"], &theirs["claims"]), ["nbf"]);
+    assert_eq!(only_in(&ours["header"], &theirs["header"]), [""; 0]);
+    assert_eq!(only_in(&theirs["claims"], &ours["claims"]), [""; 0]);
+}
+
+#[tokio::test]
+async fn asks_with_a_federated_token_as_microsoft_does() {
+    let entra = Entra::start().await;
+    let token = entra.sandbox.federated_token(Duration::from_hours(1));
+
+    let theirs = json!({ "client_assertion": token });
+    let theirs = entra.asked_by_msal(theirs, None).await;
+    let ours = Credential::FederatedToken(SecretSource::Value(token.into()));
+    let ours = entra.asked_by_us(ours, Flow::App).await;
+
+    compare(&ours, &theirs, &[]);
+    assert_eq!(ours.assertion, theirs.assertion);
+}
+
+#[tokio::test]
+async fn asks_with_a_refresh_token_as_microsoft_does() {
+    let entra = Entra::start().await;
+    let secret = Settings::default().client_secret;
+    let token = entra.sandbox.consent(true);
+    let (_dir, flow) = for_a_user(&entra.sandbox);
+
+    let theirs = entra.asked_by_msal(json!(secret), Some(&token)).await;
+    let ours = Credential::ClientSecret(SecretSource::Value(secret.into()));
+    let ours = entra.asked_by_us(ours, flow).await;
+
+    // Microsoft's client signs a user in while it is about it, and asks for their profile.
+    compare(&ours, &theirs, &["scope"]);
+    let ours = scopes(&ours);
+    assert_eq!(
+        ours,
+        BTreeSet::from([
+            "https://api.partnercenter.microsoft.com/.default",
+            "offline_access"
+        ])
+    );
+    assert!(ours.is_subset(&scopes(&theirs)), "{:?}", scopes(&theirs));
 }
 
 /// A pretend Entra ID behind TLS, which `msal` insists on.
@@ -148,6 +220,24 @@ fn compare(ours: &TokenRequest, theirs: &TokenRequest, differing: &[&str]) {
         form
     };
     assert_eq!(compared(ours), compared(theirs));
+}
+
+/// The SHA-256 of the certificate; padding is of no account in base64.
+fn thumbprint(assertion: &Value) -> &str {
+    let thumbprint = assertion["header"]["x5t#S256"].as_str();
+    thumbprint.expect("a thumbprint").trim_end_matches('=')
+}
+
+/// The members that one object has and another has not.
+fn only_in<'a>(one: &'a Value, other: &Value) -> Vec<&'a str> {
+    let names = one.as_object().expect("an object").keys();
+    let absent = names.filter(|name| other.get(name).is_none());
+    absent.map(String::as_str).collect()
+}
+
+fn scopes(request: &TokenRequest) -> BTreeSet<&str> {
+    let scope = field(request, "scope").expect("a scope");
+    scope.split(' ').collect()
 }
 
 fn headers(request: &TokenRequest) -> BTreeMap<String, String> {

@@ -67,25 +67,13 @@ impl Login {
         })
     }
 
-    /// Tries whether the store can be used, before anybody is asked for anything: a token that is there is
-    /// claimed and given back, as before each use. What is there and no good will be replaced.
+    /// Tries whether the store can be used, before anybody is asked for anything.
     ///
     /// # Errors
     ///
     /// When it cannot.
     pub async fn try_store(&self) -> Result<(), StoreError> {
-        match self.store.claim().await {
-            Ok(claim) => {
-                self.store.release(claim).await;
-                Ok(())
-            }
-            Err(
-                StoreError::Empty { .. }
-                | StoreError::Malformed { .. }
-                | StoreError::Exposed { .. },
-            ) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.store.rehearse().await
     }
 
     /// Gets a code for a person to enter.

@@ -8,7 +8,7 @@ use crate::{
     app::{BuildError, Surroundings, accounts},
     config::Config,
     identity::{self, Identity, key_source::KeyError},
-    token::{cell::TokenUnavailable, claims::Said},
+    token::{cell::TokenUnavailable, claims::Said, keep_alive},
 };
 
 /// A token that was had, as far as a person may want to know; never the token.
@@ -61,6 +61,8 @@ pub async fn try_accounts(
             expires_at: clock.now() + token.left(Instant::now()),
             needs_mfa: account.needs_mfa(),
         });
+        // What could not be kept is kept now or never: the process is about to end.
+        keep_alive::settle(account.tokens()).await;
         tried.push((Arc::clone(account.name()), obtained));
     }
     tried.sort_by(|one, other| one.0.cmp(&other.0));

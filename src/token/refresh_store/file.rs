@@ -74,6 +74,18 @@ impl FileStore {
         Ok(())
     }
 
+    /// Takes the room that a token will need, and leaves what is kept as it is.
+    pub(in crate::token::refresh_store) async fn rehearse(&self) -> Result<(), StoreError> {
+        let lock = self.lock().await?;
+        self.run(|files| {
+            files.roll_forward()?;
+            files.rehearse()
+        })
+        .await?;
+        drop(lock);
+        Ok(())
+    }
+
     async fn lock(&self) -> Result<File, StoreError> {
         let began = Instant::now();
         loop {

@@ -153,6 +153,12 @@ impl KubernetesStore {
         Err(self.secret.contended())
     }
 
+    /// Writes the Secret back as it is, which changes nothing and takes the right to change it.
+    pub(in crate::token::refresh_store) async fn rehearse(&self) -> Result<(), StoreError> {
+        let secret = self.secret.read().await?;
+        self.secret.update(&secret).await.map(drop)
+    }
+
     fn kept(&self, secret: &SecretObject) -> Result<Kept, StoreError> {
         let place = || self.secret.place();
         let text = secret.text(&self.key);

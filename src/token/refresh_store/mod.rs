@@ -205,6 +205,23 @@ impl RefreshStore {
         drop(claim);
     }
 
+    /// Tries whether a token could be kept, as far as that can be known without keeping one: of a vault
+    /// only whether it can be read.
+    ///
+    /// # Errors
+    ///
+    /// When it could not.
+    pub async fn rehearse(&self) -> Result<(), StoreError> {
+        match &self.0 {
+            Keeper::File(store) => store.rehearse().await,
+            Keeper::Kubernetes(store) => store.rehearse().await,
+            Keeper::KeyVault(store) => match store.look().await {
+                Ok(_) | Err(StoreError::Empty { .. } | StoreError::Malformed { .. }) => Ok(()),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
     /// Keeps the token of a consent that a person has just given, whatever was kept before.
     ///
     /// # Errors

@@ -225,14 +225,18 @@ impl Cluster {
     }
 
     pub(super) async fn gateway(&self) -> World {
-        let store = refresh_store::Settings::KubernetesSecret(KubernetesSecret {
+        acting_for_a_user(self.sandbox.clone(), self.store("refresh-token")).await
+    }
+
+    /// A key of a Secret of this name.
+    pub(super) fn store(&self, name: &str) -> refresh_store::Settings {
+        refresh_store::Settings::KubernetesSecret(KubernetesSecret {
             api: "https://kubernetes.test".parse().unwrap(),
             service_account: self.account.path().to_owned(),
             namespace: "partner".to_owned(),
-            name: "refresh-token".to_owned(),
+            name: name.to_owned(),
             key: "refresh-token".to_owned(),
-        });
-        acting_for_a_user(self.sandbox.clone(), store).await
+        })
     }
 
     fn write_service_account_token(&self) {
@@ -240,7 +244,7 @@ impl Cluster {
         fs::write(self.account.path().join("token"), token).unwrap();
     }
 
-    fn put(&self, entries: &[(&str, &str)]) {
+    pub(super) fn put(&self, entries: &[(&str, &str)]) {
         self.sandbox.put_secret("partner", "refresh-token", entries);
     }
 

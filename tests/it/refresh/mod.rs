@@ -1,6 +1,7 @@
 //! App+User accounts: a refresh token that is kept alive, shown once, and never lost.
 
 mod alive;
+mod consent;
 mod file;
 mod kubernetes;
 mod together;

@@ -53,7 +53,7 @@ async fn shows_the_vault_another_token_where_it_refuses_one() {
     assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
 }
 
-fn vault() -> refresh_store::Settings {
+pub(super) fn vault() -> refresh_store::Settings {
     let Settings {
         tenant,
         client_id,

@@ -5,13 +5,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use http::HeaderMap;
 use tracing::warn;
 
 use crate::{
     authorization::permit::Admission,
     command::RejectTransfer,
-    http_client::HttpClient,
+    http_client::{Answer, HttpClient},
     partner_center::{
         AccountSettings, Settings,
         wire::{self, Template},
@@ -113,8 +112,8 @@ impl Account {
     }
 
     /// Notes what an answer says of a second factor.
-    pub(in crate::partner_center) fn note_mfa(&self, headers: &HeaderMap) {
-        let (Some(mfa), Some(compliant)) = (&self.mfa, wire::mfa_compliance(headers)) else {
+    pub(in crate::partner_center) fn note_mfa(&self, answer: &Answer) {
+        let (Some(mfa), Some(compliant)) = (&self.mfa, wire::mfa_compliance(answer)) else {
             return;
         };
         let before = mfa

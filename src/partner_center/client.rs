@@ -149,7 +149,7 @@ impl Trip<'_> {
         let exchanged = http.exchange(request, within, settings.max_response_bytes);
         exchanged
             .await
-            .inspect(|answer| self.way.account.note_mfa(&answer.headers))
+            .inspect(|answer| self.way.account.note_mfa(answer))
             .map_err(|error| {
                 warn!(upstream.error = %cause::chain(&error), "no whole answer from Partner Center");
                 broken(&error)

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     command::RejectTransfer,
+    http_client::Answer,
     ids::{CorrelationId, RequestId, TransferId},
     partner_center::Settings,
     token::access_token::AccessToken,
@@ -150,10 +151,15 @@ pub fn passed_on(headers: &HeaderMap) -> HeaderMap {
 /// Whether Partner Center found a second factor in the token; nothing where it does not say.
 ///
 /// It says so to who asks by `ValidateMfa`, documented at
-/// <https://learn.microsoft.com/partner-center/security/partner-security-requirements-mandating-mfa>.
+/// <https://learn.microsoft.com/partner-center/security/partner-security-requirements-mandating-mfa>,
+/// and by refusing the token for it.
 #[must_use]
-pub fn mfa_compliance(headers: &HeaderMap) -> Option<bool> {
-    let said = headers.get(IS_MFA_COMPLIANT)?.to_str().ok()?.trim();
+pub fn mfa_compliance(answer: &Answer) -> Option<bool> {
+    let refused = answer.status == StatusCode::UNAUTHORIZED;
+    if refused && error_body(&answer.body).code.as_deref() == Some(NO_MFA) {
+        return Some(false);
+    }
+    let said = answer.headers.get(IS_MFA_COMPLIANT)?.to_str().ok()?.trim();
     let is = |word: &str| said.eq_ignore_ascii_case(word);
     is("true")
         .then_some(true)

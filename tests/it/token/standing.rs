@@ -146,6 +146,19 @@ async fn asks_for_a_second_factor_and_tells_operators_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn takes_a_refusal_for_want_of_a_second_factor_at_its_word() {
+    let (world, _store) = acting_for_a_user().await;
+    push(&world, Target::PartnerCenter, 401, r#"{"code":900421}"#);
+
+    let answer = world.reject().send().await;
+
+    answer.is_problem(502, "upstream_unauthorized", "yes");
+    let (_, page) = ask(&world, "/metrics").await;
+    let told = r#"partner_gateway_mfa_compliant{account="contoso"} 0"#;
+    assert!(page.lines().any(|line| line == told), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn asks_for_no_second_factor_where_the_application_stands_for_itself() {
     let world = World::new().await;
     compliant(&world, "false");

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::{error, info, info_span, warn};
 
 use crate::{
@@ -163,7 +163,10 @@ impl TokenCell {
     fn look(&self) -> Look {
         let now = Instant::now();
         let mut state = self.0.state();
-        if let Some(token) = state.usable(now) {
+        // While trips fail, nobody waits for one as long as there is a token to send.
+        let failing = state.is_failing();
+        let reserve = || failing.then(|| state.last_resort(now)).flatten();
+        if let Some(token) = state.usable(now).or_else(reserve) {
             if token.is_due(now)
                 && state.setback(now).is_none()
                 && state.fetch_in_flight().is_none()
@@ -178,9 +181,6 @@ impl TokenCell {
         let Some(setback) = state.setback(now) else {
             return Look::Wait(self.start(&mut state));
         };
-        if let Some(token) = state.last_resort(now) {
-            return Look::Ready(token);
-        }
         if setback.may_be_mended() {
             // The trip ends before its first step, unless the credential has changed.
             return Look::Wait(self.start(&mut state));
@@ -189,18 +189,13 @@ impl TokenCell {
     }
 
     async fn join(&self, refresh: Flight<Fetched>) -> Fetched {
-        let waiting = Waiting::begin(&self.0.waiters);
-        let result = refresh.result().await;
-        drop(waiting);
-        let unavailable = match result {
-            Some(Ok(token)) => return Ok(token),
-            Some(Err(unavailable)) => unavailable,
-            None => cut_short(),
+        let _waiting = Waiting::begin(&self.0.waiters);
+        let Some(token) = self.0.state().last_resort(Instant::now()) else {
+            return refresh.result().await.unwrap_or_else(|| Err(cut_short()));
         };
-        self.0
-            .state()
-            .last_resort(Instant::now())
-            .ok_or(unavailable)
+        // A trip that takes long must not use up the time of a call that need not wait for it.
+        let newer = timeout(PATIENCE, refresh.result()).await.ok().flatten();
+        Ok(newer.and_then(Result::ok).unwrap_or(token))
     }
 
     fn start(&self, state: &mut State) -> Flight<Fetched> {
@@ -283,3 +278,6 @@ fn tell(setback: &Setback, now: Instant) {
         warn!(error, token.obstacle = obstacle, token.retry_after_ms = %wait, token.trace_id = trace, "no token obtained");
     }
 }
+
+/// How long a call waits for a new token while the one at hand still serves.
+const PATIENCE: Duration = Duration::from_secs(2);

@@ -73,10 +73,16 @@ impl State {
         self.refresh.clone().filter(Flight::is_under_way)
     }
 
+    /// The token at hand, where it may be sent as long as no new one can be had.
     pub(in crate::token) fn last_resort(&self, now: Instant) -> Option<Arc<AccessToken>> {
         self.current
             .clone()
             .filter(|token| token.is_usable_in_an_outage(now))
+    }
+
+    /// Whether the last trip brought no token.
+    pub(in crate::token) fn is_failing(&self) -> bool {
+        self.failures > 0
     }
 
     pub(in crate::token) fn has_dropped(&self, token: &Arc<AccessToken>) -> bool {

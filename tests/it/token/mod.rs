@@ -109,6 +109,40 @@ async fn serves_through_an_outage_and_never_sends_an_expired_token() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn waits_two_seconds_at_most_for_a_new_token_while_the_old_one_serves() {
+    let world = World::new().await;
+    world.reject().send().await;
+    world.network.hang("login.test");
+    tokio::time::advance(Duration::from_mins(56)).await;
+
+    let mut calling = Box::pin(world.reject().send());
+    while world.network.waiting() == 0 {
+        assert!(futures_util::poll!(&mut calling).is_pending());
+        tokio::task::yield_now().await;
+    }
+    tokio::time::advance(Duration::from_millis(1999)).await;
+    assert!(futures_util::poll!(&mut calling).is_pending());
+    tokio::time::advance(Duration::from_millis(1)).await;
+    let first = calling.await;
+    tokio::time::advance(Duration::from_secs(20)).await;
+    settle(|| world.network.waiting() == 0).await;
+    let failed = tokio::time::Instant::now();
+    let second = world.reject().send().await;
+
+    assert_eq!(
+        [first.status, second.status],
+        [400, 400],
+        "the transfer has ended"
+    );
+    assert_eq!(
+        failed.elapsed(),
+        Duration::ZERO,
+        "nobody waits for what has just failed"
+    );
+    assert_eq!(world.sandbox.seen().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn takes_a_life_in_quotes() {
     let world = World::new().await;
     world.sandbox.push_fault(

@@ -3,15 +3,23 @@
 //! what its process says.
 
 use std::{
+    collections::BTreeSet,
     fmt::Debug,
     io::{self, Write},
     sync::{
-        Mutex, MutexGuard, Once, PoisonError,
+        Mutex, MutexGuard, Once, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use tracing::level_filters::LevelFilter;
+
+/// Has a secret that somebody else made, and so has no mark, be searched for from now on.
+pub(crate) fn plant(secret: &str) {
+    let mut planted = PLANTED.write().unwrap_or_else(PoisonError::into_inner);
+    planted.insert(secret.trim().to_owned());
+}
 
 /// Searches what was said for marks; `what` tells where it was said.
 #[track_caller]
@@ -73,7 +81,11 @@ impl Write for Ear {
 fn told(said: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(said);
     let mark = MARKS.into_iter().find(|mark| text.contains(mark));
-    mark.map(ToOwned::to_owned).or_else(|| jwt(&text))
+    let planted = PLANTED.read().unwrap_or_else(PoisonError::into_inner);
+    let planted = planted.iter().find(|planted| text.contains(&***planted));
+    mark.map(ToOwned::to_owned)
+        .or_else(|| planted.cloned())
+        .or_else(|| jwt(&text))
 }
 
 /// A part of a JWT: its header and its claims are JSON objects, whose base64url begins alike.
@@ -92,15 +104,18 @@ fn marked() -> MutexGuard<'static, Vec<String>> {
 }
 
 static HEARD: AtomicU64 = AtomicU64::new(0);
+static PLANTED: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
 static MARKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// What the secrets of all tests contain: the application's secrets, refresh tokens, device codes, the
-/// token of the pod's service account, callers' tokens, keys in PEM. Access tokens, assertions and
+/// What the secrets of all tests contain: the application's secrets, refresh tokens (as they are, and in
+/// the base64 of a Kubernetes Secret), device codes, the token of the pod's service account, callers'
+/// tokens, keys in PEM. Access tokens, assertions and
 /// callers' JWTs are known by their shape.
-const MARKS: [&str; 8] = [
+const MARKS: [&str; 9] = [
     "sandbox-client-secret",
     "the-secret-of-",
     "1.sandbox-",
+    "MS5zYW5kYm94",
     "sandbox-device-",
     "sandbox-service-account-",
     super::BILLING,
@@ -119,10 +134,15 @@ fn hears_a_secret_wherever_it_stands() {
     let header = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9";
     let token = format!("{header}.eyJhdWQiOiJodHRwczovL2FwaSJ9.c2ln");
 
+    let kept = BASE64_STANDARD.encode("1.sandbox-0a1b2c");
+    plant("a-secret-of-others\n");
+
     for said in [
         "client_secret=sandbox-client-secret&x",
         &format!("Bearer {}", super::BILLING),
         "-----BEGIN RSA PRIVATE KEY-----",
+        &format!(r#"{{"data":{{"refresh-token":"{kept}"}}}}"#),
+        "token=a-secret-of-others",
         &token,
         header,
     ] {

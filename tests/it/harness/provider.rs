@@ -10,6 +10,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::{
+    canary,
     process::{Process, within},
     served::converse,
 };
@@ -71,10 +72,9 @@ impl Provider {
         let request = agreed["auth_req_id"].as_str().expect("request");
         let form = format!("grant_type=urn:openid:params:grant-type:ciba&auth_req_id={request}");
         let granted = self.post(TOKEN, client, &form).await;
-        granted["refresh_token"]
-            .as_str()
-            .expect("refresh token")
-            .to_owned()
+        let token = granted["refresh_token"].as_str().expect("refresh token");
+        canary::plant(token);
+        token.to_owned()
     }
 
     /// How many refresh tokens it has taken.

@@ -1,6 +1,6 @@
 //! A gateway behind real sockets, in real time, over the sandbox in memory.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use partner_gateway::{
     app::{Gateway, Surroundings, reload::Replaceable},
@@ -111,7 +111,7 @@ pub(crate) async fn converse(address: SocketAddr, bytes: &[u8]) -> String {
 pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let reading = stream.read_to_end(&mut answer);
-    let read = tokio::time::timeout(std::time::Duration::from_secs(20), reading).await;
+    let read = tokio::time::timeout(Duration::from_secs(20), reading).await;
     drop(read.expect("the gateway closes the connection"));
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -139,6 +139,7 @@ pub(crate) async fn read_answer(stream: &mut TcpStream) -> (u16, String, Value) 
         .read_exact(&mut body)
         .await
         .expect("an answer's body");
+    canary::assert_untold("an answer", &[head.as_bytes(), &body].concat());
     (
         status,
         head,
@@ -156,13 +157,17 @@ pub(crate) async fn ask(admin: SocketAddr, target: &str) -> (u16, Value) {
 }
 
 /// Lets everything else run until something holds.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "time that is paused for what is tried goes on for its test"
+)]
 pub(crate) async fn until(holds: impl Fn() -> bool) {
-    let waiting = async {
-        while !holds() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(20), waiting)
-        .await
-        .expect("in time");
+    let began = std::time::Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < LONGEST_WAIT, "in time");
+        tokio::task::yield_now().await;
+    }
 }
+
+/// Far more than a busy machine needs.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);

@@ -8,12 +8,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::net::{TcpListener, TcpStream};
 
 use super::site::{Site, private};
 use crate::harness::{
+    canary,
     process::{Process, within},
     provider::Provider,
 };
@@ -61,9 +63,13 @@ async fn killed_before_the_provider_has_the_token(site: &Site, relay: &Relay) {
 /// Looks as often as can be, because what is looked for lasts for microseconds.
 async fn killed_once(site: &Site, holds: impl Fn() -> bool) {
     let process: Process = site.spawn("serve");
-    while !holds() {
-        tokio::task::yield_now().await;
-    }
+    let seen = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let seen = tokio::time::timeout(Duration::from_mins(1), seen).await;
+    assert!(seen.is_ok(), "{}", process.stdout());
     drop(process);
 }
 
@@ -74,7 +80,9 @@ fn successor(site: &Site) -> bool {
 }
 
 fn kept(site: &Site) -> String {
-    fs::read_to_string(site.path("refresh-token")).expect("a token")
+    let kept = fs::read_to_string(site.path("refresh-token")).expect("a token");
+    canary::plant(&kept);
+    kept
 }
 
 async fn for_a_user(provider: &Provider, relay: &Relay) -> Site {

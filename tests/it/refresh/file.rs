@@ -1,15 +1,20 @@
 //! The refresh token grant over a file.
 
-use std::{collections::BTreeSet, fs, os::unix::fs::symlink, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::symlink,
+    time::{Duration, SystemTime},
+};
 
 use partner_gateway::token::Version;
 use sandbox::{Fault, Rotation, Target};
 
 use super::{
     AFTERWARDS, acting_for_a_user, call, for_a_user, has_no_token, is_served, keep, kept, passing,
-    read, sandbox, until,
+    read, sandbox,
 };
-use crate::harness::{World, tempdir};
+use crate::harness::{World, served::until, tempdir};
 
 #[tokio::test(start_paused = true)]
 async fn asks_entra_as_each_version_documents() {
@@ -90,11 +95,43 @@ async fn keeps_each_new_token_in_place_of_the_one_presented() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn presents_the_successor_that_a_crash_left_complete_and_no_torn_one() {
+    for (left, presented) in [("\n", 2), ("\n      ", 2), ("", 1)] {
+        let sandbox = sandbox();
+        sandbox.set_rotation(Rotation::Strict);
+        let (dir, store) = kept(&sandbox.consent(true));
+        let old = read(&dir);
+        let path = dir.path().join("refresh-token");
+        if presented == 2 {
+            // What a gateway that is killed right before the rename leaves.
+            let gone = acting_for_a_user(sandbox.clone(), store.clone()).await;
+            is_served(&call(&gone).await);
+            let new = read(&dir);
+            keep(&dir.path().join("refresh-token.next"), &(new + left));
+            keep(&path, &old);
+        } else {
+            let torn: String = old.chars().take(20).collect();
+            keep(&dir.path().join("refresh-token.next"), &torn);
+        }
+        let world = acting_for_a_user(sandbox, store).await;
+
+        is_served(&call(&world).await);
+
+        let shown = world.sandbox.refresh_tokens_presented();
+        let different: BTreeSet<_> = shown.iter().collect();
+        assert_eq!((shown.len(), different.len()), (presented, presented));
+        assert!(world.sandbox.is_current_refresh_token(&read(&dir)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn goes_on_with_the_old_token_where_no_new_one_comes() {
     let sandbox = sandbox();
     sandbox.set_rotation(Rotation::None);
     let (dir, store) = kept(&sandbox.consent(true));
     let first = read(&dir);
+    let file = fs::File::open(dir.path().join("refresh-token")).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     let world = acting_for_a_user(sandbox, store).await;
 
     is_served(&call(&world).await);
@@ -102,6 +139,12 @@ async fn goes_on_with_the_old_token_where_no_new_one_comes() {
     is_served(&call(&world).await);
 
     assert_eq!(read(&dir), first);
+    let kept = fs::metadata(dir.path().join("refresh-token")).unwrap();
+    assert_ne!(
+        kept.modified().unwrap(),
+        SystemTime::UNIX_EPOCH,
+        "its use renews it"
+    );
     assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
 }
 
@@ -122,6 +165,27 @@ async fn keeps_the_new_token_of_an_answer_whose_access_token_is_odd() {
     assert!(rotated);
     assert_eq!(healed.status, 200);
     assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeps_nothing_of_an_answer_that_is_for_something_else() {
+    let sandbox = sandbox();
+    let (dir, store) = kept(&sandbox.consent(true));
+    let first = read(&dir);
+    let value = "https://graph.windows.net".to_owned();
+    sandbox.push_fault(Target::Token, Fault::Audience { value });
+    let world = acting_for_a_user(sandbox, store).await;
+
+    has_no_token(&call(&world).await);
+    let kept = read(&dir);
+    tokio::time::advance(Duration::from_mins(2)).await;
+    let later = call(&world).await;
+
+    assert_eq!(kept, first);
+    assert_eq!(later.status, 200);
+    let presented = world.sandbox.refresh_tokens_presented();
+    assert_eq!(presented.len(), 2);
+    assert_eq!(presented[0], presented[1]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,6 +249,24 @@ async fn tries_at_once_what_a_person_has_kept_while_the_old_one_was_refused() {
 
     assert_eq!(answer.status, 200);
     assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaves_what_a_person_has_kept_while_the_old_one_was_renewed() {
+    let sandbox = sandbox();
+    let (dir, store) = kept(&sandbox.consent(true));
+    let theirs = sandbox.consent(true);
+    sandbox.push_fault(Target::Token, Fault::Delay { ms: 500 });
+    let world = acting_for_a_user(sandbox, store).await;
+    let mut calling = Box::pin(world.reject().send());
+
+    assert!(futures_util::poll!(&mut calling).is_pending());
+    until(|| world.sandbox.token_requests().len() == 1).await;
+    keep(&dir.path().join("refresh-token"), &theirs);
+    let answer = passing(calling).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(read(&dir), theirs);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,11 +5,12 @@ use std::{collections::BTreeSet, fs, time::Duration};
 use partner_gateway::token::refresh_store::{self, KubernetesSecret};
 use sandbox::{Fault, Rotation, Sandbox, Target};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::{
-    AFTERWARDS, acting_for_a_user, call, has_no_token, is_served, passing, sandbox, status, until,
+    AFTERWARDS, acting_for_a_user, call, has_no_token, is_served, passing, sandbox, status,
 };
-use crate::harness::{World, tempdir};
+use crate::harness::{World, log::Log, served::until, tempdir};
 
 #[tokio::test(start_paused = true)]
 async fn claims_the_token_first_and_ends_the_claim_with_the_new_one() {
@@ -70,6 +71,23 @@ async fn sends_nothing_before_the_new_token_is_kept_and_then_without_a_further_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn sends_no_token_that_ended_before_its_refresh_token_was_kept() {
+    let cluster = Cluster::strict();
+    for fault in [Fault::Pass, Fault::Pass, status(503)] {
+        cluster.sandbox.push_fault(Target::Kubernetes, fault);
+    }
+    let world = cluster.gateway().await;
+    has_no_token(&call(&world).await);
+
+    tokio::time::advance(AFTERWARDS).await;
+    is_served(&call(&world).await);
+
+    assert_eq!(world.sandbox.seen().len(), 1, "an ended token was sent");
+    assert_eq!(world.sandbox.token_requests().len(), 2);
+    cluster.is_current();
+}
+
+#[tokio::test(start_paused = true)]
 async fn keeps_what_was_had_before_a_drain_ends() {
     let cluster = Cluster::strict();
     for fault in [Fault::Pass, Fault::Pass, status(503)] {
@@ -96,6 +114,7 @@ async fn loses_nothing_whichever_request_to_the_api_server_fails() {
             Fault::Html,
         ] {
             let told = format!("{fault:?} at {at}");
+            let log = Log::begin();
             let cluster = Cluster::strict();
             for _ in 0..at {
                 cluster.sandbox.push_fault(Target::Kubernetes, Fault::Pass);
@@ -105,13 +124,89 @@ async fn loses_nothing_whichever_request_to_the_api_server_fails() {
 
             has_no_token(&call(&world).await);
             tokio::time::advance(Duration::from_mins(2)).await;
+            let began = Instant::now();
             let healed = call(&world).await;
 
             assert_eq!(healed.status, 200, "{told}");
+            // A claim or a token of its own whose answer was lost is nobody else's.
+            assert!(began.elapsed() < Duration::from_secs(10), "{told}");
+            assert!(log.lines(ANOTHER).is_empty(), "{told}");
             assert_eq!(world.sandbox.refresh_tokens_presented().len(), 1, "{told}");
             cluster.is_current();
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn presents_nothing_by_a_claim_that_took_too_long_to_write() {
+    let cluster = Cluster::strict();
+    let slow = || Fault::Delay { ms: 4500 };
+    for fault in [Fault::Pass, slow(), slow()] {
+        cluster.sandbox.push_fault(Target::Kubernetes, fault);
+    }
+    let world = cluster.gateway().await;
+    let mut calling = Box::pin(world.reject().send());
+
+    // The claim's first request is refused for a token that is replaced while it is under way.
+    assert!(futures_util::poll!(&mut calling).is_pending());
+    until(|| cluster.sandbox.kubernetes_requests().len() == 2).await;
+    cluster.sandbox.rotate_service_account_token();
+    cluster.write_service_account_token();
+    let late = passing(calling).await;
+    let presented = world.sandbox.refresh_tokens_presented().len();
+    let claims = cluster.secret().annotations;
+    tokio::time::advance(Duration::from_mins(2)).await;
+    let later = call(&world).await;
+
+    has_no_token(&late);
+    assert_eq!(presented, 0);
+    assert!(!claims.contains_key("partner-gateway/claim"), "{claims:?}");
+    assert_eq!(later.status, 200);
+    cluster.is_current();
+}
+
+#[tokio::test(start_paused = true)]
+async fn gives_its_claim_back_where_no_new_token_comes() {
+    let graph = || "https://graph.windows.net".to_owned();
+    for fault in [
+        status(503),
+        status(400),
+        Fault::DropBefore,
+        Fault::Audience { value: graph() },
+    ] {
+        let told = format!("{fault:?}");
+        let cluster = Cluster::strict();
+        cluster.sandbox.set_rotation(Rotation::Entra);
+        cluster.sandbox.push_fault(Target::Token, fault);
+        let world = cluster.gateway().await;
+
+        has_no_token(&call(&world).await);
+        let requests = world.sandbox.kubernetes_requests();
+        let claims: Vec<_> = requests.iter().map(|seen| claimed(&seen.body)).collect();
+
+        assert_eq!(claims, [false, true, false], "{told}");
+        assert!(cluster.secret().annotations.is_empty(), "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn claims_no_token_that_was_refused_until_another_is_there() {
+    let cluster = Cluster::strict();
+    cluster.sandbox.revoke_consent();
+    let world = cluster.gateway().await;
+
+    for _ in 0..5 {
+        has_no_token(&call(&world).await);
+        tokio::time::advance(Duration::from_mins(2)).await;
+    }
+    let requests = world.sandbox.kubernetes_requests();
+    let claims = requests.iter().filter(|seen| claimed(&seen.body)).count();
+    cluster.put(&[("refresh-token", &cluster.sandbox.consent(true))]);
+    let served = call(&world).await;
+
+    assert_eq!(claims, 2, "the second finds the same token");
+    assert_eq!(served.status, 200);
+    cluster.is_current();
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,11 +233,13 @@ async fn leaves_a_winners_token_where_it_is() {
     let world = cluster.gateway().await;
     let theirs = cluster.sandbox.consent(true);
 
+    let log = Log::begin();
     let answer = cluster
         .meanwhile(&world, || cluster.put(&[("refresh-token", &theirs)]))
         .await;
 
     assert_eq!(answer, 200);
+    assert_eq!(log.lines(ANOTHER).len(), 1);
     assert_eq!(cluster.token(), theirs);
     tokio::time::advance(AFTERWARDS).await;
     is_served(&call(&world).await);
@@ -195,7 +292,7 @@ async fn takes_the_place_of_a_holder_that_died_once_its_claim_has_run_out() {
     let cluster = Cluster::strict();
     cluster.claim_of_the_dead().await;
     let world = cluster.gateway().await;
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
 
     let answer = call(&world).await;
 
@@ -298,3 +395,6 @@ impl Cluster {
 fn claimed(body: &[u8]) -> bool {
     String::from_utf8_lossy(body).contains("partner-gateway/claim")
 }
+
+/// What the log says where somebody else's token stays.
+const ANOTHER: &str = "another refresh token was kept meanwhile, and stays";

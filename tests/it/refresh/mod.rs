@@ -79,13 +79,6 @@ async fn passing<T>(something: impl Future<Output = T>) -> T {
     }
 }
 
-/// Lets other tasks run until something holds that no timer is needed for.
-async fn until(holds: impl Fn() -> bool) {
-    while !holds() {
-        tokio::task::yield_now().await;
-    }
-}
-
 /// Long enough for an access token to end.
 const AFTERWARDS: Duration = Duration::from_mins(61);
 

@@ -1,13 +1,16 @@
 //! The refresh token in a vault, to which the gateway shows a token of its own.
 
+use std::time::Duration;
+
 use partner_gateway::token::{
     Flow, Version,
     credential::Settings as Credential,
     refresh_store::{self, KeyVault},
 };
-use sandbox::{Rotation, Settings};
+use sandbox::{Fault, Rotation, Settings, Target};
 
-use super::{AFTERWARDS, acting_for_a_user, call, is_served, sandbox};
+use super::{AFTERWARDS, acting_for_a_user, call, has_no_token, is_served, passing, sandbox};
+use crate::harness::{log::Log, served::until};
 
 #[tokio::test(start_paused = true)]
 async fn keeps_each_new_token_as_a_version() {
@@ -51,6 +54,50 @@ async fn shows_the_vault_another_token_where_it_refuses_one() {
 
     is_served(&answer);
     assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaves_a_winners_token_where_it_is() {
+    let sandbox = sandbox();
+    sandbox.put_vault_secret("refresh-token", &sandbox.consent(true));
+    let theirs = sandbox.consent(true);
+    // The first is asked for the vault's own token.
+    for fault in [Fault::Pass, Fault::Delay { ms: 500 }] {
+        sandbox.push_fault(Target::Token, fault);
+    }
+    let world = acting_for_a_user(sandbox, vault()).await;
+    let mut calling = Box::pin(world.reject().send());
+
+    assert!(futures_util::poll!(&mut calling).is_pending());
+    until(|| world.sandbox.token_requests().len() == 2).await;
+    world.sandbox.put_vault_secret("refresh-token", &theirs);
+    let answer = passing(calling).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(world.sandbox.vault_secret("refresh-token"), Some(theirs));
+}
+
+#[tokio::test(start_paused = true)]
+async fn loses_nothing_where_a_new_version_was_made_and_its_answer_lost() {
+    let log = Log::begin();
+    let sandbox = sandbox();
+    sandbox.set_rotation(Rotation::Strict);
+    sandbox.put_vault_secret("refresh-token", &sandbox.consent(true));
+    for fault in [Fault::Pass, Fault::Pass, Fault::CommitThenSilence] {
+        sandbox.push_fault(Target::KeyVault, fault);
+    }
+    let world = acting_for_a_user(sandbox, vault()).await;
+
+    has_no_token(&call(&world).await);
+    tokio::time::advance(Duration::from_mins(2)).await;
+    let healed = call(&world).await;
+
+    assert_eq!(healed.status, 200);
+    assert_eq!(world.sandbox.refresh_tokens_presented().len(), 1);
+    let kept = world.sandbox.vault_secret("refresh-token").unwrap();
+    assert!(world.sandbox.is_current_refresh_token(&kept));
+    let another = "another refresh token was kept meanwhile, and stays";
+    assert!(log.lines(another).is_empty());
 }
 
 pub(super) fn vault() -> refresh_store::Settings {

@@ -12,7 +12,7 @@ use partner_gateway::{secret::SecretSource, token::credential::Settings as Crede
 use sandbox::{Fault, Settings, Target};
 use serde_json::json;
 
-use crate::harness::World;
+use crate::harness::{World, served::until};
 
 #[tokio::test(start_paused = true)]
 async fn asks_entra_as_documented() {
@@ -66,7 +66,7 @@ async fn keeps_a_token_and_renews_it_early() {
     tokio::time::advance(Duration::from_mins(7)).await;
     let answer = world.reject().send().await;
     assert_ne!(answer.status, 503);
-    settle(|| fetched() == 2).await;
+    until(|| fetched() == 2).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,7 +203,7 @@ async fn honours_retry_after_and_asks_no_sooner() {
 #[tokio::test(start_paused = true)]
 async fn remembers_for_a_minute_that_the_secret_is_wrong() {
     let world = World::new().await;
-    world.sandbox.set_client_secret("another");
+    world.sandbox.set_client_secret("the-secret-of-tomorrow");
 
     for _ in 0..20 {
         world
@@ -219,7 +219,7 @@ async fn remembers_for_a_minute_that_the_secret_is_wrong() {
 #[tokio::test(start_paused = true)]
 async fn forgets_that_the_secret_was_wrong_when_its_file_changes() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "wrong\n").unwrap();
+    std::fs::write(file.path(), "the-secret-of-yesterday\n").unwrap();
     let world = World::with(|config| {
         let account = config.accounts.first_mut().unwrap();
         let secret = SecretSource::File(file.path().to_owned());
@@ -240,6 +240,37 @@ async fn forgets_that_the_secret_was_wrong_when_its_file_changes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn waits_as_long_as_was_asked_although_the_secret_has_changed() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "the-secret-of-yesterday\n").unwrap();
+    let world = World::with(|config| {
+        let account = config.accounts.first_mut().unwrap();
+        let secret = SecretSource::File(file.path().to_owned());
+        account.token.credential = Credential::ClientSecret(secret);
+    })
+    .await;
+    let refused = Fault::Status {
+        status: 401,
+        body: Some(json!({"error": "invalid_client"}).to_string()),
+        content_type: None,
+        retry_after: Some("120".to_owned()),
+        headers: vec![],
+    };
+    world.sandbox.push_fault(Target::Token, refused);
+    world.reject().send().await;
+
+    std::fs::write(file.path(), "sandbox-client-secret\n").unwrap();
+    tokio::time::advance(Duration::from_secs(119)).await;
+    let early = world.reject().send().await;
+    let asked = world.sandbox.token_requests().len();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let late = world.reject().send().await;
+
+    early.is_problem(503, "token_unavailable", "no");
+    assert_eq!((asked, late.status), (1, 200));
+}
+
+#[tokio::test(start_paused = true)]
 async fn reads_a_rotated_secret_without_a_restart() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "sandbox-client-secret\n").unwrap();
@@ -251,8 +282,8 @@ async fn reads_a_rotated_secret_without_a_restart() {
     .await;
     assert_eq!(world.reject().send().await.status, 200);
 
-    world.sandbox.set_client_secret("rotated");
-    std::fs::write(file.path(), "rotated").unwrap();
+    world.sandbox.set_client_secret("the-secret-of-tomorrow");
+    std::fs::write(file.path(), "the-secret-of-tomorrow").unwrap();
     world.sandbox.revoke_tokens();
     let answer = world.reject().send().await;
 
@@ -271,18 +302,11 @@ async fn fetches_for_the_others_when_the_first_caller_leaves() {
     let mut first = Box::pin(world.reject().send());
 
     assert!(futures_util::poll!(&mut first).is_pending());
-    settle(|| world.sandbox.token_requests().len() == 1).await;
+    until(|| world.sandbox.token_requests().len() == 1).await;
     drop(first);
     let second = world.reject().send();
     let (second, ()) = tokio::join!(second, tokio::time::advance(Duration::from_secs(1)));
 
     assert!(matches!(second.status, 200 | 400));
     assert_eq!(world.sandbox.token_requests().len(), 1);
-}
-
-/// Lets other tasks run until something holds that no timer is needed for.
-async fn settle(holds: impl Fn() -> bool) {
-    while !holds() {
-        tokio::task::yield_now().await;
-    }
 }

@@ -136,7 +136,24 @@ fn refused() -> Vec<(Fault, &'static str, &'static str)> {
     let looping = r#"{"error":"invalid_grant","error_codes":[50196]}"#;
     let wrong = r#"{"error":"invalid_client","error_codes":[7000215]}"#;
     let location = "https://elsewhere.test/".to_owned();
+    let throttled = |retry_after: &str| Fault::Status {
+        status: 429,
+        body: None,
+        content_type: None,
+        retry_after: Some(retry_after.to_owned()),
+        headers: vec![],
+    };
     vec![
+        (
+            throttled("soon"),
+            "WARN",
+            r#"429 "temporarily_unavailable" [90033]"#,
+        ),
+        (
+            throttled("Sun, 01 Mar 2020 00:00:00 GMT"),
+            "WARN",
+            r#"429 "temporarily_unavailable" [90033]"#,
+        ),
         (body(307, "text/plain", ""), "WARN", r#"307 "" []"#),
         (Fault::Redirect { location }, "WARN", r#"307 "" []"#),
         (body(500, "text/plain", "oops"), "WARN", r#"500 "" []"#),

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use sandbox::{Fault, Settings, Target};
 use serde_json::json;
 
-use crate::harness::{World, issuer::Issuer, served::until};
+use crate::harness::{World, call::Answer, issuer::Issuer, served::until};
 
 #[tokio::test(start_paused = true)]
 async fn fetches_no_token_per_call_where_partner_center_refuses_every_one() {
@@ -35,11 +35,20 @@ async fn fetches_one_token_for_a_thousand_calls_that_meet_a_stale_one() {
     let world = World::new().await;
     world.reject().send().await;
     world.network.hang("api.test");
+    // The later half hear of their stale token when the other half have got the next one.
+    for number in 0..1000 {
+        let late = Fault::Delay { ms: 500 };
+        let fault = if number < 500 { Fault::Pass } else { late };
+        world.sandbox.push_fault(Target::PartnerCenter, fault);
+    }
     let calls = join_all((0..1000).map(|_| world.reject().send_among_many()));
     let refuse = async {
         until(|| world.network.waiting() == 1000).await;
         world.sandbox.revoke_tokens();
         world.network.resume("api.test");
+        let first_and_repeated = 1 + 1000 + 500;
+        until(|| world.sandbox.seen().len() == first_and_repeated).await;
+        tokio::time::advance(Duration::from_millis(500)).await;
     };
 
     let (answers, ()) = tokio::join!(calls, refuse);
@@ -93,6 +102,32 @@ async fn comes_back_within_one_step_when_the_token_endpoint_does() {
 
     assert!(waited <= 72, "a minute and a fifth, not {waited} s");
     assert_eq!(world.sandbox.seen().len(), sent + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_longer_after_each_failure_and_shortly_in_the_next_outage() {
+    let world = World::new().await;
+    take_down(&world);
+    for shortest in [5, 10, 20, 40, 60, 60, 60] {
+        let wait = wait(&world.reject().send().await);
+        let longest = shortest + shortest / 5;
+        assert!((shortest..=longest).contains(&wait), "{shortest}: {wait}");
+        tokio::time::advance(Duration::from_mins(2)).await;
+    }
+    world.network.host_no_more("login.test");
+    assert_eq!(world.reject().send().await.status, 200);
+
+    take_down(&world);
+    tokio::time::advance(Duration::from_mins(61)).await;
+    let wait = wait(&world.reject().send().await);
+
+    assert!((5..=6).contains(&wait), "the first step, not {wait} s");
+}
+
+/// How long a caller is told to wait for a token.
+fn wait(refused: &Answer) -> u64 {
+    refused.is_problem(503, "token_unavailable", "no");
+    refused.header("retry-after").unwrap().parse().unwrap()
 }
 
 fn status(status: u16) -> Fault {

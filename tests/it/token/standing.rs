@@ -1,17 +1,20 @@
 //! How accounts stand, as operators see it.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use http::Request;
 use http_body_util::BodyExt as _;
-use partner_gateway::token::{assertion::Algorithm, credential::Settings as Credential};
+use partner_gateway::{
+    clock::Clock as _,
+    token::{assertion::Algorithm, credential::Settings as Credential},
+};
 use sandbox::{Fault, Sandbox, Settings, Target};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     credentials::{Certified, Pair},
-    harness::{World, for_a_user, log::Log, tempdir},
+    harness::{StandingClock, World, canary, for_a_user, log::Log, served::until, tempdir},
 };
 
 #[tokio::test(start_paused = true)]
@@ -20,7 +23,7 @@ async fn tells_how_each_account_stands_and_stays_ready_whatever_that_is() {
     let before = account(&world).await;
 
     world.reject().send().await;
-    tokio::time::advance(std::time::Duration::from_secs(188)).await;
+    tokio::time::advance(Duration::from_secs(188)).await;
     let good = account(&world).await;
     world.sandbox.revoke_tokens();
     push(
@@ -101,6 +104,61 @@ async fn counts_what_the_readme_lists() {
     let mut told: Vec<_> = samples.keys().map(|it| documented(it)).collect();
     told.dedup();
     assert_eq!(told, listed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_how_old_an_ended_consent_is() {
+    let (world, store) = acting_for_a_user().await;
+    let kept = fs::File::open(store.path().join("refresh-token")).unwrap();
+    let ten_days_ago = StandingClock::default().now() - Duration::from_hours(240);
+    kept.set_modified(ten_days_ago).unwrap();
+    let expired = r#"{"error":"invalid_grant","error_codes":[700082]}"#;
+    push(&world, Target::Token, 400, expired);
+
+    let refused = world.reject().send().await;
+
+    refused.is_problem(503, "token_unavailable", "no");
+    let (_, page) = ask(&world, "/metrics").await;
+    for (name, labels, value) in [
+        ("consent_required", "", "1"),
+        ("refresh_token_age_seconds", "", "864000"),
+        (
+            "token_refreshes_total",
+            r#",result="consent_required""#,
+            "1",
+        ),
+        ("token_refreshes_total", r#",result="failed""#, "0"),
+    ] {
+        let line = format!("partner_gateway_{name}{{account=\"contoso\"{labels}}} {value}\n");
+        assert!(page.contains(&line), "{line}{page}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_who_waits_and_how_long_a_token_without_a_second_factor_lives_on() {
+    let (world, _store) = acting_for_a_user().await;
+    compliant(&world, "false");
+    world.network.hang("login.test");
+    let mut waiting = Box::pin(world.reject().send());
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    until(|| world.network.waiting() == 1).await;
+
+    let (_, before) = ask(&world, "/metrics").await;
+    world.network.resume("login.test");
+    waiting.await;
+    tokio::time::advance(Duration::from_secs(100)).await;
+    let (_, after) = ask(&world, "/metrics").await;
+
+    let of = |name: &str, value| format!("partner_gateway_{name}{{account=\"contoso\"}} {value}\n");
+    assert!(before.contains(&of("token_waiters", "1")), "{before}");
+    for (name, value) in [
+        ("token_waiters", "0"),
+        ("mfa_compliant", "0"),
+        ("token_seconds_to_expiry", "3500"),
+        ("refresh_token_age_seconds", "100"),
+    ] {
+        assert!(after.contains(&of(name, value)), "{name} {value}: {after}");
+    }
 }
 
 /// The numbers that the README lists, in the order of their names.
@@ -235,5 +293,6 @@ async fn ask(world: &World, target: &str) -> (String, String) {
         .unwrap()
         .to_owned();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
+    canary::assert_untold(target, &body);
     (kind, String::from_utf8(body.to_vec()).unwrap())
 }

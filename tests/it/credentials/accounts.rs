@@ -17,7 +17,9 @@ use proptest::{prelude::*, sample::select};
 use sandbox::{Fault, Sandbox, Seen, Settings, Target};
 
 use crate::harness::{
-    self, World, config, tempdir,
+    self, World, config,
+    issuer::base64,
+    tempdir,
     transport::{Service, ToSandbox},
 };
 
@@ -26,7 +28,7 @@ async fn keeps_accounts_of_two_tenants_and_two_clouds_apart() {
     let settings = Settings {
         tenant: OTHER_TENANT.to_owned(),
         client_id: OTHER_CLIENT.to_owned(),
-        client_secret: "another-secret".to_owned(),
+        client_secret: "the-secret-of-fabrikam".to_owned(),
         audience: "https://partner.example.cn".to_owned(),
         ..Settings::default()
     };
@@ -95,8 +97,14 @@ async fn refuses_a_token_of_another_tenant_or_application() {
         client_id: OTHER_CLIENT.to_owned(),
         ..Settings::default()
     };
-    for (claim, settings) in [("tid", tenant), ("appid", application)] {
-        let issued = issued(&settings).await;
+    // Tokens of version 2 name the application otherwise.
+    let newer = base64(format!(r#"{{"azp":"{OTHER_CLIENT}"}}"#));
+    let newer = format!("{}.{newer}.c2ln", base64(r#"{"alg":"RS256"}"#));
+    for (claim, issued) in [
+        ("tid", issued(&tenant).await),
+        ("appid", issued(&application).await),
+        ("azp", newer),
+    ] {
         let world = World::new().await;
         let body =
             format!(r#"{{"token_type":"Bearer","expires_in":3600,"access_token":"{issued}"}}"#);

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use partner_gateway::{
     http_client::HttpClient,
-    token::{assertion::Algorithm, grant::Grant},
+    token::{Version, assertion::Algorithm, grant::Grant},
 };
 use sandbox::{Fault, Sandbox, Settings, Target};
 use serde_json::{Value, json};
@@ -84,6 +84,29 @@ async fn signs_an_assertion_of_its_own_for_each_request() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 4, "an assertion was used again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_the_newer_endpoint_as_its_audience_whichever_is_asked() {
+    let pair = Pair::new();
+    let files = Certified::with(&pair);
+    let world = World::with(|config| {
+        token(config).version = Version::V1;
+        token(config).credential = files.credential(Algorithm::Ps256);
+    })
+    .await;
+    world.sandbox.register_certificate(&pair.der);
+
+    let answer = world.reject().send().await;
+
+    assert_eq!(answer.status, 200);
+    let asked = world.sandbox.token_requests();
+    assert!(
+        asked[0].path.ends_with("/oauth2/token"),
+        "{}",
+        asked[0].path
+    );
+    are_the_claims_of_now(&asked[0].assertion.as_ref().unwrap()["claims"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -91,6 +91,7 @@ fn grant(provider: &Provider, client: &str, credential: Credential) -> Grant {
 
 fn is_for(had: &Result<AccessToken, GrantError>, client: &str) {
     let token = had.as_ref().expect("a token").authorization();
+    assert!(token.is_sensitive());
     let token = token.to_str().unwrap().trim_start_matches("Bearer ");
     let claims = part(token, 1);
     assert_eq!(claims["client_id"], client);

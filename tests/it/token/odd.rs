@@ -14,10 +14,11 @@ use partner_gateway::{
     http_client::{HttpClient, Sending, Transport},
     token::cell::TokenCell,
 };
-use sandbox::{Fault, Target};
+use sandbox::{Fault, Sandbox, Settings, Target};
 use serde_json::json;
+use tokio::time::Instant;
 
-use crate::harness::{self, World, log::Log};
+use crate::harness::{self, World, log::Log, transport::ToSandbox};
 
 #[tokio::test(start_paused = true)]
 async fn has_one_meaning_and_one_line_for_every_odd_answer() {
@@ -67,6 +68,23 @@ async fn reads_no_more_of_an_endless_answer_than_it_may() {
     assert_eq!(source, "the answer's body is over 262144 bytes");
     let read = endless.0.load(Ordering::SeqCst);
     assert!(read <= 5, "{read} pieces of 64 KiB");
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_ten_seconds_for_an_answer_that_does_not_come() {
+    let sandbox = Sandbox::new(Settings::default());
+    sandbox.push_fault(Target::Token, Fault::Hang);
+    let settings = harness::config(&harness::tempdir())
+        .accounts
+        .remove(0)
+        .token;
+    let http = HttpClient::over(ToSandbox::new(sandbox));
+    let cell = TokenCell::new("contoso".into(), harness::grant(settings, http));
+    let began = Instant::now();
+
+    cell.current().await.expect_err("no token");
+
+    assert_eq!(began.elapsed().as_secs(), 10);
 }
 
 /// A token endpoint that answers with a gigabyte, made as it is read.

@@ -125,7 +125,7 @@ async fn waits_two_seconds_at_most_for_a_new_token_while_the_old_one_serves() {
     tokio::time::advance(Duration::from_millis(1)).await;
     let first = calling.await;
     tokio::time::advance(Duration::from_secs(20)).await;
-    settle(|| world.network.waiting() == 0).await;
+    until(|| world.network.waiting() == 0).await;
     let failed = tokio::time::Instant::now();
     let second = world.reject().send().await;
 

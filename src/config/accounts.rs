@@ -20,10 +20,10 @@ use crate::{
     token::{self, Flow, Version},
 };
 
-/// The accounts as far as they could be read, and the names of all.
+/// The names of all accounts, and the accounts where every one of them could be read.
 pub(crate) struct Accounts {
     pub(crate) names: Vec<String>,
-    pub(crate) sound: Vec<AccountSettings>,
+    pub(crate) sound: Option<Vec<AccountSettings>>,
 }
 
 /// Where an account's calls go.
@@ -41,22 +41,21 @@ pub(crate) fn accounts(cursor: &Cursor<'_>, environment: &Environment) -> Option
     if named.is_empty() {
         cursor.refuse("no account", "at least one");
     }
-    let mut accounts = Accounts {
-        names: Vec::new(),
-        sound: Vec::new(),
-    };
+    let (mut every_name, mut read) = (Vec::new(), Vec::new());
     for (name, account) in named {
         if !is_account_name(name) {
             account.fault(format!(
                 "not the name of an account; accepted: {ACCOUNT_NAME}"
             ));
         }
-        accounts.names.push(name.to_owned());
-        accounts
-            .sound
-            .extend(account.section(|section| settings(section, name, environment)));
+        every_name.push(name.to_owned());
+        read.push(account.section(|section| settings(section, name, environment)));
     }
-    Some(accounts)
+    Some(Accounts {
+        names: every_name,
+        // None of the others makes up for one that could not be read.
+        sound: read.into_iter().collect(),
+    })
 }
 
 fn settings(
@@ -112,10 +111,10 @@ fn endpoints(section: &Section<'_>, ambient: Option<WorkloadIdentity<'_>>) -> Op
     let chosen = section.find("cloud").is_some();
     let mut endpoints = standard(cloud(section));
     // A cloud that was chosen says more than the cluster's own.
-    if let Some(ambient) = ambient.filter(|_| !chosen)
-        && let Some(authority) = ambient.authority(section)
-    {
-        endpoints = endpoints.map(|it| Endpoints { authority, ..it });
+    match ambient.filter(|_| !chosen).and_then(WorkloadIdentity::authority) {
+        Some(Ok(authority)) => endpoints = endpoints.map(|it| Endpoints { authority, ..it }),
+        Some(Err(problem)) => section.fault_of_absent("endpoints.authority", problem),
+        None => {}
     }
     match section.take("endpoints") {
         Some(given) => given.section(|section| overridden(section, endpoints)),

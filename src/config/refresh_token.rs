@@ -8,6 +8,7 @@ use crate::{
     config::{
         endpoint::base_url,
         environment::Environment,
+        fault::quoted,
         scalar::{guid, path, tenant},
         secret_file,
         section::{Cursor, Section},
@@ -53,8 +54,9 @@ fn kubernetes_secret(section: &Section<'_>, environment: &Environment) -> Option
     let namespace = section.required("namespace", object_name);
     let name = section.required("name", object_name);
     let key = section.required("key", data_key);
+    let api = api_server(environment).map_err(|problem| section.fault_here(problem));
     Some(KubernetesSecret {
-        api: api_server(environment)?,
+        api: api.ok()?,
         service_account: SERVICE_ACCOUNT.into(),
         namespace: namespace?,
         name: name?,
@@ -70,9 +72,13 @@ fn key_vault(
     let vault = section.required("vault_url", vault);
     let secret = section.required("secret", vault_secret_name);
     let ambient = WorkloadIdentity::of(environment);
-    let tenant = ambient.value(TENANT, section, "identity", tenant);
-    let client_id = ambient.value(CLIENT, section, "identity", guid);
-    let authority = ambient.authority(section);
+    let refuse = |problem| section.fault_here(problem);
+    let tenant = ambient.value(TENANT, tenant).map_err(refuse).ok();
+    let client_id = ambient.value(CLIENT, guid).map_err(refuse).ok();
+    let authority = ambient
+        .authority()
+        .unwrap_or_else(|| base_url(PUBLIC_AUTHORITY));
+    let authority = authority.map_err(refuse).ok();
     let token = if let Some(file) = ambient.token_file() {
         secret_file::secret_file_at(cursor, file)
     } else {
@@ -87,7 +93,7 @@ fn key_vault(
         vault,
         secret: secret?,
         identity: Box::new(token::Settings {
-            authority: authority.or_else(|| base_url(PUBLIC_AUTHORITY).ok())?,
+            authority: authority?,
             tenant: tenant?,
             client_id: client_id?,
             scope,
@@ -100,18 +106,22 @@ fn key_vault(
 
 /// The API server as the kubelet names it to each pod
 /// (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>).
-fn api_server(environment: &Environment) -> Option<Uri> {
-    let named = environment
-        .get("KUBERNETES_SERVICE_HOST")
-        .zip(environment.get("KUBERNETES_SERVICE_PORT"))
-        .map(|(host, port)| {
-            if host.contains(':') {
-                format!("https://[{host}]:{port}")
-            } else {
-                format!("https://{host}:{port}")
-            }
-        });
-    base_url(named.as_deref().unwrap_or(IN_CLUSTER)).ok()
+fn api_server(environment: &Environment) -> Result<Uri, String> {
+    let Some((host, port)) = environment.get(HOST).zip(environment.get(PORT)) else {
+        return base_url(IN_CLUSTER);
+    };
+    let named = if host.contains(':') {
+        format!("https://[{host}]:{port}")
+    } else {
+        format!("https://{host}:{port}")
+    };
+    base_url(&named).map_err(|_| {
+        let (host, port) = (quoted(host), quoted(port));
+        format!(
+            "found {host} in {HOST} and {port} in {PORT}; accepted: where the API server is, as the \
+             kubelet names it, or neither"
+        )
+    })
 }
 
 /// Reads a vault's URL, and tells the scope of tokens for it
@@ -171,6 +181,12 @@ fn vault_secret_name(text: &str) -> Result<String, String> {
         .then(|| text.to_owned())
         .ok_or_else(|| "1 to 127 letters, digits and hyphens".to_owned())
 }
+
+/// The API server's address, as each pod has it.
+const HOST: &str = "KUBERNETES_SERVICE_HOST";
+
+/// The port there.
+const PORT: &str = "KUBERNETES_SERVICE_PORT";
 
 /// The API server's name within every cluster.
 const IN_CLUSTER: &str = "https://kubernetes.default.svc";

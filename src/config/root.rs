@@ -51,7 +51,7 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
         Some(Config {
             server,
             admin,
-            accounts: accounts?.sound,
+            accounts: accounts?.sound?,
             default_account: default_account?,
             identity: identity?,
             authorization: authorization?,

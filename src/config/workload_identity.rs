@@ -39,10 +39,10 @@ impl<'a> WorkloadIdentity<'a> {
         Self::or(ambient, CLIENT, section, key, read)
     }
 
-    /// The authority; the webhook ends it in a slash.
-    pub(crate) fn authority(self, section: &Section<'_>) -> Option<Uri> {
+    /// The authority, where there is one, or what is wrong with it; the webhook ends it in a slash.
+    pub(crate) fn authority(self) -> Option<Result<Uri, String>> {
         self.0.get(AUTHORITY)?;
-        self.value(AUTHORITY, section, "endpoints.authority", base_url)
+        Some(self.value(AUTHORITY, base_url))
     }
 
     /// The file of the pod's own token.
@@ -50,24 +50,35 @@ impl<'a> WorkloadIdentity<'a> {
         self.0.get(TOKEN_FILE).map(PathBuf::from)
     }
 
-    /// Reads one of the variables in the place of a key that is absent.
+    /// Reads one of the variables, or tells what is wrong with it.
     pub(crate) fn value<T>(
         self,
         variable: &str,
-        section: &Section<'_>,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let Some(value) = self.0.get(variable) else {
+            return Err(format!("{variable} is not set"));
+        };
+        let found = quoted(value);
+        read(value).map_err(|accepted| format!("found {found} in {variable}; accepted: {accepted}"))
+    }
+
+    /// Reads one of the variables in the place of a key that is absent.
+    fn in_place_of<T>(
+        self,
         key: &str,
+        variable: &str,
+        section: &Section<'_>,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let Some(value) = self.0.get(variable) else {
-            section.fault_of_absent(key, format!("is missing, and {variable} is not set"));
-            return None;
-        };
-        let refuse = |accepted| {
-            let found = quoted(value);
-            let problem = format!("found {found} in {variable}; accepted: {accepted}");
+        let refuse = |problem| {
+            let problem = match self.0.get(variable) {
+                Some(_) => problem,
+                None => format!("is missing, and {problem}"),
+            };
             section.fault_of_absent(key, problem);
         };
-        read(value).map_err(refuse).ok()
+        self.value(variable, read).map_err(refuse).ok()
     }
 
     fn or<T>(
@@ -79,7 +90,7 @@ impl<'a> WorkloadIdentity<'a> {
     ) -> Option<T> {
         match (section.take(key), ambient) {
             (Some(cursor), _) => cursor.read(read),
-            (None, Some(ambient)) => ambient.value(variable, section, key, read),
+            (None, Some(ambient)) => ambient.in_place_of(key, variable, section, read),
             (None, None) => section.required(key, read),
         }
     }

@@ -116,6 +116,27 @@ fn finds_the_api_server_as_the_kubelet_names_it() {
 }
 
 #[test]
+fn refuses_an_api_server_that_is_nowhere() {
+    let site = Site::new();
+    let text = account(
+        "flow: app_user\n    refresh_token: {kubernetes_secret: {namespace: partner, name: token, key: t}}",
+    );
+    let told = [("", "443"), ("10.0.0.1", ""), ("10.0.0.1/", "443")].map(|(host, port)| {
+        let variables = [
+            ("KUBERNETES_SERVICE_HOST", host),
+            ("KUBERNETES_SERVICE_PORT", port),
+        ];
+        site.faults(&text, &variables)
+    });
+
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    config.yaml:4: accounts.contoso.refresh_token.kubernetes_secret: found "" in KUBERNETES_SERVICE_HOST and "443" in KUBERNETES_SERVICE_PORT; accepted: where the API server is, as the kubelet names it, or neither
+    config.yaml:4: accounts.contoso.refresh_token.kubernetes_secret: found "10.0.0.1" in KUBERNETES_SERVICE_HOST and "" in KUBERNETES_SERVICE_PORT; accepted: where the API server is, as the kubelet names it, or neither
+    config.yaml:4: accounts.contoso.refresh_token.kubernetes_secret: found "10.0.0.1/" in KUBERNETES_SERVICE_HOST and "443" in KUBERNETES_SERVICE_PORT; accepted: where the API server is, as the kubelet names it, or neither
+    "#);
+}
+
+#[test]
 fn refuses_a_vault_that_is_none_and_a_pod_without_an_identity() {
     let site = Site::new();
     let texts = [
@@ -134,27 +155,49 @@ fn refuses_a_vault_that_is_none_and_a_pod_without_an_identity() {
     insta::assert_snapshot!(site.faults_of_each(texts), @r#"
     config.yaml:4: accounts.contoso.refresh_token.key_vault.vault_url: is missing; accepted: https:// (http:// only on loopback), a host and perhaps a port, nothing else
     config.yaml:4: accounts.contoso.refresh_token.key_vault.secret: is missing; accepted: 1 to 127 letters, digits and hyphens
-    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_TENANT_ID is not set
-    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_CLIENT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_TENANT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_CLIENT_ID is not set
     config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_FEDERATED_TOKEN_FILE is not set; accepted: a pod with workload identity
     config.yaml:4: accounts.contoso.refresh_token.key_vault.vault_url: found "https://vault.azure.net"; accepted: the URL of a vault, such as https://partner.vault.azure.net, in vault.azure.net, vault.azure.cn, vault.usgovcloudapi.net, vault.microsoftazure.de
     config.yaml:4: accounts.contoso.refresh_token.key_vault.secret: found "a_b"; accepted: 1 to 127 letters, digits and hyphens
-    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_TENANT_ID is not set
-    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_CLIENT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_TENANT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_CLIENT_ID is not set
     config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_FEDERATED_TOKEN_FILE is not set; accepted: a pod with workload identity
     config.yaml:4: accounts.contoso.refresh_token.key_vault.vault_url: found "https://partner.vault.example"; accepted: the URL of a vault, such as https://partner.vault.azure.net, in vault.azure.net, vault.azure.cn, vault.usgovcloudapi.net, vault.microsoftazure.de
     config.yaml:4: accounts.contoso.refresh_token.key_vault.secret: found ""; accepted: 1 to 127 letters, digits and hyphens
-    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_TENANT_ID is not set
-    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_CLIENT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_TENANT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_CLIENT_ID is not set
     config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_FEDERATED_TOKEN_FILE is not set; accepted: a pod with workload identity
     config.yaml:4: accounts.contoso.refresh_token.key_vault.vault_url: found "http://partner.vault.azure.net"; accepted: https:// (http:// only on loopback), a host and perhaps a port, nothing else
-    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_TENANT_ID is not set
-    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_CLIENT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_TENANT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_CLIENT_ID is not set
     config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_FEDERATED_TOKEN_FILE is not set; accepted: a pod with workload identity
     config.yaml:4: accounts.contoso.refresh_token.key_vault.vault_url: found "https://partner.vault.azure.net/secrets"; accepted: https:// (http:// only on loopback), a host and perhaps a port, nothing else
-    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_TENANT_ID is not set
-    config.yaml:4: accounts.contoso.refresh_token.key_vault.identity: is missing, and AZURE_CLIENT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_TENANT_ID is not set
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_CLIENT_ID is not set
     config.yaml:4: accounts.contoso.refresh_token.key_vault: AZURE_FEDERATED_TOKEN_FILE is not set; accepted: a pod with workload identity
+    "#);
+}
+
+#[test]
+fn tells_which_variable_of_the_pod_a_vault_cannot_be_reached_by() {
+    let site = Site::new();
+    let text = account(
+        "flow: app_user\n    refresh_token: {key_vault: {vault_url: 'https://partner.vault.azure.net', secret: token}}",
+    );
+    let odd = [
+        ("AZURE_TENANT_ID", "common"),
+        ("AZURE_CLIENT_ID", "none"),
+        ("AZURE_AUTHORITY_HOST", "login.microsoftonline.us"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "DIR/absent"),
+    ];
+
+    insta::assert_snapshot!(site.faults(&text, &odd), @r#"
+    config.yaml: 4 faults
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: found "common" in AZURE_TENANT_ID; accepted: the GUID or a verified domain of one tenant
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: found "none" in AZURE_CLIENT_ID; accepted: a GUID of 8-4-4-4-12 hexadecimal digits, not all zero
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: found "login.microsoftonline.us" in AZURE_AUTHORITY_HOST; accepted: https:// (http:// only on loopback), a host and perhaps a port, nothing else
+    config.yaml:4: accounts.contoso.refresh_token.key_vault: reading "DIR/absent": No such file or directory (os error 2)
     "#);
 }
 

@@ -14,6 +14,7 @@ use crate::{
         scalar::{guid, one_of, tenant},
         secret_file,
         section::{Cursor, Section},
+        stores::Stores,
         workload_identity::WorkloadIdentity,
     },
     partner_center::AccountSettings,
@@ -42,6 +43,7 @@ pub(crate) fn accounts(cursor: &Cursor<'_>, environment: &Environment) -> Option
         cursor.refuse("no account", "at least one");
     }
     let (mut every_name, mut read) = (Vec::new(), Vec::new());
+    let mut stores = Stores::default();
     for (name, account) in named {
         if !is_account_name(name) {
             account.fault(format!(
@@ -49,7 +51,7 @@ pub(crate) fn accounts(cursor: &Cursor<'_>, environment: &Environment) -> Option
             ));
         }
         every_name.push(name.to_owned());
-        read.push(account.section(|section| settings(section, name, environment)));
+        read.push(account.section(|section| settings(section, name, environment, &mut stores)));
     }
     Some(Accounts {
         names: every_name,
@@ -62,6 +64,7 @@ fn settings(
     section: &Section<'_>,
     name: &str,
     environment: &Environment,
+    stores: &mut Stores,
 ) -> Option<AccountSettings> {
     let credential = section.section("credential", |section| {
         credential::credential(section, environment)
@@ -71,7 +74,7 @@ fn settings(
     let tenant = WorkloadIdentity::or_tenant(ambient, section, "tenant_id", tenant);
     let client_id = WorkloadIdentity::or_client_id(ambient, section, "client_id", guid);
     let endpoints = endpoints(section, ambient);
-    let flow = flow(section, environment);
+    let flow = flow(section, name, environment, stores);
     let (tenant, endpoints) = (tenant?, endpoints?);
     Some(AccountSettings {
         name: name.to_owned(),
@@ -91,15 +94,20 @@ fn settings(
 }
 
 /// A refresh token belongs to a user's consent, so the two are set together or not at all.
-fn flow(section: &Section<'_>, environment: &Environment) -> Option<Flow> {
+fn flow(
+    section: &Section<'_>,
+    name: &str,
+    environment: &Environment,
+    stores: &mut Stores,
+) -> Option<Flow> {
     let for_user = one_of(&[("app", false), ("app_user", true)]);
     let given = section.take("flow");
     let for_user = given.map_or(Some(false), |flow| flow.read(for_user))?;
     if for_user {
-        let store = section.section("refresh_token", |section| {
-            refresh_token::store(section, environment)
-        });
-        return store.map(Flow::AppUser);
+        let cursor = section.need("refresh_token")?;
+        let store = cursor.section(|section| refresh_token::store(section, environment))?;
+        stores.note(&store, name, &cursor);
+        return Some(Flow::AppUser(store));
     }
     if let Some(kept) = section.take("refresh_token") {
         kept.fault("has no use without flow app_user; accepted: nothing, leave it out".to_owned());
@@ -111,7 +119,10 @@ fn endpoints(section: &Section<'_>, ambient: Option<WorkloadIdentity<'_>>) -> Op
     let chosen = section.find("cloud").is_some();
     let mut endpoints = standard(cloud(section));
     // A cloud that was chosen says more than the cluster's own.
-    match ambient.filter(|_| !chosen).and_then(WorkloadIdentity::authority) {
+    match ambient
+        .filter(|_| !chosen)
+        .and_then(WorkloadIdentity::authority)
+    {
         Some(Ok(authority)) => endpoints = endpoints.map(|it| Endpoints { authority, ..it }),
         Some(Err(problem)) => section.fault_of_absent("endpoints.authority", problem),
         None => {}

@@ -26,6 +26,7 @@ mod scalar;
 mod secret_file;
 mod section;
 mod server;
+mod stores;
 mod unbuilt;
 mod upstream;
 pub mod values;

@@ -91,6 +91,57 @@ fn refuses_names_that_no_secret_can_have() {
 }
 
 #[test]
+fn refuses_a_store_that_two_accounts_share() {
+    let site = Site::new();
+    let pod = [
+        ("AZURE_CLIENT_ID", "0b1f6a0e-6b1c-4f0e-9f5e-0c2f1b7e9d34"),
+        ("AZURE_TENANT_ID", "contoso.com"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "DIR/secret"),
+    ];
+    std::os::unix::fs::symlink(site.path("."), site.path("here")).expect("a link");
+    let stores = [
+        ["{file: DIR/token}", "{file: DIR/./token}"],
+        ["{file: DIR/token}", "{file: DIR/here/token}"],
+        [
+            "{kubernetes_secret: {namespace: partner, name: token, key: a}}",
+            "{kubernetes_secret: {namespace: partner, name: token, key: b}}",
+        ],
+        [
+            "{key_vault: {vault_url: 'https://partner.vault.azure.net', secret: token}}",
+            "{key_vault: {vault_url: 'https://Partner.vault.azure.net:443/', secret: Token}}",
+        ],
+    ];
+    let told = stores.map(|stores| site.faults(&two_accounts(stores), &pod));
+
+    insta::assert_snapshot!(told.join("\n"), @"
+    config.yaml:10: accounts.fabrikam.refresh_token: keeps the refresh token of accounts.contoso, too; accepted: a file of its own
+    config.yaml:10: accounts.fabrikam.refresh_token: keeps the refresh token of accounts.contoso, too; accepted: a file of its own
+    config.yaml:10: accounts.fabrikam.refresh_token: keeps the refresh token of accounts.contoso, too; accepted: a Secret of its own, whatever the key
+    config.yaml:10: accounts.fabrikam.refresh_token: keeps the refresh token of accounts.contoso, too; accepted: a vault's secret of its own
+    ");
+}
+
+#[test]
+fn takes_stores_that_differ() {
+    let site = Site::new();
+    for stores in [
+        ["{file: DIR/token}", "{file: DIR/other}"],
+        [
+            "{kubernetes_secret: {namespace: partner, name: token, key: a}}",
+            "{kubernetes_secret: {namespace: others, name: token, key: a}}",
+        ],
+        [
+            "{kubernetes_secret: {namespace: partner, name: token, key: a}}",
+            "{file: DIR/token}",
+        ],
+    ] {
+        let config = site.config(&two_accounts(stores), &[]);
+
+        assert_eq!(config.accounts.len(), 2, "{stores:?}");
+    }
+}
+
+#[test]
 fn finds_the_api_server_as_the_kubelet_names_it() {
     let site = Site::new();
     let text = account(
@@ -240,6 +291,17 @@ fn shows_itself_to_a_vault_as_the_pod_and_tells_that_replicas_should_not_share_i
         panic!("{:?}", vault.identity.credential)
     };
     assert_eq!(*file, site.path("secret"));
+}
+
+fn two_accounts(stores: [&str; 2]) -> String {
+    let [one, other] = stores.map(|store| {
+        let store = format!("    flow: app_user\n    refresh_token: {store}\n    tenant_id");
+        ACCOUNTS.replace("    tenant_id", &store)
+    });
+    let other = other
+        .replace("accounts:\n", "")
+        .replace("contoso", "fabrikam");
+    format!("{one}{other}{CALLERS}default_account: contoso\n")
 }
 
 fn account(more: &str) -> String {

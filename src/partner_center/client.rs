@@ -55,8 +55,10 @@ impl Way<'_> {
             Ended::Whole(answer) => trip.judge(answer),
             Ended::Broken(verdict) => verdict,
             Ended::Refused(error) if wire::no_token_will_do(StatusCode::UNAUTHORIZED, &error) => {
-                // Once a person has mended it, the next call must not show the old token again.
-                trip.way.account.tokens().invalidate(&token);
+                // Once a person has mended it, the next call must not show the old token again. But as long
+                // as Microsoft demands the second factor of a part of all calls only, the same token passes
+                // at one time and fails at another, so it is not given up before there is another.
+                trip.way.account.tokens().doubt(&token);
                 Verdict::Unauthorized(error)
             }
             Ended::Refused(error) => trip.once_more(second, &token, error).await,

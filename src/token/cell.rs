@@ -1,9 +1,11 @@
 //! One credential's token: kept while it serves, renewed early, fetched by one task at a time.
 //!
 //! The refresh runs in a task of its own, so the caller that happened to be first can leave without
-//! taking the others' token along. A setback never vetoes a token that still works, and neither an
-//! expired token nor one refused a moment ago is handed out. [`Shared::fetch`] is the one way to the
-//! token endpoint, and no setback is passed over there.
+//! taking the others' token along. A setback never vetoes a token that still works, and no expired token
+//! is handed out. One that was refused is not handed out either, but for two: the one that came in place
+//! of a refused one moments ago ([`Replacement::TooSoon`]), and one that may be taken the next time and
+//! for which no other can be had ([`TokenCell::doubt`]). [`Shared::fetch`] is the one way to the token
+//! endpoint, and no setback is passed over there.
 
 use std::{
     sync::{
@@ -111,6 +113,12 @@ impl TokenCell {
         self.0.state().let_go(refused, Instant::now())
     }
 
+    /// Has another token fetched for the next call in place of one that Partner Center refused and may take
+    /// the next time. Where no other can be had it serves on.
+    pub fn doubt(&self, refused: &AccessToken) {
+        self.0.state().doubt(refused, Instant::now());
+    }
+
     /// Whether a token was ever had since the start.
     #[must_use]
     pub fn has_obtained_one(&self) -> bool {
@@ -167,13 +175,15 @@ impl TokenCell {
         let failing = state.is_failing();
         let reserve = || failing.then(|| state.last_resort(now)).flatten();
         if let Some(token) = state.usable(now).or_else(reserve) {
-            if token.is_due(now)
-                && state.setback(now).is_none()
-                && state.fetch_in_flight().is_none()
-            {
-                self.start(&mut state);
+            let mut refresh = state.fetch_in_flight();
+            let wanted = state.is_doubted() || token.is_due(now);
+            if wanted && refresh.is_none() && state.setback(now).is_none() {
+                refresh = Some(self.start(&mut state));
             }
-            return Look::Ready(token);
+            return match refresh.filter(|_| state.is_doubted() && !failing) {
+                Some(refresh) => Look::Wait(refresh),
+                None => Look::Ready(token),
+            };
         }
         if let Some(refresh) = state.fetch_in_flight() {
             return Look::Wait(refresh);

@@ -27,6 +27,8 @@ pub(in crate::token) struct State {
     current: Option<Arc<AccessToken>>,
     /// Whether `current` came in place of a refused one.
     is_replacement: bool,
+    /// Whether `current` was refused by a word that it may not hear the next time.
+    is_doubted: bool,
     dropped: Option<Dropped>,
     pub(in crate::token) refresh: Option<Flight<Fetched>>,
     setback: Option<Setback>,
@@ -106,10 +108,11 @@ impl State {
     pub(in crate::token) fn succeed(&mut self, token: AccessToken) -> Arc<AccessToken> {
         let token = Arc::new(token);
         self.current = Some(Arc::clone(&token));
-        self.is_replacement = self
+        let replaces_dropped = self
             .dropped
             .as_mut()
             .is_some_and(|dropped| !std::mem::replace(&mut dropped.is_replaced, true));
+        self.is_replacement = std::mem::take(&mut self.is_doubted) || replaces_dropped;
         self.setback = None;
         self.failures = 0;
         self.obtained_once = true;
@@ -136,23 +139,42 @@ impl State {
         refused: &Arc<AccessToken>,
         now: Instant,
     ) -> Replacement {
-        if !self
-            .current
-            .as_ref()
-            .is_some_and(|current| current.is_same_as(refused))
-        {
+        if !self.is_current(refused) {
             return Replacement::Due;
         }
-        if self.is_replacement && refused.age(now) < TOO_SOON {
+        if self.came_moments_ago(refused, now) {
             return Replacement::TooSoon;
         }
         self.current = None;
+        self.is_doubted = false;
         self.dropped = Some(Dropped {
             token: Arc::clone(refused),
             at: now,
             is_replaced: false,
         });
         Replacement::Due
+    }
+
+    /// Has a token replaced that was refused and may be taken the next time, unless another is there already,
+    /// or it came too lately in place of another.
+    pub(in crate::token) fn doubt(&mut self, refused: &AccessToken, now: Instant) {
+        if self.is_current(refused) && !self.came_moments_ago(refused, now) {
+            self.is_doubted = true;
+        }
+    }
+
+    /// Whether another token than the one at hand is to be had.
+    pub(in crate::token) fn is_doubted(&self) -> bool {
+        self.is_doubted
+    }
+
+    fn is_current(&self, token: &AccessToken) -> bool {
+        let current = self.current.as_ref();
+        current.is_some_and(|current| current.is_same_as(token))
+    }
+
+    fn came_moments_ago(&self, current: &AccessToken, now: Instant) -> bool {
+        self.is_replacement && current.age(now) < TOO_SOON
     }
 
     pub(in crate::token) fn standing(&self, waiters: usize, now: Instant) -> Standing {

@@ -314,8 +314,10 @@ async fn shows_a_token_no_more_that_only_a_person_can_mend() {
     let (world, refused) = meeting(status(401, r#"{"code":"900421"}"#)).await;
     refused.is_problem(502, "upstream_unauthorized", "yes");
 
-    assert_eq!(world.reject().send().await.status, 200);
+    let next = world.reject().send().await;
 
+    assert_eq!(next.status, 200);
+    assert_ne!(attempts(&next)[0]["token"], attempts(&refused)[0]["token"]);
     assert_eq!(world.sandbox.token_requests().len(), 2);
 }
 

@@ -31,6 +31,50 @@ async fn fetches_no_token_per_call_where_partner_center_refuses_every_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn fetches_no_token_per_call_where_every_one_lacks_a_second_factor() {
+    let world = World::new().await;
+    for _ in 0..100 {
+        world.sandbox.push_fault(Target::PartnerCenter, no_mfa());
+    }
+    let fetched = || world.sandbox.token_requests().len();
+
+    for _ in 0..20 {
+        let refused = world.reject().send().await;
+        refused.is_problem(502, "upstream_unauthorized", "yes");
+    }
+    let soon = fetched();
+    tokio::time::advance(Duration::from_secs(30)).await;
+    for _ in 0..20 {
+        world.reject().send().await;
+    }
+
+    assert_eq!((soon, fetched()), (2, 3));
+    assert_eq!(world.sandbox.seen().len(), 40, "none is repeated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn serves_on_with_a_token_that_lacked_a_second_factor_once_while_no_other_can_be_had() {
+    let world = World::new().await;
+    let first = world.reject().send().await;
+    take_down(&world);
+    world.sandbox.push_fault(Target::PartnerCenter, no_mfa());
+    let refused = world.reject().send().await;
+    refused.is_problem(502, "upstream_unauthorized", "yes");
+
+    for _ in 0..10 {
+        let served = world.reject().send().await;
+
+        assert_eq!(served.status, 400, "the transfer has ended");
+        assert_eq!(
+            served.record["attempts"][0]["token"],
+            first.record["attempts"][0]["token"]
+        );
+        tokio::time::advance(Duration::from_mins(1)).await;
+    }
+    assert_eq!(world.sandbox.seen().len(), 12);
+}
+
+#[tokio::test(start_paused = true)]
 async fn fetches_one_token_for_a_thousand_calls_that_meet_a_stale_one() {
     let world = World::new().await;
     world.reject().send().await;
@@ -131,9 +175,18 @@ fn wait(refused: &Answer) -> u64 {
 }
 
 fn status(status: u16) -> Fault {
+    with_body(status, None)
+}
+
+/// Partner Center's word on a token that was had without a second factor.
+fn no_mfa() -> Fault {
+    with_body(401, Some(r#"{"code":"900421"}"#.to_owned()))
+}
+
+fn with_body(status: u16, body: Option<String>) -> Fault {
     Fault::Status {
         status,
-        body: None,
+        body,
         content_type: None,
         retry_after: None,
         headers: vec![],

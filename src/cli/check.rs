@@ -134,6 +134,8 @@ fn online(config: Config, out: &mut dyn Write) -> io::Result<u8> {
         let issuers = online::try_issuers(config.identity, &surroundings).await?;
         Ok::<_, BuildError>((accounts, issuers))
     });
+    // A disk that hangs must not keep the process.
+    runtime.shutdown_background();
     let (accounts, issuers) = match tried {
         Ok(tried) => tried,
         Err(error) => {

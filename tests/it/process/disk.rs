@@ -1,15 +1,17 @@
-//! A disk that is full: the bound that the operating system puts on the size of a file stands for it.
+//! A disk that is full: the bound that the operating system puts on the size of a file stands for it. A disk
+//! that hangs: a pipe that nobody reads stands for it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    process::Command,
 };
 
 use sandbox::{Fault, Target};
 
 use super::{
     acknowledged, kinds,
-    site::{Answer, Site},
+    site::{Answer, Site, private},
     transfers,
 };
 use crate::harness::{
@@ -56,6 +58,27 @@ async fn refuses_when_the_disk_is_full_and_heals() {
     let again = site.start().await;
     assert_eq!(again.reject(TRANSFER).await.status, 200);
     assert_eq!(site.journal().of_kind("outcome").len(), 4);
+}
+
+#[tokio::test]
+async fn a_check_ends_though_the_disk_of_a_refresh_token_hangs() {
+    let site = Site::new().await;
+    let store = site.path("refresh-token");
+    private(&store, "a-refresh-token");
+    let lock = site.path("refresh-token.lock");
+    let made = Command::new("mkfifo").arg(&lock).status().unwrap();
+    assert!(made.success());
+    let user = format!(
+        "flow: app_user\n    refresh_token: {{file: {}}}\n    credential:",
+        store.display()
+    );
+    site.edit("credential:", &user);
+
+    let ended = site.spawn_with("check", &["--online"]).ended().await;
+
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let told = "account contoso: no token can be had now: using the kept refresh token";
+    assert!(ended.stdout.contains(told), "{ended:?}");
 }
 
 #[tokio::test]

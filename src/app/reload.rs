@@ -9,6 +9,7 @@ use crate::{
     front::tls::{Terms, Tls, TlsError, Untimely},
     identity::{Identity, issuers::IssuerSetupError},
     partner_center::AccountSettings,
+    token::{Flow, refresh_store::Settings as Store},
     transfers::{in_force::Rules, reject::Transfers},
 };
 
@@ -26,7 +27,7 @@ pub(in crate::app) struct AtStart {
     listen: SocketAddr,
     default_account: String,
     /// What each account stands for, by its name.
-    accounts: BTreeMap<String, [String; 5]>,
+    accounts: BTreeMap<String, [String; 6]>,
 }
 
 /// A sound configuration that cannot take the place of the one in force. Nothing has changed.
@@ -95,6 +96,7 @@ impl AtStart {
                 token.authority.to_string(),
                 token.client_id.clone(),
                 token.scope.clone(),
+                acting_for(&token.flow),
             ];
             (account.name.clone(), stands_for)
         };
@@ -107,7 +109,7 @@ impl AtStart {
 
     /// What of the accounts in force another configuration means something else by.
     fn differing_account(&self, other: &Self) -> Option<String> {
-        let differs = |(name, stands_for): &(&String, &[String; 5])| {
+        let differs = |(name, stands_for): &(&String, &[String; 6])| {
             other
                 .accounts
                 .get(*name)
@@ -119,6 +121,19 @@ impl AtStart {
             .map(|(name, _)| format!("accounts.{name}"))
             .or_else(|| default.then(|| "default_account".to_owned()))
     }
+}
+
+/// Whom calls are made for: the application itself, or whoever's consent is kept where that says.
+fn acting_for(flow: &Flow) -> String {
+    let store = match flow {
+        Flow::App => String::new(),
+        Flow::AppUser(Store::File(path)) => path.display().to_string(),
+        Flow::AppUser(Store::KubernetesSecret(it)) => {
+            format!("{}/{}/{}", it.namespace, it.name, it.key)
+        }
+        Flow::AppUser(Store::KeyVault(it)) => format!("{}{}", it.vault, it.secret),
+    };
+    format!("{} {store}", flow.as_str())
 }
 
 impl Replaceable {

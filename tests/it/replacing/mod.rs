@@ -13,6 +13,7 @@ use partner_gateway::{
         token_file::TokenFile,
     },
     secret::SecretSource,
+    token::{Flow, refresh_store::Settings as Store},
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -286,10 +287,13 @@ async fn grants_nothing_on_an_account_that_means_another_by_now() {
         config.accounts.push(account);
         "fabrikam".clone_into(&mut config.default_account);
     };
+    let for_a_user = |config: &mut Config| {
+        config.accounts[0].token.flow = Flow::AppUser(Store::File("token".into()));
+    };
     let generous = |config: &mut Config| {
         config.authorization.rules[0].principals = vec!["*".to_owned()];
     };
-    let changes: [&dyn Fn(&mut Config); 2] = [&other_tenant, &other_default];
+    let changes: [&dyn Fn(&mut Config); 3] = [&other_tenant, &other_default, &for_a_user];
 
     for change in changes {
         let refused = world

@@ -4,7 +4,7 @@
 //! token can be replaced without a restart.
 
 use std::{
-    fs, io,
+    io,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use crate::{
     clock::SharedClock,
-    file::Disk,
+    file::{self, Disk},
     secret::{SecretError, SecretSource},
     token::{
         self,
@@ -106,7 +106,7 @@ impl Settings {
         else {
             return None;
         };
-        validity_of(&fs::read(certificate_file).ok()?)
+        validity_of(&file::read(certificate_file, LARGEST_BYTES).ok()?)
     }
 
     fn files(&self) -> Vec<&Path> {
@@ -281,3 +281,33 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 
 /// 1 MiB; no credential comes near it.
 const LARGEST_BYTES: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn looks_for_dates_in_no_file_that_is_too_large_for_a_certificate() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("crt");
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["app.test".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        let pem = params.self_signed(&key).unwrap().pem();
+        let settings = Settings::Certificate {
+            certificate_file: file.clone(),
+            private_key_file: dir.path().join("key"),
+            algorithm: Algorithm::default(),
+        };
+        let told = |padding: usize| {
+            fs::write(&file, format!("{pem}{}", "\n".repeat(padding))).unwrap();
+            settings.untimely(SystemTime::UNIX_EPOCH).is_some()
+        };
+
+        assert!(told(1 << 10));
+        assert!(!told(1 << 20));
+    }
+}

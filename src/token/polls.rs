@@ -49,7 +49,7 @@ impl<'a> Polls<'a> {
         }
     }
 
-    /// Takes what the latest poll ran into, unless a later one heard that the person has not decided.
+    /// Takes what the latest poll ran into, unless a later one was answered.
     pub(in crate::token) fn setback(&self) -> Option<GrantError> {
         let mut setback = self.setback.lock().unwrap_or_else(PoisonError::into_inner);
         setback.take()
@@ -57,7 +57,11 @@ impl<'a> Polls<'a> {
 
     async fn poll(&self, request: HttpRequest) -> Result<HttpResponse, Passing> {
         let error = match self.ask(request).await {
-            Ok(response) => return Ok(response),
+            Ok(response) => {
+                // What an earlier poll ran into explains nothing of what may be wrong with this answer.
+                drop(self.setback());
+                return Ok(response);
+            }
             Err(error) => error,
         };
         if let GrantError::Refused(refusal) = &error

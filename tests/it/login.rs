@@ -215,6 +215,27 @@ async fn takes_no_answer_that_is_not_the_one_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn blames_no_earlier_setback_where_an_answer_cannot_be_used() {
+    let site = Site::new();
+    let invitation = site.login.invite().await.unwrap();
+    let passing = Fault::Status {
+        status: 503,
+        body: None,
+        content_type: None,
+        retry_after: None,
+        headers: Vec::new(),
+    };
+    site.push(&[passing, Fault::WrongJson]);
+    site.approve();
+
+    let error = site.login.consent(&invitation).await.unwrap_err();
+
+    let told = error.to_string();
+    assert!(told.contains("it is not what was asked for"), "{told}");
+    assert_eq!(site.sandbox.token_requests().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn invites_nobody_to_what_a_terminal_should_not_show() {
     for (code, page) in [
         ("A\u{1b}[2JB", "https://microsoft.com/devicelogin"),

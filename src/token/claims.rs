@@ -29,6 +29,8 @@ pub struct Said {
     pub application: Option<String>,
     /// Whether `amr` tells of a second factor; nothing where it is not there.
     pub multi_factor: Option<bool>,
+    /// The name by which a person knows the account that they signed in with.
+    pub user: Option<String>,
 }
 
 impl Said {
@@ -37,12 +39,16 @@ impl Said {
     pub fn by(token: &str) -> Option<Self> {
         let claims = claims(token)?;
         let shown = |claim| text(&claims, claim).map(printable);
+        let user = ["upn", "preferred_username", "unique_name"]
+            .into_iter()
+            .find_map(shown);
         let methods = claims.get("amr").and_then(Value::as_array);
         Some(Self {
             audience: shown("aud"),
             tenant: shown("tid"),
             application: shown("appid").or_else(|| shown("azp")),
             multi_factor: methods.map(|methods| methods.iter().any(|it| it == "mfa")),
+            user: user.filter(|user| !user.is_empty()),
         })
     }
 }

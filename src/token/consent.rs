@@ -5,16 +5,20 @@
 
 use std::time::Duration;
 
-use jsonwebtoken::dangerous::insecure_decode_claims;
 use oauth2::{
     RefreshToken, Scope, TokenResponse, basic::BasicTokenType,
     helpers::deserialize_untagged_enum_case_insensitive,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
 
-use crate::token::{Settings, claims, device::ConsentError, grant::GrantError};
+use crate::token::{
+    Settings,
+    claims::{self, Said},
+    device::ConsentError,
+    grant::GrantError,
+    refresh_store::well_formed,
+};
 
 /// A consent; `Debug` does not show the token.
 #[derive(Debug)]
@@ -62,12 +66,12 @@ impl Consent {
             }
         }
         // The access token speaks first, because it is what Partner Center looks at.
-        let said = tokens.map(|token| token.and_then(|it| insecure_decode_claims(it).ok()));
+        let said = tokens.map(|token| token.and_then(Said::by));
         let said: Vec<_> = said.into_iter().flatten().collect();
         Ok(Self {
             refresh_token: refresh_token(response)?,
-            by: said.iter().find_map(user),
-            multi_factor: said.iter().find_map(multi_factor),
+            by: said.iter().find_map(|said| said.user.clone()),
+            multi_factor: said.iter().find_map(|said| said.multi_factor),
         })
     }
 }
@@ -103,32 +107,10 @@ fn refresh_token(response: &ConsentResponse) -> Result<SecretString, ConsentErro
         .map(|it| it.secret().as_str());
     let token = token.filter(|token| !token.is_empty());
     let token = token.ok_or(ConsentError::NoRefreshToken)?;
-    if token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(token.into())
-    } else {
-        Err(GrantError::Malformed("its refresh token is not visible ASCII").into())
-    }
-}
-
-/// The name by which a person knows the account that they signed in with.
-fn user(claims: &Map<String, Value>) -> Option<String> {
-    let named = |claim: &&str| claims.get(*claim)?.as_str();
-    let name = ["upn", "preferred_username", "unique_name"]
-        .iter()
-        .find_map(named)?;
-    let shown = name.chars().filter(char::is_ascii_graphic);
-    let shown: String = shown.take(LONGEST_NAME).collect();
-    (!shown.is_empty()).then_some(shown)
-}
-
-fn multi_factor(claims: &Map<String, Value>) -> Option<bool> {
-    let methods = claims.get("amr")?.as_array()?;
-    Some(methods.iter().any(|method| method == "mfa"))
+    let unfit = GrantError::Malformed("its refresh token is not visible ASCII");
+    well_formed(token).ok_or(unfit.into())
 }
 
 fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.map(Into::into))
 }
-
-/// In characters.
-const LONGEST_NAME: usize = 128;

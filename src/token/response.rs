@@ -28,8 +28,6 @@ pub struct EntraTokenResponse {
     refresh_in: Option<u64>,
     #[serde(default, deserialize_with = "lenient")]
     refresh_token: Option<RefreshToken>,
-    #[serde(default, rename = "id_token", deserialize_with = "presence")]
-    has_id_token: bool,
 }
 
 /// A refusal of the token endpoint; only what may be logged is read.
@@ -71,12 +69,6 @@ impl EntraTokenResponse {
     pub fn refresh_in(&self) -> Option<Duration> {
         let after = Duration::from_secs(self.refresh_in?);
         (after >= SHORTEST).then_some(after)
-    }
-
-    /// Whether an ID token came along, which tells of a person's sign-in.
-    #[must_use]
-    pub fn has_id_token(&self) -> bool {
-        self.has_id_token
     }
 }
 
@@ -159,10 +151,6 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Op
     Ok(plain(&Box::<RawValue>::deserialize(from)?))
 }
 
-fn presence<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
-    Ok(!is_empty(&Box::<RawValue>::deserialize(from)?))
-}
-
 /// A whole number, as such or in quotes.
 fn count(raw: &RawValue) -> Option<u64> {
     plain(raw).or_else(|| plain::<String>(raw)?.parse().ok())
@@ -240,7 +228,7 @@ mod tests {
 
             let refresh_in = refresh_in.map(Duration::from_secs);
             assert_eq!(read.refresh_in(), refresh_in, "{fields}");
-            assert!(read.refresh_token().is_none() && !read.has_id_token());
+            assert!(read.refresh_token().is_none());
         }
     }
 
@@ -250,7 +238,6 @@ mod tests {
 
         let kept = read.refresh_token().map(|token| token.secret().as_str());
         assert_eq!(kept, Some("0.AAA"));
-        assert!(read.has_id_token());
         let shown = format!("{read:?}");
         assert!(
             !shown.contains("0.AAA") && !shown.contains("e30"),

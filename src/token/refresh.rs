@@ -87,7 +87,7 @@ impl Refresh {
             let claim = self.store.claim().await?;
             self.note(claim.kept().renewed);
             if let Some(refusal) = state.refusal_of(claim.token()) {
-                self.store.release(claim).await;
+                claim.release().await;
                 return Err(GrantError::ConsentRequired(refusal));
             }
             match self.present(exchange, &mut state, claim).await {
@@ -143,21 +143,21 @@ impl Refresh {
         claim: Claim,
     ) -> Result<AccessToken, GrantError> {
         if !claim.leaves_time() {
-            self.store.release(claim).await;
+            claim.release().await;
             return Err(StoreError::Busy.into());
         }
         let response = match exchange.ask(Asking::ByRefreshToken(claim.token())).await {
             Ok(response) => response,
             Err(error) => {
                 let error = state.refused_for_good(&claim, error);
-                self.store.release(claim).await;
+                claim.release().await;
                 return Err(error);
             }
         };
         let access = exchange.accept(&response);
         if let Err(GrantError::Foreign(_)) = access {
             // A mixed-up answer has no say in what is kept.
-            self.store.release(claim).await;
+            claim.release().await;
             return access;
         }
         let fresh = response.refresh_token();
@@ -189,7 +189,7 @@ impl Refresh {
     }
 
     async fn keep(&self, claim: &Claim, token: &SecretString) -> Result<(), StoreError> {
-        match self.store.keep(claim, token).await? {
+        match claim.keep(token).await? {
             Stored::Ours => self.note(Some(self.clock.now())),
             Stored::Another => warn!("another refresh token was kept meanwhile, and stays"),
         }
@@ -200,7 +200,7 @@ impl Refresh {
     async fn keep_again(&self, claim: Claim) {
         if let Err(error) = self.keep(&claim, claim.token()).await {
             warn!(error = %cause::chain(&error), "use of the refresh token not noted in its store");
-            self.store.release(claim).await;
+            claim.release().await;
         }
     }
 

@@ -1,16 +1,28 @@
 //! A refresh token in a file of the gateway's own.
 
-use std::{fs::File, io, path::Path, time::Duration};
+use std::{fs::File, io, path::Path, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use tokio::time::Instant;
+use tracing::debug;
 
-use crate::token::refresh_store::{Kept, Stored, error::StoreError, files::Files, same};
+use crate::{
+    cause,
+    token::refresh_store::{Kept, Stored, error::StoreError, files::Files, same},
+};
 
 /// The files, worked on in threads meant for it.
 #[derive(Debug)]
 pub(in crate::token::refresh_store) struct FileStore {
     files: Files,
+}
+
+/// The files with their lock, in which each step has a share: one that is left behind on a disk that
+/// hangs keeps the lock until it ends, so that nobody works on the files beside it.
+#[derive(Debug)]
+pub(in crate::token::refresh_store) struct Locked {
+    files: Files,
+    lock: Arc<File>,
 }
 
 impl FileStore {
@@ -21,12 +33,15 @@ impl FileStore {
     }
 
     pub(in crate::token::refresh_store) async fn look(&self) -> Result<Kept, StoreError> {
-        self.run(Files::read).await
+        let files = self.files.clone();
+        in_time(&self.files, move || files.read()).await
     }
 
-    pub(in crate::token::refresh_store) async fn claim(&self) -> Result<(Kept, File), StoreError> {
-        let lock = self.lock().await?;
-        let kept = self
+    pub(in crate::token::refresh_store) async fn claim(
+        &self,
+    ) -> Result<(Kept, Locked), StoreError> {
+        let locked = self.lock().await?;
+        let kept = locked
             .run(|files| {
                 files.roll_forward()?;
                 let kept = files.read()?;
@@ -34,10 +49,55 @@ impl FileStore {
                 Ok(kept)
             })
             .await?;
-        Ok((kept, lock))
+        Ok((kept, locked))
     }
 
-    /// The caller holds the lock by its claim.
+    pub(in crate::token::refresh_store) async fn keep_new_consent(
+        &self,
+        token: &SecretString,
+    ) -> Result<(), StoreError> {
+        let locked = self.lock().await?;
+        let token = token.clone();
+        locked
+            .run(move |files| {
+                files.rehearse()?;
+                files.write_next(&token)?;
+                files.put_in_place()
+            })
+            .await
+    }
+
+    /// Tries whether there is the room that a token will need, and leaves everything as it is.
+    pub(in crate::token::refresh_store) async fn rehearse(&self) -> Result<(), StoreError> {
+        let locked = self.lock().await?;
+        locked
+            .run(|files| {
+                files.roll_forward()?;
+                files.rehearse()?;
+                files.give_room_back()
+            })
+            .await
+    }
+
+    async fn lock(&self) -> Result<Locked, StoreError> {
+        let began = Instant::now();
+        loop {
+            let files = self.files.clone();
+            if let Some(lock) = in_time(&self.files, move || files.try_lock()).await? {
+                return Ok(Locked {
+                    files: self.files.clone(),
+                    lock: Arc::new(lock),
+                });
+            }
+            if began.elapsed() >= LONGEST_WAIT {
+                return Err(StoreError::Busy);
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+    }
+}
+
+impl Locked {
     pub(in crate::token::refresh_store) async fn keep(
         &self,
         presented: &SecretString,
@@ -47,6 +107,7 @@ impl FileStore {
         self.run(move |files| match files.read() {
             // A person has put another one there by hand.
             Ok(kept) if !same(&kept.token, &presented) && !same(&kept.token, &token) => {
+                files.give_room_back()?;
                 Ok(Stored::Another)
             }
             _ => {
@@ -58,61 +119,39 @@ impl FileStore {
         .await
     }
 
-    pub(in crate::token::refresh_store) async fn keep_new_consent(
-        &self,
-        token: &SecretString,
-    ) -> Result<(), StoreError> {
-        let lock = self.lock().await?;
-        let token = token.clone();
-        self.run(move |files| {
-            files.rehearse()?;
-            files.write_next(&token)?;
-            files.put_in_place()
-        })
-        .await?;
-        drop(lock);
-        Ok(())
-    }
-
-    /// Takes the room that a token will need, and leaves what is kept as it is.
-    pub(in crate::token::refresh_store) async fn rehearse(&self) -> Result<(), StoreError> {
-        let lock = self.lock().await?;
-        self.run(|files| {
-            files.roll_forward()?;
-            files.rehearse()
-        })
-        .await?;
-        drop(lock);
-        Ok(())
-    }
-
-    async fn lock(&self) -> Result<File, StoreError> {
-        let began = Instant::now();
-        loop {
-            if let Some(lock) = self.run(Files::try_lock).await? {
-                return Ok(lock);
-            }
-            if began.elapsed() >= LONGEST_WAIT {
-                return Err(StoreError::Busy);
-            }
-            tokio::time::sleep(BETWEEN_TRIES).await;
+    /// Gives the room back that was taken for a successor; the lock ends with its last share.
+    pub(in crate::token::refresh_store) async fn release(&self) {
+        if let Err(error) = self.run(Files::give_room_back).await {
+            debug!(error = %cause::chain(&error), "room for a refresh token not given back");
         }
     }
 
-    /// A disk that hangs is left behind; what it does later, it does to the same effect.
     async fn run<T: Send + 'static>(
         &self,
         step: impl FnOnce(&Files) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let files = self.files.clone();
-        let working = tokio::task::spawn_blocking(move || step(&files));
-        let source = match tokio::time::timeout(LONGEST_STEP, working).await {
-            Ok(Ok(done)) => return done,
-            Ok(Err(gone)) => gone.into(),
-            Err(late) => io::Error::from(late),
-        };
-        Err(self.files.unusable(source))
+        let (files, share) = (self.files.clone(), Arc::clone(&self.lock));
+        in_time(&self.files, move || {
+            let done = step(&files);
+            drop(share);
+            done
+        })
+        .await
     }
+}
+
+/// A disk that hangs is left behind.
+async fn in_time<T: Send + 'static>(
+    files: &Files,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let working = tokio::task::spawn_blocking(work);
+    let source = match tokio::time::timeout(LONGEST_STEP, working).await {
+        Ok(Ok(done)) => return done,
+        Ok(Err(gone)) => gone.into(),
+        Err(late) => io::Error::from(late),
+    };
+    Err(files.unusable(source))
 }
 
 /// Longer than whoever has the right may take to present the token and to keep the new one.
@@ -123,3 +162,53 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// A disk that takes longer is not there.
 const LONGEST_STEP: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use std::{pin::pin, sync::mpsc};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_that_is_left_behind_keeps_the_lock_until_it_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FileStore::new(&dir.path().join("token"));
+        let locked = store.lock().await.unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        let late = {
+            let mut hanging = pin!(locked.run(move |_| Ok(wait.recv())));
+            assert!(futures_util::poll!(hanging.as_mut()).is_pending());
+            tokio::time::advance(LONGEST_STEP).await;
+            hanging.await
+        };
+
+        drop(locked);
+
+        assert!(matches!(late, Err(StoreError::Write { .. })), "{late:?}");
+        assert!(store.files.try_lock().unwrap().is_none(), "two at a time");
+        drop(go);
+        assert!(store.lock().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn leaves_no_room_taken_where_nothing_was_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FileStore::new(&dir.path().join("token"));
+        store.keep_new_consent(&"first".into()).await.unwrap();
+        let next = dir.path().join("token.next");
+
+        store.rehearse().await.unwrap();
+        assert!(!next.exists(), "after a rehearsal");
+        let (kept, locked) = store.claim().await.unwrap();
+        assert!(next.exists(), "while it is claimed");
+        locked.release().await;
+        assert!(!next.exists(), "after a release");
+        drop(locked);
+        let (_, locked) = store.claim().await.unwrap();
+        std::fs::write(dir.path().join("token"), "by-hand").unwrap();
+        let stored = locked.keep(&kept.token, &"second".into()).await.unwrap();
+
+        assert_eq!(stored, Stored::Another);
+        assert!(!next.exists(), "beside another token");
+    }
+}

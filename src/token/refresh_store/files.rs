@@ -109,7 +109,20 @@ impl Files {
             next.write_all(&[FILLER; ROOM_BYTES])?;
             next.sync_all()
         };
-        room().map_err(|source| cannot_write(&self.next, source))
+        room().map_err(|source| {
+            // The disk may be full; why it could not be written is what counts.
+            drop(self.give_room_back());
+            cannot_write(&self.next, source)
+        })
+    }
+
+    /// Removes the room that was taken; a complete successor stays.
+    pub(in crate::token::refresh_store) fn give_room_back(&self) -> Result<(), StoreError> {
+        match text(&self.next) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Ok(left) if is_complete(left.expose_secret()) => Ok(()),
+            _ => fs::remove_file(&self.next).map_err(|source| cannot_write(&self.next, source)),
+        }
     }
 
     /// Writes the successor, durably, over the room that was taken for it.
@@ -341,6 +354,20 @@ mod tests {
             room.to_string(),
             format!("writing \"{}.next\"", path.display())
         );
+    }
+
+    #[test]
+    fn gives_room_back_and_no_complete_successor() {
+        let (dir, files) = kept("first");
+
+        files.rehearse().unwrap();
+        files.give_room_back().unwrap();
+        assert_eq!(names(&dir), ["token"]);
+        until(&files, "written");
+        files.give_room_back().unwrap();
+        files.roll_forward().unwrap();
+
+        assert_eq!(read(&files), "second");
     }
 
     /// Goes as far as a process that is killed after a step.

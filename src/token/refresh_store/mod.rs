@@ -13,7 +13,7 @@ mod kubernetes;
 mod secret_api;
 mod secret_object;
 
-use std::{path::PathBuf, time::SystemTime};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use http::Uri;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -21,9 +21,9 @@ use tokio::time::Instant;
 
 use self::{
     error::{SetupFault, StoreError},
-    file::FileStore,
+    file::{FileStore, Locked},
     key_vault::KeyVaultStore,
-    kubernetes::KubernetesStore,
+    kubernetes::{KubernetesStore, Mine},
 };
 use crate::{clock::SharedClock, http_client::Connect};
 
@@ -71,8 +71,8 @@ pub struct RefreshStore(Keeper);
 #[derive(Debug)]
 enum Keeper {
     File(FileStore),
-    Kubernetes(Box<KubernetesStore>),
-    KeyVault(Box<KeyVaultStore>),
+    Kubernetes(Arc<KubernetesStore>),
+    KeyVault(Arc<KeyVaultStore>),
 }
 
 /// A refresh token as it is kept; `Debug` does not show it.
@@ -92,15 +92,13 @@ pub struct Claim {
     hold: Hold,
 }
 
-/// What a store needs of a claim to end it.
+/// What it takes to end a claim, in the store that it is of.
 #[derive(Debug)]
 enum Hold {
-    /// The kernel frees it when the file is closed, whoever closes it.
-    File {
-        _lock: std::fs::File,
-    },
-    Kubernetes(kubernetes::Mine),
-    KeyVault,
+    /// The kernel frees the lock when the file is closed, whoever closes it.
+    File(Locked),
+    Kubernetes(Arc<KubernetesStore>, Mine),
+    KeyVault(Arc<KeyVaultStore>),
 }
 
 /// What came of keeping a new token.
@@ -168,41 +166,19 @@ impl RefreshStore {
         let taken = Instant::now();
         let (kept, hold, taken) = match &self.0 {
             Keeper::File(store) => {
-                let (kept, lock) = store.claim().await?;
-                (kept, Hold::File { _lock: lock }, Instant::now())
+                let (kept, locked) = store.claim().await?;
+                (kept, Hold::File(locked), Instant::now())
             }
             Keeper::Kubernetes(store) => {
                 let (kept, mine, taken) = store.claim().await?;
-                (kept, Hold::Kubernetes(mine), taken)
+                (kept, Hold::Kubernetes(Arc::clone(store), mine), taken)
             }
-            Keeper::KeyVault(store) => (store.look().await?, Hold::KeyVault, taken),
+            Keeper::KeyVault(store) => {
+                let kept = store.look().await?;
+                (kept, Hold::KeyVault(Arc::clone(store)), taken)
+            }
         };
         Ok(Claim { kept, taken, hold })
-    }
-
-    /// Puts a new token in the place of the one that was presented, and ends the claim on success.
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot be written; the claim stands, and the same can be tried again.
-    pub async fn keep(&self, claim: &Claim, token: &SecretString) -> Result<Stored, StoreError> {
-        let presented = claim.token();
-        match (&self.0, &claim.hold) {
-            (Keeper::File(store), _) => store.keep(presented, token).await,
-            (Keeper::Kubernetes(store), Hold::Kubernetes(mine)) => {
-                store.keep(mine, presented, token).await
-            }
-            (Keeper::KeyVault(store), _) => store.keep(presented, token).await,
-            (Keeper::Kubernetes(_), Hold::File { .. } | Hold::KeyVault) => Err(StoreError::Busy),
-        }
-    }
-
-    /// Gives the right back with nothing changed; a claim that cannot be ended runs out.
-    pub async fn release(&self, claim: Claim) {
-        if let (Keeper::Kubernetes(store), Hold::Kubernetes(mine)) = (&self.0, &claim.hold) {
-            store.release(mine).await;
-        }
-        drop(claim);
     }
 
     /// Tries whether a token could be kept, as far as that can be known without keeping one: of a vault
@@ -249,12 +225,35 @@ impl Claim {
         &self.kept
     }
 
+    /// Puts a new token in the place of the one that was presented, and ends the claim on success.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written; the claim stands, and the same can be tried again.
+    pub async fn keep(&self, token: &SecretString) -> Result<Stored, StoreError> {
+        let presented = self.token();
+        match &self.hold {
+            Hold::File(locked) => locked.keep(presented, token).await,
+            Hold::Kubernetes(store, mine) => store.keep(mine, presented, token).await,
+            Hold::KeyVault(store) => store.keep(presented, token).await,
+        }
+    }
+
+    /// Gives the right back with nothing changed; a claim that cannot be ended runs out.
+    pub async fn release(self) {
+        match &self.hold {
+            Hold::File(locked) => locked.release().await,
+            Hold::Kubernetes(store, mine) => store.release(mine).await,
+            Hold::KeyVault(_) => {}
+        }
+    }
+
     /// Whether there is time to present the token before others may think its holder dead.
     #[must_use]
     pub fn leaves_time(&self) -> bool {
         match self.hold {
-            Hold::File { .. } | Hold::KeyVault => true,
-            Hold::Kubernetes(_) => self.taken.elapsed() <= kubernetes::LATEST_PRESENTATION,
+            Hold::File(_) | Hold::KeyVault(_) => true,
+            Hold::Kubernetes(..) => self.taken.elapsed() <= kubernetes::LATEST_PRESENTATION,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
         consent::{Consent, ConsentResponse},
         credential::Credential,
         endpoint::Endpoint,
-        exchange::BadEndpoint,
+        exchange::{BadEndpoint, OFFLINE_ACCESS},
         grant::GrantError,
         polls::Polls,
     },
@@ -91,7 +91,7 @@ impl DeviceFlow {
         let client = self.client();
         let scopes = [
             self.settings.scope.as_str(),
-            "offline_access",
+            OFFLINE_ACCESS,
             "openid",
             "profile",
         ];

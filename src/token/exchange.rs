@@ -123,6 +123,10 @@ impl Exchange {
         &self,
         response: &EntraTokenResponse,
     ) -> Result<AccessToken, GrantError> {
+        let token = response.access_token().secret();
+        if token.is_empty() {
+            return Err(GrantError::Malformed("it has no access token"));
+        }
         if *response.token_type() != BasicTokenType::Bearer {
             return Err(GrantError::Malformed("its token type is not Bearer"));
         }
@@ -131,8 +135,7 @@ impl Exchange {
             .ok_or(GrantError::Malformed(
                 "its life is not told, or under a minute",
             ))?;
-        let token = response.access_token().secret();
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(GrantError::Malformed("its token is not visible ASCII"));
         }
         let expected = claims::Expected {
@@ -189,7 +192,7 @@ impl Exchange {
                         .add_scope(Scope::new(SIGN_IN.to_owned())),
                     Version::V2 => request
                         .add_scope(scope)
-                        .add_scope(Scope::new(ANOTHER_REFRESH_TOKEN.to_owned())),
+                        .add_scope(Scope::new(OFFLINE_ACCESS.to_owned())),
                 };
                 for (name, value) in proof.fields() {
                     request = request.add_extra_param(name, value);
@@ -238,4 +241,4 @@ const RESOURCE: &str = "resource";
 const SIGN_IN: &str = "openid";
 
 /// The scope without which v2 hands out no refresh token.
-const ANOTHER_REFRESH_TOKEN: &str = "offline_access";
+pub(in crate::token) const OFFLINE_ACCESS: &str = "offline_access";

@@ -122,6 +122,11 @@ impl GrantError {
         self.refusal().is_some_and(Refusal::is_stale_assertion)
     }
 
+    /// Whether what came is another tenant's or application's, and not only for another audience.
+    pub(in crate::token) fn is_a_mix_up(&self) -> bool {
+        matches!(self, Self::Foreign(claim) if *claim != AUDIENCE)
+    }
+
     /// Whether asking again soon is pointless: a person has to mend something first.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
@@ -162,3 +167,6 @@ impl GrantError {
         self.refusal()?.retry_after
     }
 }
+
+/// The claim for whom a token is; one consent is good for many.
+const AUDIENCE: &str = "aud";

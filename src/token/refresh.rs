@@ -155,7 +155,7 @@ impl Refresh {
             }
         };
         let access = exchange.accept(&response);
-        if let Err(GrantError::Foreign(_)) = access {
+        if access.as_ref().is_err_and(GrantError::is_a_mix_up) {
             // A mixed-up answer has no say in what is kept.
             claim.release().await;
             return access;

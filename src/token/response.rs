@@ -17,8 +17,9 @@ use serde_json::value::RawValue;
 /// A successful answer of the token endpoint.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct EntraTokenResponse {
+    #[serde(default = "no_token", deserialize_with = "access_token")]
     access_token: oauth2::AccessToken,
-    #[serde(deserialize_with = "deserialize_untagged_enum_case_insensitive")]
+    #[serde(default = "no_type", deserialize_with = "token_type")]
     token_type: BasicTokenType,
     #[serde(default, deserialize_with = "life")]
     expires_in: Told,
@@ -134,6 +135,30 @@ enum Told {
     Seconds(u64),
 }
 
+/// Odd like an absent one: empty, which is no token. A refresh token beside it is not lost.
+fn access_token<'de, D: Deserializer<'de>>(from: D) -> Result<oauth2::AccessToken, D::Error> {
+    Ok(lenient(from)?.unwrap_or_else(no_token))
+}
+
+fn no_token() -> oauth2::AccessToken {
+    oauth2::AccessToken::new(String::new())
+}
+
+fn token_type<'de, D: Deserializer<'de>>(from: D) -> Result<BasicTokenType, D::Error> {
+    let told: Option<Type> = lenient(from)?;
+    Ok(told.map_or_else(no_type, |told| told.0))
+}
+
+fn no_type() -> BasicTokenType {
+    BasicTokenType::Extension(String::new())
+}
+
+/// A token type in any case.
+#[derive(Deserialize)]
+struct Type(
+    #[serde(deserialize_with = "deserialize_untagged_enum_case_insensitive")] BasicTokenType,
+);
+
 fn life<'de, D: Deserializer<'de>>(from: D) -> Result<Told, D::Error> {
     let raw = Box::<RawValue>::deserialize(from)?;
     Ok(match count(&raw) {
@@ -244,6 +269,28 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains("secret-token"), "{shown}");
+    }
+
+    #[test]
+    fn keeps_a_refresh_token_beside_an_access_token_that_is_odd_or_absent() {
+        for fields in [
+            "",
+            r#""access_token":7,"#,
+            r#""access_token":null,"token_type":null,"#,
+            r#""access_token":"a","token_type":["Bearer"],"#,
+            r#""access_token":{"a":1e999},"token_type":"mac","#,
+        ] {
+            let body = format!(r#"{{{fields}"refresh_token":"0.AAA"}}"#);
+            let read: EntraTokenResponse = serde_json::from_str(&body).unwrap();
+
+            let kept = read.refresh_token().map(|token| token.secret().as_str());
+            assert_eq!(kept, Some("0.AAA"), "{fields}");
+            assert_ne!(*read.token_type(), BasicTokenType::Bearer, "{fields}");
+        }
+        assert_eq!(
+            *response(r#""scope":"""#).token_type(),
+            BasicTokenType::Bearer
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
 
 use partner_gateway::token::Version;
 use sandbox::{Fault, Rotation, Target};
+use serde_json::Value;
 
 use super::{
     AFTERWARDS, acting_for_a_user, call, for_a_user, has_no_token, is_served, keep, kept, passing,
@@ -150,21 +151,50 @@ async fn goes_on_with_the_old_token_where_no_new_one_comes() {
 
 #[tokio::test(start_paused = true)]
 async fn keeps_the_new_token_of_an_answer_whose_access_token_is_odd() {
+    let field = |name: &str, value| Fault::TokenField {
+        name: name.to_owned(),
+        value,
+    };
+    let value = "https://graph.windows.net".to_owned();
+    for fault in [
+        field("token_type", "mac".into()),
+        field("token_type", Value::Null),
+        field("access_token", Value::Null),
+        field("access_token", 7.into()),
+        field("expires_in", "soon".into()),
+        Fault::Audience { value },
+    ] {
+        let told = format!("{fault:?}");
+        let sandbox = sandbox();
+        sandbox.set_rotation(Rotation::Strict);
+        let (dir, store) = kept(&sandbox.consent(true));
+        sandbox.push_fault(Target::Token, fault);
+        let world = acting_for_a_user(sandbox, store).await;
+
+        has_no_token(&call(&world).await);
+        let rotated = world.sandbox.is_current_refresh_token(&read(&dir));
+        tokio::time::advance(Duration::from_mins(2)).await;
+        let healed = call(&world).await;
+
+        assert!(rotated, "{told}");
+        assert_eq!(healed.status, 200, "{told}");
+        assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2, "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeps_nothing_of_an_answer_that_is_anothers() {
     let sandbox = sandbox();
-    sandbox.set_rotation(Rotation::Strict);
     let (dir, store) = kept(&sandbox.consent(true));
-    let value = "mac".to_owned();
-    sandbox.push_fault(Target::Token, Fault::TokenType { value });
+    let before = read(&dir);
+    let name = "access_token".to_owned();
+    let value = "e30.eyJhcHBpZCI6ImFub3RoZXIifQ.e30".into();
+    sandbox.push_fault(Target::Token, Fault::TokenField { name, value });
     let world = acting_for_a_user(sandbox, store).await;
 
     has_no_token(&call(&world).await);
-    let rotated = world.sandbox.is_current_refresh_token(&read(&dir));
-    tokio::time::advance(Duration::from_mins(1)).await;
-    let healed = call(&world).await;
 
-    assert!(rotated);
-    assert_eq!(healed.status, 200);
-    assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
+    assert_eq!(read(&dir), before);
 }
 
 #[tokio::test(start_paused = true)]

@@ -123,6 +123,7 @@ fn unusable() -> Vec<(Fault, &'static str)> {
     let good = |rest: &str| body(200, JSON, &format!(r#"{{"token_type":"Bearer",{rest}}}"#));
     let life = |value| Fault::ExpiresIn { value };
     let (empty, none) = ("it is empty or not JSON", "it is not a token response");
+    let absent = "it has no access token";
     let short = "its life is not told, or under a minute";
     let ugly = "its token is not visible ASCII";
     let value = "mac".to_owned();
@@ -135,9 +136,9 @@ fn unusable() -> Vec<(Fault, &'static str)> {
             body(200, JSON, r#"{"token_type":"Bearer","access_to"#),
             none,
         ),
-        (body(200, JSON, r#"{"error":"invalid_client"}"#), none),
+        (body(200, JSON, r#"{"error":"invalid_client"}"#), absent),
         (good(r#""access_token":"a""#), short),
-        (good(r#""expires_in":3600,"access_token":"""#), ugly),
+        (good(r#""expires_in":3600,"access_token":"""#), absent),
         (good(r#""expires_in":3600,"access_token":"a\r\nb""#), ugly),
         (good(r#""expires_in":3600,"access_token":"a b""#), ugly),
         (life(json!(0)), short),

@@ -158,7 +158,6 @@ impl GrantError {
     #[must_use]
     pub fn needs_consent(&self) -> bool {
         matches!(self, Self::ConsentRequired(_))
-            || self.refusal().is_some_and(Refusal::needs_consent)
     }
 
     /// How long the token endpoint asked to be left alone.

@@ -48,7 +48,7 @@ struct Unkept {
     access: Result<AccessToken, GrantError>,
 }
 
-/// A refresh token that the token endpoint takes no more.
+/// A refresh token that the token endpoint does not take.
 #[derive(Debug)]
 struct Refused {
     token: SecretString,
@@ -149,7 +149,7 @@ impl Refresh {
         let response = match exchange.ask(Asking::ByRefreshToken(claim.token())).await {
             Ok(response) => response,
             Err(error) => {
-                let error = state.refused_for_good(&claim, error);
+                let error = state.refused_until_mended(&claim, error);
                 claim.release().await;
                 return Err(error);
             }
@@ -204,8 +204,7 @@ impl Refresh {
         }
     }
 
-    /// A token that was refused is left alone for an hour; whether another has come is looked at each
-    /// time.
+    /// A token that was refused is left alone; whether another has come is looked at each time.
     async fn still_refused(&self, state: &mut State) -> Result<Option<Arc<Refusal>>, StoreError> {
         if state.refused.is_none() {
             return Ok(None);
@@ -228,27 +227,30 @@ impl State {
         refused.map(|refused| Arc::clone(&refused.refusal))
     }
 
-    /// Remembers a refusal that means the token itself.
-    fn refused_for_good(&mut self, claim: &Claim, error: GrantError) -> GrantError {
-        let refusal = match error {
-            GrantError::Refused(refusal) if ends_consent(&refusal) => Arc::from(refusal),
+    /// Remembers a refusal that only a person can mend: for long where the token itself is dead, else
+    /// no longer than this trip, because what is in its way may be mended elsewhere.
+    fn refused_until_mended(&mut self, claim: &Claim, error: GrantError) -> GrantError {
+        let refusal: Arc<Refusal> = match error {
+            GrantError::Refused(refusal) if refusal.ends_consent() => Arc::from(refusal),
             other => return other,
         };
-        error!(error = %GrantError::ConsentRequired(Arc::clone(&refusal)), "refresh token refused");
+        let remembered = if refusal.is_of_a_dead_token() {
+            error!(error = %GrantError::ConsentRequired(Arc::clone(&refusal)), "refresh token refused");
+            DEAD
+        } else {
+            THIS_TRIP
+        };
         self.refused = Some(Refused {
             token: claim.token().clone(),
             refusal: Arc::clone(&refusal),
-            until: Instant::now() + REMEMBERED,
+            until: Instant::now() + remembered,
         });
         GrantError::ConsentRequired(refusal)
     }
 }
 
-/// Whether only a person can help. A throttle in disguise is none of these.
-fn ends_consent(refusal: &Refusal) -> bool {
-    let dead = ["invalid_grant", "interaction_required", "consent_required"];
-    refusal.is_permanent() && dead.contains(&refusal.error.as_str())
-}
-
 /// A token that is dead stays so; asking again now and then costs little.
-const REMEMBERED: Duration = Duration::from_hours(1);
+const DEAD: Duration = Duration::from_hours(1);
+
+/// Shorter than the minute for which the token cell remembers what a person must mend.
+const THIS_TRIP: Duration = Duration::from_secs(30);

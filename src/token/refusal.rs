@@ -64,15 +64,24 @@ impl Refusal {
             || self.has_one_of(&[LOOPING])
     }
 
-    /// Whether a person must sign in and consent again; asking on is pointless until then.
-    #[must_use]
-    pub fn needs_consent(&self) -> bool {
-        let unmet = self.error == "invalid_grant" && self.has_one_of(&CONSENT_CODES);
+    /// Whether, of a user's grant, a person must sign in and consent again; asking on is pointless until
+    /// then. Of the application's own grant this says nothing.
+    pub(in crate::token) fn ends_consent(&self) -> bool {
         let asked = [Some(self.error.as_str()), self.suberror.as_deref()]
             .into_iter()
             .flatten()
             .any(|error| CONSENT_ERRORS.contains(&error));
-        self.is_permanent() && (unmet || asked || self.demands_claims)
+        let unmet = self.error == INVALID_GRANT || asked || self.demands_claims;
+        unmet && self.is_permanent() && !self.is_stale_assertion()
+    }
+
+    /// Whether the refresh token itself is good no more, so that no change elsewhere makes it good again.
+    pub(in crate::token) fn is_of_a_dead_token(&self) -> bool {
+        let unmet = self.demands_claims || self.suberror.is_some();
+        let plain = self.error_codes.is_empty() && !unmet;
+        self.error == INVALID_GRANT
+            && self.ends_consent()
+            && (plain || self.has_one_of(&DEAD_TOKEN_CODES))
     }
 
     /// Whether the gateway's assertion was too old, or not yet good: a new one may do.
@@ -128,14 +137,16 @@ const PASSING_CODES: [u64; 14] = [
 /// The same application asked for the same thing too often; comes as a 400 `invalid_grant`.
 const LOOPING: u64 = 50196;
 
+/// The error of a grant that is not good: of a user's, the refresh token or what it was had by.
+const INVALID_GRANT: &str = "invalid_grant";
+
 /// Errors by name that a person must mend by signing in.
 const CONSENT_ERRORS: [&str; 2] = ["interaction_required", "consent_required"];
 
-/// AADSTS numbers of an `invalid_grant` that a person must mend by signing in: a second factor, a policy
-/// or a consent is missing, or the refresh token has expired or was revoked.
-const CONSENT_CODES: [u64; 20] = [
-    50072, 50074, 50076, 50078, 50079, 50089, 50132, 50133, 50173, 53000, 53001, 53002, 53003,
-    54005, 65001, 70008, 70043, 700_020, 700_082, 530_032,
+/// AADSTS numbers of a refresh token that has expired, was revoked or never was. Policies, a second
+/// factor and a missing consent are none of these: they can be mended with the token as it is.
+const DEAD_TOKEN_CODES: [u64; 9] = [
+    50089, 50132, 50133, 50173, 54005, 70000, 70008, 70043, 700_082,
 ];
 
 /// AADSTS numbers of an assertion outside its time.
@@ -192,59 +203,59 @@ mod tests {
             refused(status, &json!({"error": error, "error_codes": [code]}))
         };
         let grant = |code| said(400, "invalid_grant", code);
+        let plain = json!({"error": "invalid_grant"});
         let claims = json!({"error": "invalid_grant", "claims": "{\"access_token\":{}}"});
         let refined = json!({"error": "invalid_grant", "suberror": "consent_required"});
 
-        for (refusal, [permanent, throttle, consent, stale]) in [
+        let [yes, no] = [true, false];
+        for (refusal, means) in [
             (
                 said(401, "invalid_client", 7_000_215),
-                [true, false, false, false],
+                [yes, no, no, no, no],
             ),
-            (
-                said(401, "invalid_client", 700_024),
-                [true, false, false, true],
-            ),
-            (
-                said(400, "invalid_request", 50_076),
-                [true, false, false, false],
-            ),
-            (
-                said(400, "interaction_required", 0),
-                [true, false, true, false],
-            ),
-            (said(400, "consent_required", 0), [true, false, true, false]),
-            (grant(0), [true, false, false, false]),
-            (grant(50_076), [true, false, true, false]),
-            (grant(700_082), [true, false, true, false]),
-            (grant(530_032), [true, false, true, false]),
-            (grant(50_196), [false, true, false, false]),
-            (grant(51_005), [false, false, false, false]),
-            (refused(400, &claims), [true, false, true, false]),
-            (refused(400, &refined), [true, false, true, false]),
-            (refused(503, &claims), [false, false, false, false]),
-            (
-                said(429, "invalid_grant", 50_076),
-                [false, true, false, false],
-            ),
+            (said(401, "invalid_client", 700_024), [yes, no, no, no, yes]),
+            (said(400, "invalid_request", 50_076), [yes, no, no, no, no]),
+            (said(400, "interaction_required", 0), [yes, no, yes, no, no]),
+            (said(400, "consent_required", 0), [yes, no, yes, no, no]),
+            (grant(0), [yes, no, yes, no, no]),
+            (grant(50_013), [yes, no, no, no, yes]),
+            (grant(50_076), [yes, no, yes, no, no]),
+            (grant(50_173), [yes, no, yes, yes, no]),
+            (grant(53_003), [yes, no, yes, no, no]),
+            (grant(65_001), [yes, no, yes, no, no]),
+            (grant(70_000), [yes, no, yes, yes, no]),
+            (grant(70_043), [yes, no, yes, yes, no]),
+            (grant(500_133), [yes, no, no, no, yes]),
+            (grant(530_032), [yes, no, yes, no, no]),
+            (grant(700_024), [yes, no, no, no, yes]),
+            (grant(700_082), [yes, no, yes, yes, no]),
+            (grant(50_196), [no, yes, no, no, no]),
+            (grant(51_005), [no, no, no, no, no]),
+            (refused(400, &plain), [yes, no, yes, yes, no]),
+            (refused(400, &claims), [yes, no, yes, no, no]),
+            (refused(400, &refined), [yes, no, yes, no, no]),
+            (refused(503, &claims), [no, no, no, no, no]),
+            (said(429, "invalid_grant", 50_076), [no, yes, no, no, no]),
             (
                 said(400, "temporarily_unavailable", 0),
-                [false, false, false, false],
+                [no, no, no, no, no],
             ),
-            (said(307, "", 0), [false, false, false, false]),
-            (said(408, "", 0), [false, false, false, false]),
-            (said(404, "", 0), [true, false, false, false]),
+            (said(307, "", 0), [no, no, no, no, no]),
+            (said(408, "", 0), [no, no, no, no, no]),
+            (said(404, "", 0), [yes, no, no, no, no]),
         ] {
-            let means = [
+            let found = [
                 refusal.is_permanent(),
                 refusal.is_throttle(),
-                refusal.needs_consent(),
+                refusal.ends_consent(),
+                refusal.is_of_a_dead_token(),
                 refusal.is_stale_assertion(),
             ];
 
-            assert_eq!(means, [permanent, throttle, consent, stale], "{refusal:?}");
+            assert_eq!(found, means, "{refusal:?}");
         }
         let both = json!({"error": "invalid_grant", "error_codes": [65001, 50196]});
-        assert!(!refused(400, &both).needs_consent());
+        assert!(!refused(400, &both).ends_consent());
     }
 
     #[test]

@@ -261,6 +261,37 @@ async fn presents_a_refused_token_again_after_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn presents_a_token_again_that_a_policy_was_in_the_way_of() {
+    for body in [
+        r#"{"error":"invalid_grant","error_codes":[53003]}"#,
+        r#"{"error":"invalid_grant","error_codes":[65001],"suberror":"consent_required"}"#,
+        r#"{"error":"invalid_grant","error_codes":[50013]}"#,
+        r#"{"error":"invalid_grant","claims":"{}"}"#,
+        r#"{"error":"interaction_required","error_codes":[50076]}"#,
+    ] {
+        let sandbox = sandbox();
+        let (_dir, store) = kept(&sandbox.consent(true));
+        sandbox.push_fault(
+            Target::Token,
+            Fault::Body {
+                status: 400,
+                content_type: Some("application/json".to_owned()),
+                body: body.to_owned(),
+            },
+        );
+        let world = acting_for_a_user(sandbox, store).await;
+
+        has_no_token(&call(&world).await);
+        let once = world.sandbox.token_requests().len();
+        tokio::time::advance(Duration::from_secs(75)).await;
+        let mended = call(&world).await;
+
+        assert_eq!(once, 1, "{body}");
+        assert_eq!(mended.status, 200, "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn tries_at_once_what_a_person_has_kept_while_the_old_one_was_refused() {
     let sandbox = sandbox();
     let (dir, store) = kept(&sandbox.consent(true));

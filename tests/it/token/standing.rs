@@ -38,9 +38,10 @@ async fn tells_how_each_account_stands_and_stays_ready_whatever_that_is() {
     let told = |detail: &str| json!({"check": "account", "account": "contoso", "ready": true, "detail": detail});
     assert_eq!(before, told("no token yet"));
     assert_eq!(good, told("token good for 3412 s"));
+    // Nobody can consent to what the application has in its own right.
     assert_eq!(
         unwilling,
-        told("consent_required: a person must sign in and consent again; no token")
+        told("no token; no new one came of the last attempt")
     );
 }
 

@@ -37,6 +37,14 @@ pub enum SecretError {
     },
 }
 
+impl SecretError {
+    /// Whether it may pass without a person: a file that is being replaced, or a disk that hangs.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Read { .. })
+    }
+}
+
 impl SecretSource {
     /// Reads the secret; line ends at the end of a file are not part of it.
     ///

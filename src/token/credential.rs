@@ -271,7 +271,8 @@ impl CredentialError {
         match self {
             Self::Unreadable { .. } => true,
             Self::Unfit { source, .. } => *source == Unfit::Mismatch,
-            Self::Secret(_) | Self::Unsigned => false,
+            Self::Secret(error) => error.is_passing(),
+            Self::Unsigned => false,
         }
     }
 }

@@ -133,7 +133,8 @@ impl GrantError {
         match self {
             Self::Credential(error) => !error.is_passing(),
             Self::Foreign(_) | Self::ConsentRequired(_) => true,
-            Self::Unreachable(_) | Self::Malformed(_) | Self::Store(_) => false,
+            Self::Store(error) => error.is_permanent(),
+            Self::Unreachable(_) | Self::Malformed(_) => false,
             // Whoever writes the file of a federated token is about to.
             Self::Refused(_) if self.is_about_a_stale_assertion() => false,
             Self::Refused(refusal) => refusal.is_permanent(),
@@ -154,10 +155,18 @@ impl GrantError {
         }
     }
 
-    /// Whether a person must sign in and consent again.
+    /// Whether the credential's files may hold something better soon.
+    pub(in crate::token) fn is_about_the_credential(&self) -> bool {
+        matches!(self, Self::Credential(_))
+    }
+
+    /// Whether a person must sign in and consent, for the first time or again.
     #[must_use]
     pub fn needs_consent(&self) -> bool {
-        matches!(self, Self::ConsentRequired(_))
+        matches!(
+            self,
+            Self::ConsentRequired(_) | Self::Store(StoreError::Empty { .. })
+        )
     }
 
     /// How long the token endpoint asked to be left alone.

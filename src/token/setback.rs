@@ -30,7 +30,8 @@ impl Setback {
         Self {
             obstacle,
             until: now + wait(&error, obstacle, failures),
-            may_be_mended: obstacle != Obstacle::Throttled && error.is_permanent(),
+            may_be_mended: obstacle != Obstacle::Throttled
+                && (error.is_permanent() || error.is_about_the_credential()),
             cause: Arc::new(error),
             mark,
         }

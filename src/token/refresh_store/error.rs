@@ -90,6 +90,24 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether a person has to mend something first.
+    pub(in crate::token) fn is_permanent(&self) -> bool {
+        match self {
+            Self::Empty { .. } | Self::Malformed { .. } | Self::Exposed { .. } => true,
+            Self::Refused { status, .. } => FOR_A_PERSON.contains(status),
+            Self::Proof(error) => !error.is_passing(),
+            Self::Identity(unavailable) => unavailable.cause.is_permanent(),
+            Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Busy
+            | Self::Contended { .. }
+            | Self::Unreachable { .. }
+            | Self::Odd { .. } => false,
+        }
+    }
+}
+
 /// What an account gets its tokens by cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupFault {
@@ -108,5 +126,62 @@ fn advice(status: StatusCode) -> &'static str {
         StatusCode::FORBIDDEN => "the gateway may not do this; see the roles in README.md",
         StatusCode::NOT_FOUND => "it does not exist; create it",
         _ => "the store cannot serve now",
+    }
+}
+
+/// Answers that stay what they are until somebody changes a role or makes what is missing.
+const FOR_A_PERSON: [StatusCode; 3] = [
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_what_a_person_must_mend_from_what_may_pass() {
+        let place = || "a place".to_owned();
+        let path = || PathBuf::from("/file");
+        let source = || io::Error::from(io::ErrorKind::TimedOut);
+        let refused = |status| StoreError::Refused {
+            place: place(),
+            status,
+        };
+        for (error, permanent) in [
+            (StoreError::Empty { place: place() }, true),
+            (StoreError::Malformed { place: place() }, true),
+            (
+                StoreError::Exposed {
+                    path: path(),
+                    mode: 0o644,
+                },
+                true,
+            ),
+            (refused(StatusCode::UNAUTHORIZED), true),
+            (refused(StatusCode::FORBIDDEN), true),
+            (refused(StatusCode::NOT_FOUND), true),
+            (refused(StatusCode::SERVICE_UNAVAILABLE), false),
+            (SecretError::Empty { path: path() }.into(), true),
+            (
+                SecretError::Read {
+                    path: path(),
+                    source: source(),
+                }
+                .into(),
+                false,
+            ),
+            (
+                StoreError::Write {
+                    path: path(),
+                    source: source(),
+                },
+                false,
+            ),
+            (StoreError::Busy, false),
+        ] {
+            assert_eq!(error.is_permanent(), permanent, "{error}");
+        }
     }
 }

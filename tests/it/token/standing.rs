@@ -46,6 +46,32 @@ async fn tells_how_each_account_stands_and_stays_ready_whatever_that_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tells_that_a_person_must_consent_for_the_first_time_or_again() {
+    for never in [true, false] {
+        let log = Log::begin();
+        let (world, store) = acting_for_a_user().await;
+        if never {
+            fs::remove_file(store.path().join("refresh-token")).unwrap();
+        } else {
+            let unmet = r#"{"error":"invalid_grant","error_codes":[50076]}"#;
+            push(&world, Target::Token, 400, unmet);
+        }
+
+        world.reject().send().await;
+
+        let told = "consent_required: a person must sign in and consent again; no token yet";
+        assert_eq!(account(&world).await["detail"], told);
+        let (_, page) = ask(&world, "/metrics").await;
+        let number = r#"partner_gateway_consent_required{account="contoso"} 1"#;
+        assert!(page.lines().any(|line| line == number), "{page}");
+        let lines = log.lines("no token obtained");
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["level"], "ERROR");
+        assert_eq!(lines[0]["token.obstacle"], "consent_required");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn counts_what_the_readme_lists() {
     let pair = Pair::with(|params| params.not_after = rcgen::date_time_ymd(2030, 1, 1));
     let files = Certified::with(&pair);

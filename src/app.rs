@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tracing::{error, info, info_span};
 
 use crate::{
@@ -66,6 +66,7 @@ pub struct Gateway {
     transfers: Arc<Transfers>,
     tasks: Tasks,
     drain: Drain,
+    settled: OnceCell<()>,
     server: Settings,
     operators: AdminSettings,
     tls: Option<Tls>,
@@ -158,6 +159,7 @@ impl Gateway {
             transfers,
             tasks,
             drain,
+            settled: OnceCell::new(),
             server: config.server,
             operators: config.admin,
             tls: tls.map(Tls::offering),
@@ -196,6 +198,15 @@ impl Gateway {
         join_all(accounts.map(|account| keep_alive::keep_alive(account.tokens()))).await;
     }
 
+    /// Has no refresh token presented from now on, and those that were had kept; once, whoever asks.
+    pub(in crate::app) async fn settle(&self) {
+        let settling = async {
+            let accounts = self.transfers.accounts.all();
+            join_all(accounts.map(|account| keep_alive::settle(account.tokens()))).await;
+        };
+        self.settled.get_or_init(|| settling).await;
+    }
+
     /// Lets calls under way end, then closes the journal.
     ///
     /// # Errors
@@ -203,15 +214,8 @@ impl Gateway {
     /// When calls are still under way after the drain time.
     pub async fn finish(self) -> Result<(), Cut> {
         self.drain.begin();
-        let finished = self
-            .tasks
-            .finish(self.drain.left(self.server.drain_timeout))
-            .await;
-        let settling = self.transfers.accounts.all();
-        let settling = join_all(settling.map(|account| keep_alive::settle(account.tokens())));
-        if tokio::time::timeout(LAST_TOKEN, settling).await.is_err() {
-            error!("refresh token lost: it could not be kept in time");
-        }
+        let left = self.drain.left(self.server.drain_timeout);
+        let (finished, ()) = tokio::join!(self.tasks.finish(left), self.settle());
         let closing = async {
             match finished {
                 Ok(()) => self.transfers.journal.stop().await,
@@ -288,9 +292,6 @@ fn accounts(
     }
     Ok(Accounts::new(accounts, &config.default_account))
 }
-
-/// Hardly ever is there anything to keep, and then its store takes moments or is not there.
-const LAST_TOKEN: Duration = Duration::from_secs(5);
 
 /// A disk that takes longer hangs, and the process must end all the same.
 const LAST_RECORD: Duration = Duration::from_secs(5);

@@ -142,6 +142,8 @@ impl Bound {
                     ((), ()) = async { tokio::join!(gateway.warm_up(), gateway.keep_alive()) } => {}
                     () = gateway.drain.begun() => {}
                 }
+                // Beside the calls under way: together the two have the time of one.
+                gateway.settle().await;
             };
             tokio::join!(calling, beside);
             let finished = gateway.finish().await;

@@ -5,11 +5,14 @@
 
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     cause,
-    token::{cell::TokenCell, refresh::Refresh},
+    token::{
+        cell::TokenCell,
+        refresh::{Refresh, Unsettled},
+    },
 };
 
 /// Renews the refresh token whenever it is a week old, for as long as it is polled; ends at once for a
@@ -34,14 +37,22 @@ pub async fn keep_alive(tokens: &TokenCell) {
     }
 }
 
-/// Keeps what could not be kept before, for a last time before the process ends.
+/// Has no refresh token presented any more, and what could not be kept before kept, before the process
+/// ends; it takes no longer than a presentation.
 pub async fn settle(tokens: &TokenCell) {
     let Some(refresh) = tokens.grant().refresh() else {
         return;
     };
-    if let Err(error) = refresh.settle().await {
-        let error = cause::chain(&error);
-        tracing::error!(account = %tokens.account(), error, "refresh token lost: it could not be kept");
+    let account = tokens.account();
+    match refresh.settle(PRESENTATION).await {
+        Ok(()) => {}
+        Err(Unsettled::Unkept(error)) => {
+            let error = cause::chain(&error);
+            error!(account = %account, error, "refresh token lost: it could not be kept");
+        }
+        Err(Unsettled::UnderWay) => {
+            error!(account = %account, "refresh token in use when the process ended, and perhaps lost");
+        }
     }
 }
 
@@ -89,3 +100,6 @@ const FIRST_RETRY: Duration = Duration::from_secs(30);
 
 /// The longest time between two tries.
 const LONGEST_RETRY: Duration = Duration::from_hours(1);
+
+/// The token endpoint has 10 s, twice where an assertion was too old, and a disk 10 s for what it gave.
+const PRESENTATION: Duration = Duration::from_secs(30);

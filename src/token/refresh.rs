@@ -11,6 +11,7 @@ use std::{
 use oauth2::TokenResponse as _;
 use secrecy::SecretString;
 use tokio::{sync::Mutex, time::Instant};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::{
@@ -31,6 +32,7 @@ pub(in crate::token) struct Refresh {
     store: RefreshStore,
     clock: SharedClock,
     state: Mutex<State>,
+    closed: CancellationToken,
     renewed: std::sync::Mutex<Option<SystemTime>>,
 }
 
@@ -56,12 +58,22 @@ struct Refused {
     until: Instant,
 }
 
+/// Why a refresh token may not be in its store when the process ends.
+#[derive(Debug)]
+pub(in crate::token) enum Unsettled {
+    /// It could not be kept.
+    Unkept(StoreError),
+    /// It is being presented or kept.
+    UnderWay,
+}
+
 impl Refresh {
     pub(in crate::token) fn new(store: RefreshStore, clock: SharedClock) -> Self {
         Self {
             store,
             clock,
             state: Mutex::default(),
+            closed: CancellationToken::new(),
             renewed: std::sync::Mutex::default(),
         }
     }
@@ -84,8 +96,12 @@ impl Refresh {
         }
         // Once more where another one, of a replica or of a person, has come into the store since.
         for _ in 0..2 {
-            let claim = self.store.claim().await?;
+            let claim = self.store.claim(&self.closed).await?;
             self.note(claim.kept().renewed);
+            if self.closed.is_cancelled() {
+                claim.release().await;
+                return Err(StoreError::Leaving.into());
+            }
             if let Some(refusal) = state.refusal_of(claim.token()) {
                 claim.release().await;
                 return Err(GrantError::ConsentRequired(refusal));
@@ -101,17 +117,29 @@ impl Refresh {
         })
     }
 
-    /// Tries once more to keep what could not be kept.
+    /// Has nothing presented from now on, waits for what is being presented, and tries for so long to
+    /// keep what could not be kept.
     ///
     /// # Errors
     ///
-    /// When it cannot be kept now either.
-    pub(in crate::token) async fn settle(&self) -> Result<(), GrantError> {
-        let state = self.state.lock().await;
-        if let Some(unkept) = &state.unkept {
-            self.keep(&unkept.claim, &unkept.token).await?;
+    /// When a token is lost with the process.
+    pub(in crate::token) async fn settle(&self, within: Duration) -> Result<(), Unsettled> {
+        self.closed.cancel();
+        let mut last = None;
+        let settling = async {
+            let state = self.state.lock().await;
+            while let Some(unkept) = &state.unkept {
+                match self.keep(&unkept.claim, &unkept.token).await {
+                    Ok(()) => break,
+                    Err(error) => last = Some(error),
+                }
+                tokio::time::sleep(BETWEEN_TRIES).await;
+            }
+        };
+        match tokio::time::timeout(within, settling).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(last.map_or(Unsettled::UnderWay, Unsettled::Unkept)),
         }
-        Ok(())
     }
 
     /// How long ago the refresh token was last renewed, as far as was seen.
@@ -254,3 +282,6 @@ const DEAD: Duration = Duration::from_hours(1);
 
 /// Shorter than the minute for which the token cell remembers what a person must mend.
 const THIS_TRIP: Duration = Duration::from_secs(30);
+
+/// How often a store is tried before the process ends.
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);

@@ -52,6 +52,9 @@ pub enum StoreError {
     /// Somebody else presents the token.
     #[error("another process has the right to present the refresh token and does not end")]
     Busy,
+    /// The process is about to end.
+    #[error("the gateway is leaving, and presents no refresh token any more")]
+    Leaving,
     /// Others write the object all the time.
     #[error("{place} was changed by others at each try to write it")]
     Contended {
@@ -101,6 +104,7 @@ impl StoreError {
             Self::Read { .. }
             | Self::Write { .. }
             | Self::Busy
+            | Self::Leaving
             | Self::Contended { .. }
             | Self::Unreachable { .. }
             | Self::Odd { .. } => false,

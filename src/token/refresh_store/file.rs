@@ -4,6 +4,7 @@ use std::{fs::File, io, path::Path, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::{
@@ -39,8 +40,9 @@ impl FileStore {
 
     pub(in crate::token::refresh_store) async fn claim(
         &self,
+        stop: &CancellationToken,
     ) -> Result<(Kept, Locked), StoreError> {
-        let locked = self.lock().await?;
+        let locked = self.lock(stop).await?;
         let kept = locked
             .run(|files| {
                 files.roll_forward()?;
@@ -56,7 +58,7 @@ impl FileStore {
         &self,
         token: &SecretString,
     ) -> Result<(), StoreError> {
-        let locked = self.lock().await?;
+        let locked = self.lock(&CancellationToken::new()).await?;
         let token = token.clone();
         locked
             .run(move |files| {
@@ -69,7 +71,7 @@ impl FileStore {
 
     /// Tries whether there is the room that a token will need, and leaves everything as it is.
     pub(in crate::token::refresh_store) async fn rehearse(&self) -> Result<(), StoreError> {
-        let locked = self.lock().await?;
+        let locked = self.lock(&CancellationToken::new()).await?;
         locked
             .run(|files| {
                 files.roll_forward()?;
@@ -79,9 +81,12 @@ impl FileStore {
             .await
     }
 
-    async fn lock(&self) -> Result<Locked, StoreError> {
+    async fn lock(&self, stop: &CancellationToken) -> Result<Locked, StoreError> {
         let began = Instant::now();
         loop {
+            if stop.is_cancelled() {
+                return Err(StoreError::Leaving);
+            }
             let files = self.files.clone();
             if let Some(lock) = in_time(&self.files, move || files.try_lock()).await? {
                 return Ok(Locked {
@@ -173,7 +178,7 @@ mod tests {
     async fn a_step_that_is_left_behind_keeps_the_lock_until_it_ends() {
         let dir = tempfile::tempdir().unwrap();
         let store = FileStore::new(&dir.path().join("token"));
-        let locked = store.lock().await.unwrap();
+        let locked = store.lock(&CancellationToken::new()).await.unwrap();
         let (go, wait) = mpsc::channel::<()>();
         let late = {
             let mut hanging = pin!(locked.run(move |_| Ok(wait.recv())));
@@ -187,7 +192,7 @@ mod tests {
         assert!(matches!(late, Err(StoreError::Write { .. })), "{late:?}");
         assert!(store.files.try_lock().unwrap().is_none(), "two at a time");
         drop(go);
-        assert!(store.lock().await.is_ok());
+        assert!(store.lock(&CancellationToken::new()).await.is_ok());
     }
 
     #[tokio::test]
@@ -199,12 +204,12 @@ mod tests {
 
         store.rehearse().await.unwrap();
         assert!(!next.exists(), "after a rehearsal");
-        let (kept, locked) = store.claim().await.unwrap();
+        let (kept, locked) = store.claim(&CancellationToken::new()).await.unwrap();
         assert!(next.exists(), "while it is claimed");
         locked.release().await;
         assert!(!next.exists(), "after a release");
         drop(locked);
-        let (_, locked) = store.claim().await.unwrap();
+        let (_, locked) = store.claim(&CancellationToken::new()).await.unwrap();
         std::fs::write(dir.path().join("token"), "by-hand").unwrap();
         let stored = locked.keep(&kept.token, &"second".into()).await.unwrap();
 

@@ -13,6 +13,7 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use uuid::Uuid;
 
@@ -71,9 +72,13 @@ impl KubernetesStore {
     /// Waits for whoever has the right, and tells since when it is ours.
     pub(in crate::token::refresh_store) async fn claim(
         &self,
+        stop: &CancellationToken,
     ) -> Result<(Kept, Mine, Instant), StoreError> {
         let began = Instant::now();
         while began.elapsed() < LONGEST_WAIT {
+            if stop.is_cancelled() {
+                return Err(StoreError::Leaving);
+            }
             let mut secret = self.secret.read().await?;
             let kept = self.kept(&secret)?;
             if self.is_free(&secret) {

@@ -18,6 +18,7 @@ use std::{path::PathBuf, sync::Arc, time::SystemTime};
 use http::Uri;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use self::{
     error::{SetupFault, StoreError},
@@ -153,7 +154,7 @@ impl RefreshStore {
         }
     }
 
-    /// Takes the right to present what is kept, waiting for whoever has it.
+    /// Takes the right to present what is kept, waiting for whoever has it, until told to stop.
     ///
     /// # Errors
     ///
@@ -162,15 +163,15 @@ impl RefreshStore {
     /// # Cancel safety
     ///
     /// A claim that was under way may stand in the store; it runs out.
-    pub async fn claim(&self) -> Result<Claim, StoreError> {
+    pub async fn claim(&self, stop: &CancellationToken) -> Result<Claim, StoreError> {
         let taken = Instant::now();
         let (kept, hold, taken) = match &self.0 {
             Keeper::File(store) => {
-                let (kept, locked) = store.claim().await?;
+                let (kept, locked) = store.claim(stop).await?;
                 (kept, Hold::File(locked), Instant::now())
             }
             Keeper::Kubernetes(store) => {
-                let (kept, mine, taken) = store.claim().await?;
+                let (kept, mine, taken) = store.claim(stop).await?;
                 (kept, Hold::Kubernetes(Arc::clone(store), mine), taken)
             }
             Keeper::KeyVault(store) => {

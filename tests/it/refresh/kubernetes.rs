@@ -88,20 +88,6 @@ async fn sends_no_token_that_ended_before_its_refresh_token_was_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keeps_what_was_had_before_a_drain_ends() {
-    let cluster = Cluster::strict();
-    for fault in [Fault::Pass, Fault::Pass, status(503)] {
-        cluster.sandbox.push_fault(Target::Kubernetes, fault);
-    }
-    let world = cluster.gateway().await;
-    has_no_token(&call(&world).await);
-
-    passing(world.end()).await;
-
-    cluster.is_current();
-}
-
-#[tokio::test(start_paused = true)]
 async fn loses_nothing_whichever_request_to_the_api_server_fails() {
     for at in 0..3 {
         for fault in [

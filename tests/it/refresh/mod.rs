@@ -4,6 +4,7 @@ mod alive;
 mod consent;
 mod file;
 mod kubernetes;
+mod leaving;
 mod together;
 mod vault;
 

@@ -159,6 +159,8 @@ impl Refresh {
     ///
     /// When the store cannot be read.
     pub(in crate::token) async fn look(&self) -> Result<Option<Duration>, StoreError> {
+        // The store's own reads come one at a time, too.
+        let _alone = self.state.lock().await;
         let kept = self.store.look().await?;
         self.note(kept.renewed);
         Ok(self.age())

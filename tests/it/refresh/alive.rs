@@ -2,7 +2,7 @@
 
 use std::{task::Poll, time::Duration};
 
-use super::{call, is_served, kubernetes::Cluster, status};
+use super::{call, is_served, kubernetes::Cluster, status, until};
 use sandbox::{Fault, Target};
 
 #[tokio::test(start_paused = true)]
@@ -48,6 +48,23 @@ async fn tries_again_where_a_renewal_failed() {
     let statuses: Vec<_> = asked.iter().map(|asked| asked.status).collect();
     assert_eq!(statuses, [200, 503, 503, 503, 503, 503, 200]);
     assert!(cluster.sandbox.is_current_refresh_token(&cluster.token()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn looks_at_no_store_beside_a_renewal() {
+    let cluster = Cluster::strict();
+    let world = cluster.gateway().await;
+    let slow = Fault::Delay { ms: 500 };
+    cluster.sandbox.push_fault(Target::Token, slow);
+    let mut calling = Box::pin(world.reject().send());
+    assert!(futures_util::poll!(&mut calling).is_pending());
+    until(|| cluster.sandbox.token_requests().len() == 1).await;
+    let asked = cluster.sandbox.kubernetes_requests().len();
+    let mut idle = Box::pin(world.gateway.keep_alive());
+
+    settled(&mut idle).await;
+
+    assert_eq!(cluster.sandbox.kubernetes_requests().len(), asked);
 }
 
 /// Lets the task and the files it waits for come to rest.

@@ -39,11 +39,12 @@ pub fn run(config: &Path, account: &str, environment: &Environment) -> u8 {
     match log_in(&loaded.config, account) {
         Ok(()) => STORED,
         Err(failure @ Failure::Interrupted(_)) => told(&failure, INTERRUPTED),
+        Err(failure @ Failure::NotKept(_)) => told_alone(&failure, NOT_STORED),
         Err(failure) => told(&failure, NOT_STORED),
     }
 }
 
-/// Nothing was stored.
+/// Nothing was stored, but perhaps where a store did not say.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("--account: found {}; accepted: {accepted}", quoted(.found))]
@@ -62,7 +63,7 @@ enum Failure {
     Store(StoreError),
     #[error("{}", advice(.0))]
     Consent(#[from] ConsentError),
-    #[error("the consent was given, and its refresh token could not be stored: {}\nmend: see to the store, and run this command again", cause::chain(.0))]
+    #[error("the consent was given, and its refresh token is not known to be stored: {}\nit may be stored all the same, where only the store's answer was lost\nmend: see to the store, and run this command again", cause::chain(.0))]
     NotKept(StoreError),
     #[error("{0} received")]
     Interrupted(&'static str),
@@ -82,6 +83,8 @@ fn log_in(config: &Config, name: &str) -> Result<(), Failure> {
     let logged_in = runtime.block_on(async {
         let stop = shutdown::asked_to_stop()?;
         let login = Login::prepare(account, store, config, &Surroundings::real())?;
+        // A trial that is cut short would leave its traces in the store; it ends in its own time, too.
+        login.try_store().await.map_err(Failure::Store)?;
         let consent = tokio::select! {
             signal = stop => return Err(Failure::Interrupted(signal)),
             consent = ask(&login, account) => consent?,
@@ -119,7 +122,6 @@ fn account<'a>(
 }
 
 async fn ask(login: &Login, account: &AccountSettings) -> Result<Consent, Failure> {
-    login.try_store().await.map_err(Failure::Store)?;
     let invitation = login.invite().await?;
     show(&invitation, account)?;
     let consent = waiting::during(invitation.lasts(), login.consent(&invitation)).await?;
@@ -189,7 +191,11 @@ impl fmt::Display for Place<'_> {
 
 /// Tells why nothing was stored; where stderr is gone, the exit code tells.
 fn told(why: &dyn fmt::Display, code: u8) -> u8 {
-    let said = writeln!(io::stderr(), "partner-gateway: {why}\nnothing was stored");
+    told_alone(&format_args!("{why}\nnothing was stored"), code)
+}
+
+fn told_alone(why: &dyn fmt::Display, code: u8) -> u8 {
+    let said = writeln!(io::stderr(), "partner-gateway: {why}");
     said.map_or(code, |()| code)
 }
 

@@ -75,6 +75,7 @@ async fn leaves_the_store_as_it_was_when_interrupted() {
         let told = format!("partner-gateway: SIG{signal} received\nnothing was stored\n");
         assert!(ended.stderr.ends_with(&told), "{ended:?}");
         assert_eq!(kept(&site), "1.before\n");
+        assert!(!site.path(&format!("{KEPT}.next")).exists());
         assert_eq!(site.sandbox.device_user_codes(), [code]);
     }
 }
@@ -115,9 +116,9 @@ async fn tells_that_a_consent_could_not_be_stored() {
         .replace(site.path("").to_str().unwrap(), "DIR/");
     insta::assert_snapshot!(told, @r#"
     waiting for the code to be entered
-    partner-gateway: the consent was given, and its refresh token could not be stored: writing "DIR/store/refresh-token.lock": No such file or directory (os error 2)
+    partner-gateway: the consent was given, and its refresh token is not known to be stored: writing "DIR/store/refresh-token.lock": No such file or directory (os error 2)
+    it may be stored all the same, where only the store's answer was lost
     mend: see to the store, and run this command again
-    nothing was stored
     "#);
 }
 

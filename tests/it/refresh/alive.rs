@@ -2,8 +2,10 @@
 
 use std::{task::Poll, time::Duration};
 
-use super::{call, is_served, kubernetes::Cluster, status, until};
 use sandbox::{Fault, Target};
+
+use super::{call, is_served, kubernetes::Cluster, status};
+use crate::harness::served::until;
 
 #[tokio::test(start_paused = true)]
 async fn renews_a_token_of_a_week_without_any_call() {

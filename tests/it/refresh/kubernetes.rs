@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::{
-    AFTERWARDS, acting_for_a_user, call, has_no_token, is_served, passing, sandbox, status,
+    AFTERWARDS, acting_for_a_user, anothers, call, has_no_token, is_served, passing, sandbox,
+    status,
 };
 use crate::harness::{World, log::Log, served::until, tempdir};
 
@@ -153,13 +154,7 @@ async fn presents_nothing_by_a_claim_that_took_too_long_to_write() {
 
 #[tokio::test(start_paused = true)]
 async fn gives_its_claim_back_where_no_new_token_comes() {
-    let graph = || "https://graph.windows.net".to_owned();
-    for fault in [
-        status(503),
-        status(400),
-        Fault::DropBefore,
-        Fault::Audience { value: graph() },
-    ] {
+    for fault in [status(503), status(400), Fault::DropBefore, anothers()] {
         let told = format!("{fault:?}");
         let cluster = Cluster::strict();
         cluster.sandbox.set_rotation(Rotation::Entra);

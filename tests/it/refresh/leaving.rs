@@ -5,8 +5,8 @@ use std::time::Duration;
 use sandbox::{Fault, Target};
 use tokio::time::Instant;
 
-use super::{call, has_no_token, is_served, kubernetes::Cluster, passing, status, until};
-use crate::harness::{World, log::Log};
+use super::{call, has_no_token, is_served, kubernetes::Cluster, passing, status};
+use crate::harness::{World, log::Log, served::until};
 
 #[tokio::test(start_paused = true)]
 async fn keep_what_was_had_however_often_that_takes() {

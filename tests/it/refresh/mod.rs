@@ -92,3 +92,11 @@ fn status(status: u16) -> Fault {
         headers: vec![],
     }
 }
+
+/// An access token that says it is another application's.
+fn anothers() -> Fault {
+    Fault::TokenField {
+        name: "access_token".to_owned(),
+        value: "e30.eyJhcHBpZCI6ImFub3RoZXIifQ.e30".into(),
+    }
+}

@@ -20,6 +20,7 @@ use crate::{
         refresh_store::{
             Kept, KeyVault, Stored, Surroundings,
             error::{SetupFault, StoreError},
+            place::{Place, Within, base},
             same, well_formed,
         },
     },
@@ -28,8 +29,8 @@ use crate::{
 /// The way to one secret.
 #[derive(Debug)]
 pub(in crate::token::refresh_store) struct KeyVaultStore {
-    vault: Uri,
-    secret: String,
+    url: String,
+    place: Place,
     http: HttpClient,
     identity: TokenCell,
 }
@@ -56,7 +57,7 @@ struct NewVersion<'a> {
 
 impl KeyVaultStore {
     pub(in crate::token::refresh_store) fn new(
-        settings: KeyVault,
+        settings: &KeyVault,
         around: Surroundings<'_>,
     ) -> Result<Self, SetupFault> {
         let outgoing = |to: &Uri| {
@@ -73,8 +74,16 @@ impl KeyVaultStore {
         )?;
         Ok(Self {
             http: outgoing(&settings.vault)?,
-            vault: settings.vault,
-            secret: settings.secret,
+            url: format!(
+                "{}/secrets/{}?api-version=7.4",
+                base(&settings.vault),
+                settings.secret
+            ),
+            place: Place(format!(
+                "secret {} of vault {}",
+                settings.secret,
+                settings.vault.host().unwrap_or_default()
+            )),
             identity: TokenCell::new("key vault".into(), identity),
         })
     }
@@ -83,10 +92,8 @@ impl KeyVaultStore {
         let (status, body) = self.ask(Method::GET, Bytes::new()).await?;
         match status {
             StatusCode::OK => self.kept(&body),
-            StatusCode::NOT_FOUND => Err(StoreError::Empty {
-                place: self.place(),
-            }),
-            status => Err(self.refused(status)),
+            StatusCode::NOT_FOUND => Err(self.place.empty()),
+            status => Err(self.place.refused(status)),
         }
     }
 
@@ -115,18 +122,16 @@ impl KeyVaultStore {
         let body = serde_json::to_vec(&NewVersion { value }).unwrap_or_default();
         match self.ask(Method::PUT, body.into()).await? {
             (StatusCode::OK, _) => Ok(()),
-            (status, _) => Err(self.refused(status)),
+            (status, _) => Err(self.place.refused(status)),
         }
     }
 
     fn kept(&self, body: &[u8]) -> Result<Kept, StoreError> {
         // The parser's own error could quote the value.
         let bundle: Bundle =
-            serde_json::from_slice(body).map_err(|_| self.odd("it is no secret bundle"))?;
+            serde_json::from_slice(body).map_err(|_| self.place.odd("it is no secret bundle"))?;
         let text = bundle.value.expose_secret();
-        let token = well_formed(text).ok_or_else(|| StoreError::Malformed {
-            place: self.place(),
-        })?;
+        let token = well_formed(text).ok_or_else(|| self.place.malformed())?;
         let since_1970 = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
         Ok(Kept {
             token,
@@ -154,36 +159,14 @@ impl KeyVaultStore {
         body: Bytes,
         authorization: &http::HeaderValue,
     ) -> Result<(StatusCode, Bytes), StoreError> {
-        let vault = self.vault.to_string();
-        let vault = vault.trim_end_matches('/');
         let request = Request::builder()
             .method(method)
-            .uri(format!("{vault}/secrets/{}?api-version=7.4", self.secret))
+            .uri(&self.url)
             .header(header::AUTHORIZATION, authorization)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
-            .map_err(|_| self.odd("no request can be made for it"))?;
-        let answer = self.http.exchange(request, VAULT_TIMEOUT, LARGEST_BYTES);
-        let answer = answer.await.map_err(|source| StoreError::Unreachable {
-            place: self.place(),
-            source,
-        })?;
-        Ok((answer.status, answer.body))
-    }
-
-    fn place(&self) -> String {
-        let host = self.vault.host().unwrap_or_default();
-        format!("secret {} of vault {host}", self.secret)
-    }
-
-    fn refused(&self, status: StatusCode) -> StoreError {
-        let place = self.place();
-        StoreError::Refused { place, status }
-    }
-
-    fn odd(&self, what: &'static str) -> StoreError {
-        let place = self.place();
-        StoreError::Odd { place, what }
+            .map_err(|_| self.place.odd("no request can be made for it"))?;
+        self.place.ask(&self.http, request, WITHIN).await
     }
 }
 
@@ -191,8 +174,8 @@ fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> 
     String::deserialize(from).map(SecretString::from)
 }
 
-/// A vault answers in tens of milliseconds.
-const VAULT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A vault's secrets have 25 KB at most.
-const LARGEST_BYTES: usize = 128 * 1024;
+/// A vault answers in tens of milliseconds, and its secrets have 25 KB at most.
+const WITHIN: Within = Within {
+    time: Duration::from_secs(5),
+    bytes: 128 * 1024,
+};

@@ -53,7 +53,7 @@ struct Sighting {
 
 impl KubernetesStore {
     pub(in crate::token::refresh_store) fn new(
-        settings: KubernetesSecret,
+        settings: &KubernetesSecret,
         around: Surroundings<'_>,
     ) -> Result<Self, SetupFault> {
         Ok(Self {
@@ -118,7 +118,7 @@ impl KubernetesStore {
                 _ => {}
             }
         }
-        Err(self.secret.contended())
+        Err(self.secret.place().contended())
     }
 
     /// Ends the claim where it still stands; one that cannot be ended runs out.
@@ -136,7 +136,7 @@ impl KubernetesStore {
                     return Ok(());
                 }
             }
-            Err(self.secret.contended())
+            Err(self.secret.place().contended())
         };
         if let Err(error) = released.await {
             debug!(error = %cause::chain(&error), "claim not ended; it runs out");
@@ -155,7 +155,7 @@ impl KubernetesStore {
                 return Ok(());
             }
         }
-        Err(self.secret.contended())
+        Err(self.secret.place().contended())
     }
 
     /// Writes the Secret back as it is, which changes nothing and takes the right to change it.
@@ -165,13 +165,13 @@ impl KubernetesStore {
     }
 
     fn kept(&self, secret: &SecretObject) -> Result<Kept, StoreError> {
-        let place = || self.secret.place();
+        let place = self.secret.place();
         let text = secret.text(&self.key);
-        let text = text.ok_or_else(|| StoreError::Empty { place: place() })?;
+        let text = text.ok_or_else(|| place.empty())?;
         if text.expose_secret().trim_ascii().is_empty() {
-            return Err(StoreError::Empty { place: place() });
+            return Err(place.empty());
         }
-        let token = trimmed(&text).ok_or_else(|| StoreError::Malformed { place: place() })?;
+        let token = trimmed(&text).ok_or_else(|| place.malformed())?;
         Ok(Kept {
             token,
             renewed: secret.renewed(),

@@ -10,6 +10,7 @@ mod file;
 mod files;
 mod key_vault;
 mod kubernetes;
+mod place;
 mod secret_api;
 mod secret_object;
 
@@ -133,10 +134,10 @@ impl RefreshStore {
         Ok(Self(match settings {
             Settings::File(path) => Keeper::File(FileStore::new(path)),
             Settings::KubernetesSecret(secret) => {
-                Keeper::Kubernetes(KubernetesStore::new(secret.clone(), around)?.into())
+                Keeper::Kubernetes(KubernetesStore::new(secret, around)?.into())
             }
             Settings::KeyVault(vault) => {
-                Keeper::KeyVault(KeyVaultStore::new(vault.clone(), around)?.into())
+                Keeper::KeyVault(KeyVaultStore::new(vault, around)?.into())
             }
         }))
     }

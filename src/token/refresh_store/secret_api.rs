@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::Full;
 use secrecy::ExposeSecret as _;
 
@@ -14,6 +14,7 @@ use crate::{
     token::refresh_store::{
         KubernetesSecret, Surroundings,
         error::{SetupFault, StoreError},
+        place::{Place, Within, base},
         secret_object::SecretObject,
     },
 };
@@ -21,7 +22,8 @@ use crate::{
 /// The way to one Secret.
 #[derive(Debug)]
 pub(in crate::token::refresh_store) struct SecretApi {
-    settings: KubernetesSecret,
+    url: String,
+    place: Place,
     http: HttpClient,
     service_account: SecretSource,
     disk: Disk,
@@ -36,7 +38,7 @@ pub(in crate::token::refresh_store) enum Update {
 
 impl SecretApi {
     pub(in crate::token::refresh_store) fn new(
-        settings: KubernetesSecret,
+        settings: &KubernetesSecret,
         around: Surroundings<'_>,
     ) -> Result<Self, SetupFault> {
         let plain_http = settings.api.scheme() == Some(&http::uri::Scheme::HTTP);
@@ -47,7 +49,13 @@ impl SecretApi {
         })?;
         Ok(Self {
             service_account: SecretSource::File(settings.service_account.join("token")),
-            settings,
+            url: format!(
+                "{}/api/v1/namespaces/{}/secrets/{}",
+                base(&settings.api),
+                settings.namespace,
+                settings.name
+            ),
+            place: Place(format!("Secret {}/{}", settings.namespace, settings.name)),
             http,
             disk: Disk::default(),
         })
@@ -56,7 +64,7 @@ impl SecretApi {
     pub(in crate::token::refresh_store) async fn read(&self) -> Result<SecretObject, StoreError> {
         match self.ask(Method::GET, Bytes::new()).await? {
             (StatusCode::OK, body) => self.parsed(&body),
-            (status, _) => Err(self.refused(status)),
+            (status, _) => Err(self.place.refused(status)),
         }
     }
 
@@ -68,7 +76,7 @@ impl SecretApi {
         match self.ask(Method::PUT, secret.body().into()).await? {
             (StatusCode::OK | StatusCode::CREATED, body) => self.parsed(&body).map(Update::Done),
             (StatusCode::CONFLICT, _) => Ok(Update::Conflict),
-            (status, _) => Err(self.refused(status)),
+            (status, _) => Err(self.place.refused(status)),
         }
     }
 
@@ -87,68 +95,38 @@ impl SecretApi {
         body: Bytes,
     ) -> Result<(StatusCode, Bytes), StoreError> {
         let own = self.service_account.read(&self.disk).await?;
-        let odd = |_| self.odd("no request can be made for it");
+        let odd = |_| self.place.odd("no request can be made for it");
         let mut bearer =
-            http::HeaderValue::try_from(format!("Bearer {}", own.expose_secret().trim()))
-                .map_err(|_| self.odd("the service account's token does not fit a header"))?;
+            http::HeaderValue::try_from(format!("Bearer {}", own.expose_secret().trim())).map_err(
+                |_| {
+                    self.place
+                        .odd("the service account's token does not fit a header")
+                },
+            )?;
         bearer.set_sensitive(true);
         let request = Request::builder()
             .method(method)
-            .uri(self.url())
+            .uri(&self.url)
             .header(header::AUTHORIZATION, bearer)
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(odd)?;
-        let answer = self.http.exchange(request, API_TIMEOUT, LARGEST_BYTES);
-        let answer = answer.await.map_err(|source| StoreError::Unreachable {
-            place: self.place(),
-            source,
-        })?;
-        Ok((answer.status, answer.body))
-    }
-
-    fn url(&self) -> String {
-        let KubernetesSecret {
-            api,
-            namespace,
-            name,
-            ..
-        } = &self.settings;
-        let api = Uri::to_string(api);
-        let api = api.trim_end_matches('/');
-        format!("{api}/api/v1/namespaces/{namespace}/secrets/{name}")
+        self.place.ask(&self.http, request, WITHIN).await
     }
 
     fn parsed(&self, body: &[u8]) -> Result<SecretObject, StoreError> {
-        SecretObject::parse(body).ok_or_else(|| self.odd("it is no object with a version"))
+        SecretObject::parse(body).ok_or_else(|| self.place.odd("it is no object with a version"))
     }
 
-    pub(in crate::token::refresh_store) fn place(&self) -> String {
-        let KubernetesSecret {
-            namespace, name, ..
-        } = &self.settings;
-        format!("Secret {namespace}/{name}")
-    }
-
-    fn refused(&self, status: StatusCode) -> StoreError {
-        let place = self.place();
-        StoreError::Refused { place, status }
-    }
-
-    fn odd(&self, what: &'static str) -> StoreError {
-        let place = self.place();
-        StoreError::Odd { place, what }
-    }
-
-    pub(in crate::token::refresh_store) fn contended(&self) -> StoreError {
-        let place = self.place();
-        StoreError::Contended { place }
+    pub(in crate::token::refresh_store) fn place(&self) -> &Place {
+        &self.place
     }
 }
 
-/// An API server answers in milliseconds.
-const API_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The largest Secret there is, 1 MiB, in base64 and with what is said of it.
-const LARGEST_BYTES: usize = 3 * 1024 * 1024;
+/// An API server answers in milliseconds; the largest Secret has 1 MiB, in base64 and with what is said
+/// of it.
+const WITHIN: Within = Within {
+    time: Duration::from_secs(5),
+    bytes: 3 * 1024 * 1024,
+};

@@ -2,12 +2,15 @@
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::{
     app::{BuildError, Surroundings, accounts},
+    clock::SharedClock,
     config::Config,
     identity::{self, Identity, key_source::KeyError},
+    partner_center::account::Account,
     token::{cell::TokenUnavailable, claims::Said, keep_alive},
 };
 
@@ -42,31 +45,46 @@ impl fmt::Display for Obtained {
     }
 }
 
-/// Gets one token for each account, and tells by the account's name what came of it.
+/// What came of trying each account, by its name.
+pub type Tried = Vec<(Arc<str>, Result<Obtained, TokenUnavailable>)>;
+
+/// Gets one token for each account, unless told to stop before all are there. What has been had by then
+/// and is to be kept is kept all the same.
 ///
 /// # Errors
 ///
-/// When an account cannot be set up.
-pub async fn try_accounts(
+/// When an account cannot be set up, or what told to stop.
+pub async fn try_accounts<S>(
     config: &Config,
     surroundings: &Surroundings,
-) -> Result<Vec<(Arc<str>, Result<Obtained, TokenUnavailable>)>, BuildError> {
+    stop: impl Future<Output = S>,
+) -> Result<Result<Tried, S>, BuildError> {
     let Surroundings { clock, connect } = surroundings;
     let accounts = accounts(config, clock, &**connect)?;
-    let mut tried = Vec::new();
-    for account in accounts.all() {
-        let token = account.tokens().current().await;
-        let obtained = token.map(|token| Obtained {
-            said: token.claims(),
-            expires_at: clock.now() + token.left(Instant::now()),
-            needs_mfa: account.needs_mfa(),
-        });
-        // What could not be kept is kept now or never: the process is about to end.
-        keep_alive::settle(account.tokens()).await;
-        tried.push((Arc::clone(account.name()), obtained));
-    }
-    tried.sort_by(|one, other| one.0.cmp(&other.0));
-    Ok(tried)
+    let trying = join_all(accounts.all().map(|account| obtain(account, clock)));
+    let tried = tokio::select! {
+        tried = trying => Ok(tried),
+        signal = stop => Err(signal),
+    };
+    // What could not be kept is kept now or never: the process is about to end.
+    join_all(accounts.all().map(|it| keep_alive::settle(it.tokens()))).await;
+    Ok(tried.map(|mut tried| {
+        tried.sort_by(|one, other| one.0.cmp(&other.0));
+        tried
+    }))
+}
+
+async fn obtain(
+    account: &Account,
+    clock: &SharedClock,
+) -> (Arc<str>, Result<Obtained, TokenUnavailable>) {
+    let token = account.tokens().current().await;
+    let obtained = token.map(|token| Obtained {
+        said: token.claims(),
+        expires_at: clock.now() + token.left(Instant::now()),
+        needs_mfa: account.needs_mfa(),
+    });
+    (Arc::clone(account.name()), obtained)
 }
 
 /// Fetches the keys of each issuer, and tells by its name how many there are.

@@ -1,12 +1,13 @@
 //! `check`: reads the whole configuration and tells what is wrong with it, every fault at once.
 
 use std::{
+    error::Error,
     io::{self, Write},
     path::Path,
 };
 
 use crate::{
-    app::{BuildError, Surroundings, online},
+    app::{Surroundings, online},
     cause,
     cli::explain::{self, Decision, Question},
     clock::{Clock as _, SystemClock},
@@ -16,6 +17,7 @@ use crate::{
         load::{Loaded, load},
     },
     front::tls::Terms,
+    shutdown,
     token::certificate::Untimely,
 };
 
@@ -130,16 +132,20 @@ fn online(config: Config, out: &mut dyn Write) -> io::Result<u8> {
         .build()?;
     let tried = runtime.block_on(async {
         let surroundings = Surroundings::real();
-        let accounts = online::try_accounts(&config, &surroundings).await?;
+        let stop = shutdown::asked_to_stop()?;
+        let accounts = match online::try_accounts(&config, &surroundings, stop).await? {
+            Ok(accounts) => accounts,
+            Err(signal) => return Err(format!("{signal} received").into()),
+        };
         let issuers = online::try_issuers(config.identity, &surroundings).await?;
-        Ok::<_, BuildError>((accounts, issuers))
+        Ok::<_, Box<dyn Error>>((accounts, issuers))
     });
     // A disk that hangs must not keep the process.
     runtime.shutdown_background();
     let (accounts, issuers) = match tried {
         Ok(tried) => tried,
         Err(error) => {
-            writeln!(out, "{}", cause::chain(&error))?;
+            writeln!(out, "{}", cause::chain(&*error))?;
             return Ok(UNSOUND);
         }
     };

@@ -10,7 +10,7 @@ use crate::config::{
     report::Report,
     root,
     section::Cursor,
-    unbuilt,
+    stores, unbuilt,
     values::Values,
     watch::Read,
     yaml,
@@ -60,6 +60,7 @@ pub fn attempt(path: &Path, environment: &Environment) -> Attempt {
     unbuilt::report_unbuilt(&tree, &defaults, &report);
     let config = root::config(&Cursor::root(&report, &tree), environment);
     let read = report.files_read();
+    stores::report_files_of_others(&tree, &read, &report);
     let loaded = report.verdict(config).map(|(config, notices)| Loaded {
         config,
         notices,

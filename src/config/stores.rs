@@ -1,12 +1,20 @@
 //! Whose each store of a refresh token is: a store that two accounts shared would mix their tokens.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
-use crate::{config::section::Cursor, token::refresh_store::Settings};
+use crate::{
+    config::{
+        node::{Node, Value},
+        report::Report,
+        section::Cursor,
+        watch::Read,
+    },
+    token::refresh_store::Settings,
+};
 
 /// The stores come by so far, each with the name of its account.
 #[derive(Debug, Default)]
@@ -43,6 +51,21 @@ impl Stores {
         cursor.fault(format!(
             "keeps the refresh token of accounts.{other}, too; accepted: {accepted}"
         ));
+    }
+}
+
+/// Reports each store that is a file in which the gateway reads something else: the first new token
+/// would take its place.
+pub(crate) fn report_files_of_others(tree: &Node, read: &Read, report: &Report) {
+    let others: BTreeSet<PathBuf> = read.keys().map(|path| real(path)).collect();
+    for (key, node) in tree.select("accounts.*.refresh_token.file") {
+        if let Value::Scalar(path) = &node.value
+            && others.contains(&real(Path::new(path)))
+        {
+            let problem =
+                "the gateway reads something else from this file; accepted: a file of its own";
+            report.fault(&node.place, &key, problem.to_owned());
+        }
     }
 }
 

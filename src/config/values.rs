@@ -17,9 +17,13 @@ impl Values {
         Self(leaves)
     }
 
-    /// The files that are only read at a start, with the keys that name them.
+    /// The files that are only read at a start, with the keys that name them. Credentials are read for
+    /// each use.
     pub fn files_until_restart(&self) -> impl Iterator<Item = (&str, &Path)> {
-        let named = |path: &str| path.ends_with("_file") && !is_replaceable(path);
+        let read_for_each_use = |path: &str| path.contains(CREDENTIAL);
+        let named = move |path: &str| {
+            path.ends_with("_file") && !is_replaceable(path) && !read_for_each_use(path)
+        };
         let files = self.0.iter().filter(move |(path, _)| named(path));
         files.map(|(path, text)| (path.as_str(), Path::new(text)))
     }
@@ -61,6 +65,9 @@ const REPLACEABLE: [&str; 3] = ["callers.", "policy[", TLS];
 /// TLS itself is on or off from the start on; its files are not.
 const TLS: &str = "server.tls.";
 
+/// What an account proves itself with.
+const CREDENTIAL: &str = ".credential.";
+
 const FILTER: &str = "telemetry.log.filter";
 
 #[cfg(test)]
@@ -77,7 +84,8 @@ mod tests {
     fn finds_the_files_that_are_only_read_at_a_start() {
         let some = values(
             "{server: {tls: {certificate_file: a}}, callers: {token_file: b}, \
-             accounts: {x: {endpoints: {ca_file: c}, credential: {client_secret: {file: d}}}}}",
+             accounts: {x: {endpoints: {ca_file: c}, credential: {client_secret: {file: d}}}, \
+             y: {credential: {certificate: {certificate_file: e, private_key_file: f}}}}}",
         );
 
         let files: Vec<_> = some.files_until_restart().collect();

@@ -111,6 +111,10 @@ impl DeviceFlow {
         if details.verification_uri().url().scheme() != "https" {
             return Err(GrantError::Malformed("its page is not an https one"));
         }
+        // The crate adds to it without looking.
+        if details.interval() > LONGEST {
+            return Err(GrantError::Malformed("its interval is over an hour"));
+        }
         Ok(Invitation(details))
     }
 

@@ -24,6 +24,8 @@ pub async fn keep_alive(tokens: &TokenCell) {
     // Replicas share the token, and one of them is enough.
     let due = WEEK.mul_f64(1.0 + SPREAD * fastrand::f64());
     let mut failures = 0_u32;
+    // Accounts that are all overdue do not ask all at once.
+    tokio::time::sleep(FIRST_LOOK.mul_f64(fastrand::f64())).await;
     loop {
         let wait = if let Some(left) = left(tokens, refresh, due).await {
             failures = 0;
@@ -91,6 +93,9 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// The share of the week by which replicas are spread.
 const SPREAD: f64 = 0.1;
+
+/// By when the store is first looked at.
+const FIRST_LOOK: Duration = Duration::from_mins(1);
 
 /// Others may have renewed it, or a person put another one there.
 const LONGEST_SLEEP: Duration = Duration::from_hours(24);

@@ -104,8 +104,10 @@ impl EntraErrorBody {
     /// Reads a body of any kind; what is not there, or odd, stays empty.
     #[must_use]
     pub fn read(body: &[u8]) -> Self {
+        // One byte that is not UTF-8, in words that nobody reads, must not hide what is refused.
+        let body = String::from_utf8_lossy(body);
         let members: HashMap<Cow<'_, str>, &RawValue> =
-            serde_json::from_slice(body).unwrap_or_default();
+            serde_json::from_str(&body).unwrap_or_default();
         let member = |name: &str| members.get(name).copied();
         let text = |name: &str| member(name).and_then(plain::<String>);
         let codes: Vec<&RawValue> = member("error_codes")
@@ -291,6 +293,16 @@ mod tests {
             *response(r#""scope":"""#).token_type(),
             BasicTokenType::Bearer
         );
+    }
+
+    #[test]
+    fn reads_a_refusal_whose_words_are_not_utf_8() {
+        let body = b"{\"error\":\"invalid_client\",\"error_description\":\"caf\xe9\",\"error_codes\":[7000215]}";
+
+        let read = EntraErrorBody::read(body);
+
+        assert_eq!(read.error, "invalid_client");
+        assert_eq!(read.error_codes, [7_000_215]);
     }
 
     #[test]

@@ -42,6 +42,23 @@ fn refuses_a_file_that_everyone_can_read() {
 }
 
 #[test]
+fn refuses_a_file_in_which_something_else_stands() {
+    let site = Site::new();
+    let texts = ["DIR/secret", "DIR/./secret", "DIR/config.yaml"].map(|file| {
+        account(&format!(
+            "flow: app_user\n    refresh_token: {{file: {file}}}"
+        ))
+    });
+
+    insta::assert_snapshot!(site.faults_of_each(texts), @r#"
+    config.yaml:4: accounts.contoso.refresh_token.file: the gateway reads something else from this file; accepted: a file of its own
+    config.yaml:4: accounts.contoso.refresh_token.file: the gateway reads something else from this file; accepted: a file of its own
+    config.yaml:4: accounts.contoso.refresh_token.file: "config.yaml" can be read by everyone (mode 0644); accepted: a file closed to others, such as mode 0640, or a projected volume
+    config.yaml:4: accounts.contoso.refresh_token.file: the gateway reads something else from this file; accepted: a file of its own
+    "#);
+}
+
+#[test]
 fn takes_a_file_that_is_not_there_yet_and_tells_of_it() {
     let site = Site::new();
     let text = account("flow: app_user\n    refresh_token: {file: DIR/token}");

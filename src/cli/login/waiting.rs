@@ -1,5 +1,5 @@
-//! Shows that the command waits for a person, and for how long it will: by a line that moves where there
-//! is a terminal, else by one that does not.
+//! Shows that the command waits for a person, and on a terminal by a line that moves for how long it will.
+//! The line is short, so that it never scrolls away what the person has to read.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -17,8 +17,8 @@ pub(in crate::cli::login) async fn during<T>(
     time: Duration,
     waited_for: impl Future<Output = T>,
 ) -> T {
+    say("waiting for the code to be entered\n");
     if !io::stderr().is_terminal() {
-        say("waiting for the code to be entered\n");
         return waited_for.await;
     }
     let _line = Line;
@@ -37,9 +37,7 @@ async fn turn(time: Duration) -> std::convert::Infallible {
             ticks.tick().await;
             let left = ends.duration_since(Instant::now()).as_secs();
             let (minutes, seconds) = (left / 60, left % 60);
-            say(&format!(
-                "\r{sign} waiting for the code to be entered, {minutes}:{seconds:02} left{CLEAR}"
-            ));
+            say(&format!("\r{sign} {minutes}:{seconds:02} left{CLEAR}"));
         }
     }
 }

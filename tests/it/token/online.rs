@@ -67,7 +67,10 @@ async fn shows_what_a_token_says_and_never_the_token() {
             connect: Arc::new(move |_| Ok(HttpClient::over(network.clone()))),
         };
 
-        let tried = online::try_accounts(&config, &surroundings).await.unwrap();
+        let tried = online::try_accounts(&config, &surroundings, std::future::pending::<()>())
+            .await
+            .unwrap()
+            .unwrap();
 
         let shown = tried[0].1.as_ref().unwrap().to_string();
         assert_eq!((&*tried[0].0, shown.as_str()), ("contoso", told));

@@ -4,7 +4,7 @@ mod telling;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
-use sandbox::Decision;
+use sandbox::{Decision, Fault, Rotation, Target};
 
 use super::site::{PROGRAM, Site, private};
 use crate::harness::process::{Ended, Process, within};
@@ -133,17 +133,14 @@ async fn shows_the_time_that_is_left_on_a_terminal() {
     script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
 
     let (process, code) = shown(&site, Process::spawn(&mut script)).await;
-    within(async || process.stdout().contains("/ waiting")).await;
+    within(async || process.stdout().contains("/ 14:")).await;
     site.sandbox
         .decide_device(&code, Decision::Approve { mfa: true });
     let ended = process.ended().await;
 
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let said = ended.stdout;
-    assert!(
-        said.contains("| waiting for the code to be entered, 14:59 left"),
-        "{said:?}"
-    );
+    assert!(said.contains("| 14:59 left"), "{said:?}");
     let (_, after) = said
         .rsplit_once("\r\u{1b}[K")
         .expect("the line is taken away");
@@ -154,6 +151,28 @@ async fn shows_the_time_that_is_left_on_a_terminal() {
 }
 
 /// A site whose account is a user's.
+#[tokio::test]
+async fn loses_no_refresh_token_to_a_check_that_is_interrupted() {
+    let site = site().await;
+    private(&site.path(KEPT), &site.sandbox.consent(true));
+    site.sandbox.set_rotation(Rotation::Strict);
+    site.sandbox
+        .push_fault(Target::Token, Fault::Delay { ms: 500 });
+
+    let process = site.spawn_with("check", &["--online"]);
+    within(async || !site.sandbox.token_requests().is_empty()).await;
+    process.signal("INT");
+    let ended = process.ended().await;
+
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.ends_with("SIGINT received\n"), "{ended:?}");
+    assert_eq!(site.sandbox.refresh_tokens_presented().len(), 1);
+    assert!(
+        site.sandbox
+            .is_current_refresh_token(kept(&site).trim_end())
+    );
+}
+
 async fn site() -> Site {
     let site = Site::over(sandbox::Settings {
         device_interval: 0,

@@ -142,14 +142,11 @@ impl Refresh {
         }
     }
 
-    /// How long ago the refresh token was last renewed, as far as was seen. Clocks differ a little; a time
-    /// that is far from having come says nothing.
+    /// How long ago the refresh token was last renewed, as far as was seen.
     pub(in crate::token) fn age(&self) -> Option<Duration> {
         let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.clock.now().duration_since(renewed?) {
-            Ok(age) => Some(age),
-            Err(ahead) => (ahead.duration() < A_LITTLE).then_some(Duration::ZERO),
-        }
+        let age = self.clock.now().duration_since(renewed?);
+        Some(age.unwrap_or_default())
     }
 
     /// Reads how old what is kept is, whoever renewed it.
@@ -286,6 +283,3 @@ const THIS_TRIP: Duration = Duration::from_secs(30);
 
 /// How often a store is tried before the process ends.
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
-
-/// By how much the clock of a store may be ahead.
-const A_LITTLE: Duration = Duration::from_mins(10);

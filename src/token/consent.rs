@@ -3,14 +3,8 @@
 //! The claims are read as in `claims`: nothing is verified, because it came over a connection of our own
 //! from the authority itself.
 
-use std::time::Duration;
-
-use oauth2::{
-    RefreshToken, Scope, TokenResponse, basic::BasicTokenType,
-    helpers::deserialize_untagged_enum_case_insensitive,
-};
+use oauth2::{TokenResponse as _, basic::BasicTokenType};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::token::{
     Settings,
@@ -18,6 +12,7 @@ use crate::token::{
     device::ConsentError,
     grant::GrantError,
     refresh_store::well_formed,
+    response::EntraTokenResponse,
 };
 
 /// A consent; `Debug` does not show the token.
@@ -31,29 +26,17 @@ pub struct Consent {
     pub multi_factor: Option<bool>,
 }
 
-/// The token endpoint's answer to a device code that was approved.
-#[derive(Debug, Deserialize, Serialize)]
-pub(in crate::token) struct ConsentResponse {
-    access_token: oauth2::AccessToken,
-    #[serde(deserialize_with = "deserialize_untagged_enum_case_insensitive")]
-    token_type: BasicTokenType,
-    #[serde(default)]
-    refresh_token: Option<RefreshToken>,
-    #[serde(default, skip_serializing, deserialize_with = "secret")]
-    id_token: Option<SecretString>,
-}
-
 impl Consent {
     /// Takes the refresh token out of an answer whose access token is the one asked for.
     pub(in crate::token) fn accept(
-        response: &ConsentResponse,
+        response: &EntraTokenResponse,
         settings: &Settings,
     ) -> Result<Self, ConsentError> {
-        if response.token_type != BasicTokenType::Bearer {
+        if *response.token_type() != BasicTokenType::Bearer {
             return Err(GrantError::Malformed("its token type is not Bearer").into());
         }
-        let access = response.access_token.secret().as_str();
-        let id = response.id_token.as_ref().map(ExposeSecret::expose_secret);
+        let access = response.access_token().secret().as_str();
+        let id = response.id_token().map(ExposeSecret::expose_secret);
         let expected = claims::Expected {
             tenant: &settings.tenant,
             client_id: &settings.client_id,
@@ -76,41 +59,10 @@ impl Consent {
     }
 }
 
-impl TokenResponse for ConsentResponse {
-    type TokenType = BasicTokenType;
-
-    fn access_token(&self) -> &oauth2::AccessToken {
-        &self.access_token
-    }
-
-    fn token_type(&self) -> &BasicTokenType {
-        &self.token_type
-    }
-
-    fn expires_in(&self) -> Option<Duration> {
-        None
-    }
-
-    fn refresh_token(&self) -> Option<&RefreshToken> {
-        self.refresh_token.as_ref()
-    }
-
-    fn scopes(&self) -> Option<&Vec<Scope>> {
-        None
-    }
-}
-
-fn refresh_token(response: &ConsentResponse) -> Result<SecretString, ConsentError> {
-    let token = response
-        .refresh_token
-        .as_ref()
-        .map(|it| it.secret().as_str());
+fn refresh_token(response: &EntraTokenResponse) -> Result<SecretString, ConsentError> {
+    let token = response.refresh_token().map(|it| it.secret().as_str());
     let token = token.filter(|token| !token.is_empty());
     let token = token.ok_or(ConsentError::NoRefreshToken)?;
     let unfit = GrantError::Malformed("its refresh token is not visible ASCII");
     well_formed(token).ok_or(unfit.into())
-}
-
-fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
-    Ok(Option::<String>::deserialize(from)?.map(Into::into))
 }

@@ -20,12 +20,13 @@ use crate::{
     http_client::HttpClient,
     token::{
         Settings, Version,
-        consent::{Consent, ConsentResponse},
+        consent::Consent,
         credential::Credential,
         endpoint::Endpoint,
         exchange::{BadEndpoint, OFFLINE_ACCESS},
         grant::GrantError,
         polls::Polls,
+        response::EntraTokenResponse,
     },
 };
 
@@ -177,7 +178,7 @@ async fn pause(interval: Duration) {
 
 type DeviceClient = oauth2::Client<
     BasicErrorResponse,
-    ConsentResponse,
+    EntraTokenResponse,
     BasicTokenIntrospectionResponse,
     StandardRevocableToken,
     BasicRevocationErrorResponse,

@@ -11,6 +11,7 @@ use oauth2::{
     RefreshToken, Scope, TokenResponse, basic::BasicTokenType,
     helpers::deserialize_untagged_enum_case_insensitive,
 };
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -29,6 +30,8 @@ pub struct EntraTokenResponse {
     refresh_in: Option<u64>,
     #[serde(default, deserialize_with = "lenient")]
     refresh_token: Option<RefreshToken>,
+    #[serde(default, skip_serializing, deserialize_with = "secret")]
+    id_token: Option<SecretString>,
 }
 
 /// A refusal of the token endpoint; only what may be logged is read.
@@ -70,6 +73,11 @@ impl EntraTokenResponse {
     pub fn refresh_in(&self) -> Option<Duration> {
         let after = Duration::from_secs(self.refresh_in?);
         (after >= SHORTEST).then_some(after)
+    }
+
+    /// What tells who the user is, where the answer is to a sign-in.
+    pub(in crate::token) fn id_token(&self) -> Option<&SecretString> {
+        self.id_token.as_ref()
     }
 }
 
@@ -172,6 +180,10 @@ fn life<'de, D: Deserializer<'de>>(from: D) -> Result<Told, D::Error> {
 
 fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     Ok(count(&Box::<RawValue>::deserialize(from)?))
+}
+
+fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    Ok(lenient::<D, String>(from)?.map(Into::into))
 }
 
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {

@@ -33,6 +33,45 @@ pub enum StoreError {
         /// Its permissions.
         mode: u32,
     },
+    /// It is no file that a token could be in.
+    #[error("{path:?} is {kind}; accepted: a regular file")]
+    Kind {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        kind: &'static str,
+    },
+    /// Somebody else has put something where the gateway's own files stand.
+    #[error("{path:?} is not the gateway's own: {what}; see who put it there, and remove it")]
+    Foreign {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        what: String,
+    },
+    /// Somebody has written the token after its successor.
+    #[error(
+        "{next:?} has a whole token in it, but {kept:?} was written later; \
+         where that was by hand, remove the former, else the latter"
+    )]
+    Overtaken {
+        /// The successor, which a crash has left.
+        next: PathBuf,
+        /// The token.
+        kept: PathBuf,
+    },
+    /// The token could not be read again.
+    #[error(
+        "a new refresh token has {length_bytes} bytes, more than the {limit_bytes} that {path:?} may have"
+    )]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The length of the token.
+        length_bytes: usize,
+        /// What would be read.
+        limit_bytes: u64,
+    },
     /// A file cannot be read.
     #[error("reading {path:?}")]
     Read {
@@ -97,7 +136,13 @@ impl StoreError {
     /// Whether a person has to mend something first.
     pub(in crate::token) fn is_permanent(&self) -> bool {
         match self {
-            Self::Empty { .. } | Self::Malformed { .. } | Self::Exposed { .. } => true,
+            Self::Empty { .. }
+            | Self::Malformed { .. }
+            | Self::Exposed { .. }
+            | Self::Kind { .. }
+            | Self::Foreign { .. }
+            | Self::Overtaken { .. }
+            | Self::TooLong { .. } => true,
             Self::Refused { status, .. } => FOR_A_PERSON.contains(status),
             Self::Proof(error) => !error.is_passing(),
             Self::Identity(unavailable) => unavailable.cause.is_permanent(),
@@ -186,6 +231,32 @@ mod tests {
             (StoreError::Busy, false),
         ] {
             assert_eq!(error.is_permanent(), permanent, "{error}");
+        }
+    }
+
+    #[test]
+    fn leaves_to_a_person_what_stands_in_the_way_of_a_file() {
+        let path = || PathBuf::from("/file");
+        for error in [
+            StoreError::Kind {
+                path: path(),
+                kind: "a pipe",
+            },
+            StoreError::Foreign {
+                path: path(),
+                what: "a pipe".to_owned(),
+            },
+            StoreError::Overtaken {
+                next: path(),
+                kept: path(),
+            },
+            StoreError::TooLong {
+                path: path(),
+                length_bytes: 2,
+                limit_bytes: 1,
+            },
+        ] {
+            assert!(error.is_permanent(), "{error}");
         }
     }
 }

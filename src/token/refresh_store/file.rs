@@ -18,10 +18,17 @@ pub(in crate::token::refresh_store) struct FileStore {
     files: Files,
 }
 
+/// The right to present the token, with the room for its successor.
+#[derive(Debug)]
+pub(in crate::token::refresh_store) struct Locked {
+    held: Held,
+    room: Arc<File>,
+}
+
 /// The files with their lock, in which each step has a share: one that is left behind on a disk that
 /// hangs keeps the lock until it ends, so that nobody works on the files beside it.
 #[derive(Debug)]
-pub(in crate::token::refresh_store) struct Locked {
+struct Held {
     files: Files,
     lock: Arc<File>,
 }
@@ -42,57 +49,51 @@ impl FileStore {
         &self,
         stop: &CancellationToken,
     ) -> Result<(Kept, Locked), StoreError> {
-        let locked = self.lock(stop).await?;
-        let kept = locked
+        let held = self.lock(stop).await?;
+        let (kept, room) = held
             .run(|files| {
                 files.roll_forward()?;
-                let kept = files.read()?;
-                files.rehearse()?;
-                Ok(kept)
+                Ok((files.read()?, Arc::new(files.rehearse()?)))
             })
             .await?;
-        Ok((kept, locked))
+        Ok((kept, Locked { held, room }))
     }
 
     pub(in crate::token::refresh_store) async fn keep_new_consent(
         &self,
         token: &SecretString,
     ) -> Result<(), StoreError> {
-        let locked = self.lock(&CancellationToken::new()).await?;
+        let held = self.lock(&CancellationToken::new()).await?;
         let token = token.clone();
-        locked
-            .run(move |files| {
-                files.rehearse()?;
-                files.write_next(&token)?;
-                files.put_in_place()
-            })
-            .await
+        held.run(move |files| {
+            let room = files.rehearse()?;
+            files.write_next(&room, &token)?;
+            files.put_in_place()
+        })
+        .await
     }
 
     /// Tries whether there is the room that a token will need, and leaves everything as it is.
     pub(in crate::token::refresh_store) async fn rehearse(&self) -> Result<(), StoreError> {
-        let locked = self.lock(&CancellationToken::new()).await?;
-        locked
-            .run(|files| {
-                files.roll_forward()?;
-                files.rehearse()?;
-                files.give_room_back()
-            })
-            .await
+        let held = self.lock(&CancellationToken::new()).await?;
+        held.run(|files| {
+            files.roll_forward()?;
+            drop(files.rehearse()?);
+            files.give_room_back()
+        })
+        .await
     }
 
-    async fn lock(&self, stop: &CancellationToken) -> Result<Locked, StoreError> {
+    async fn lock(&self, stop: &CancellationToken) -> Result<Held, StoreError> {
         let began = Instant::now();
         loop {
             if stop.is_cancelled() {
                 return Err(StoreError::Leaving);
             }
             let files = self.files.clone();
-            if let Some(lock) = in_time(&self.files, move || files.try_lock()).await? {
-                return Ok(Locked {
-                    files: self.files.clone(),
-                    lock: Arc::new(lock),
-                });
+            let held = in_time(&self.files, move || Held::try_new(&files)).await?;
+            if let Some(held) = held {
+                return Ok(held);
             }
             if began.elapsed() >= LONGEST_WAIT {
                 return Err(StoreError::Busy);
@@ -109,26 +110,39 @@ impl Locked {
         token: &SecretString,
     ) -> Result<Stored, StoreError> {
         let (presented, token) = (presented.clone(), token.clone());
-        self.run(move |files| match files.read() {
-            // A person has put another one there by hand.
-            Ok(kept) if !same(&kept.token, &presented) && !same(&kept.token, &token) => {
-                files.give_room_back()?;
-                Ok(Stored::Another)
-            }
-            _ => {
-                files.write_next(&token)?;
-                files.put_in_place()?;
-                Ok(Stored::Ours)
-            }
-        })
-        .await
+        let room = Arc::clone(&self.room);
+        self.held
+            .run(move |files| match files.read() {
+                // A person has put another one there by hand.
+                Ok(kept) if !same(&kept.token, &presented) && !same(&kept.token, &token) => {
+                    files.give_room_back()?;
+                    Ok(Stored::Another)
+                }
+                _ => {
+                    files.write_next(&room, &token)?;
+                    files.put_in_place()?;
+                    Ok(Stored::Ours)
+                }
+            })
+            .await
     }
 
     /// Gives the room back that was taken for a successor; the lock ends with its last share.
     pub(in crate::token::refresh_store) async fn release(&self) {
-        if let Err(error) = self.run(Files::give_room_back).await {
+        if let Err(error) = self.held.run(Files::give_room_back).await {
             debug!(error = %cause::chain(&error), "room for a refresh token not given back");
         }
+    }
+}
+
+impl Held {
+    fn try_new(files: &Files) -> Result<Option<Self>, StoreError> {
+        let files = files.resolved()?;
+        let lock = files.try_lock()?;
+        Ok(lock.map(|lock| Self {
+            files,
+            lock: Arc::new(lock),
+        }))
     }
 
     async fn run<T: Send + 'static>(
@@ -178,16 +192,16 @@ mod tests {
     async fn a_step_that_is_left_behind_keeps_the_lock_until_it_ends() {
         let dir = tempfile::tempdir().unwrap();
         let store = FileStore::new(&dir.path().join("token"));
-        let locked = store.lock(&CancellationToken::new()).await.unwrap();
+        let held = store.lock(&CancellationToken::new()).await.unwrap();
         let (go, wait) = mpsc::channel::<()>();
         let late = {
-            let mut hanging = pin!(locked.run(move |_| Ok(wait.recv())));
+            let mut hanging = pin!(held.run(move |_| Ok(wait.recv())));
             assert!(futures_util::poll!(hanging.as_mut()).is_pending());
             tokio::time::advance(LONGEST_STEP).await;
             hanging.await
         };
 
-        drop(locked);
+        drop(held);
 
         assert!(matches!(late, Err(StoreError::Write { .. })), "{late:?}");
         assert!(store.files.try_lock().unwrap().is_none(), "two at a time");
@@ -215,5 +229,21 @@ mod tests {
 
         assert_eq!(stored, Stored::Another);
         assert!(!next.exists(), "beside another token");
+    }
+
+    #[tokio::test]
+    async fn keeps_what_a_link_leads_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, real) = (dir.path().join("link"), dir.path().join("token"));
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let store = FileStore::new(&link);
+
+        store.keep_new_consent(&"first".into()).await.unwrap();
+        let (kept, locked) = store.claim(&CancellationToken::new()).await.unwrap();
+        locked.keep(&kept.token, &"second".into()).await.unwrap();
+
+        assert_eq!(std::fs::read_link(&link).unwrap(), real);
+        assert_eq!(std::fs::read_to_string(&real).unwrap().trim(), "second");
+        assert!(!dir.path().join("link.lock").exists());
     }
 }

@@ -10,6 +10,7 @@ mod file;
 mod files;
 mod key_vault;
 mod kubernetes;
+mod own_file;
 mod place;
 mod secret_api;
 mod secret_object;

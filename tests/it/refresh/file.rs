@@ -340,14 +340,18 @@ async fn takes_a_throttle_in_disguise_for_no_death() {
 async fn presents_nothing_that_it_could_not_replace() {
     let sandbox = sandbox();
     let token = sandbox.consent(true);
-    // The successor cannot be written through a link that leads nowhere.
-    for spoil in ["unwritable", "absent", "open", "empty"] {
+    for spoil in ["link", "foreign", "occupied", "absent", "open", "empty"] {
         let (dir, store) = kept(&token);
         let path = dir.path().join("refresh-token");
         let next = dir.path().join("refresh-token.next");
         let world = acting_for_a_user(super::sandbox(), store).await;
         match spoil {
-            "unwritable" => symlink(dir.path().join("absent/next"), &next).unwrap(),
+            "link" => symlink(dir.path().join("absent/next"), &next).unwrap(),
+            "foreign" => {
+                fs::write(&next, "another\n").unwrap();
+                open_to_everyone(&next);
+            }
+            "occupied" => fs::create_dir(&next).unwrap(),
             "absent" => fs::remove_file(&path).unwrap(),
             "open" => open_to_everyone(&path),
             _ => fs::write(&path, "\n").unwrap(),
@@ -355,8 +359,10 @@ async fn presents_nothing_that_it_could_not_replace() {
 
         has_no_token(&call(&world).await);
         let presented = world.sandbox.token_requests().len();
-        if spoil == "unwritable" {
-            fs::remove_file(&next).unwrap();
+        match spoil {
+            "link" | "foreign" => fs::remove_file(&next).unwrap(),
+            "occupied" => fs::remove_dir(&next).unwrap(),
+            _ => {}
         }
         keep(&path, &world.sandbox.consent(true));
         tokio::time::advance(Duration::from_mins(2)).await;
@@ -364,6 +370,31 @@ async fn presents_nothing_that_it_could_not_replace() {
         assert_eq!(presented, 0, "{spoil}");
         assert_eq!(call(&world).await.status, 200, "{spoil}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn overwrites_nothing_with_a_token_that_could_not_be_read_again() {
+    let sandbox = sandbox();
+    let (dir, store) = kept(&sandbox.consent(true));
+    let before = read(&dir);
+    let name = "refresh_token".to_owned();
+    let value = "x".repeat(1 << 16).into();
+    sandbox.push_fault(Target::Token, Fault::TokenField { name, value });
+    let world = acting_for_a_user(sandbox, store).await;
+
+    has_no_token(&call(&world).await);
+    let kept_since = read(&dir);
+    tokio::time::advance(Duration::from_mins(2)).await;
+    has_no_token(&call(&world).await);
+    let presented = world.sandbox.refresh_tokens_presented().len();
+    let path = dir.path().join("refresh-token");
+    keep(&path, &world.sandbox.consent(true));
+    tokio::time::advance(Duration::from_mins(2)).await;
+    let mended = call(&world).await;
+
+    assert!(kept_since == before, "it was overwritten");
+    assert_eq!(presented, 1, "the old one was presented again");
+    assert_eq!(mended.status, 200);
 }
 
 fn open_to_everyone(path: &std::path::Path) {

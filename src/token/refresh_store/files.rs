@@ -53,7 +53,7 @@ impl Files {
     pub(in crate::token::refresh_store) fn try_lock(&self) -> Result<Option<File>, StoreError> {
         let cannot = |source| cannot_write(&self.lock, source);
         let opened = match own_file::found(&self.lock).map_err(cannot)? {
-            None => own_file::create(&self.lock),
+            None => own_file::create(&self.lock, &self.kept),
             Some(found) => {
                 refuse_other_kind(&self.lock, &found)?;
                 OpenOptions::new().write(true).open(&self.lock)
@@ -133,7 +133,7 @@ impl Files {
             self.refuse_other_kind_of_token(&metadata)?;
         }
         let room = || {
-            let mut next = own_file::create_anew(&self.next)?;
+            let mut next = own_file::create_anew(&self.next, &self.kept)?;
             next.try_lock()?;
             next.write_all(&[FILLER; ROOM_BYTES])?;
             next.sync_all()?;
@@ -176,7 +176,7 @@ impl Files {
             if own_file::is_at(room, &self.next)? {
                 return write_into(room);
             }
-            write_into(&own_file::create_anew(&self.next)?)
+            write_into(&own_file::create_anew(&self.next, &self.kept)?)
         };
         write().map_err(|source| cannot_write(&self.next, source))
     }
@@ -220,7 +220,7 @@ impl Files {
     /// A successor is believed when this process could have written it.
     fn refuse_other_makers(&self, found: &Metadata) -> Result<(), StoreError> {
         refuse_other_kind(&self.next, found)?;
-        let strange = own_file::strangeness(found, &self.probe);
+        let strange = own_file::strangeness(found, &self.probe, &self.kept);
         let strange = strange.map_err(|source| cannot_write(&self.probe, source))?;
         strange.map_or(Ok(()), |what| Err(foreign(&self.next, what)))
     }
@@ -300,6 +300,8 @@ const LARGEST_BYTES: u64 = 1 << 16;
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use std::os::unix::fs::symlink;
 
     use tempfile::TempDir;
@@ -318,6 +320,31 @@ mod tests {
             .unwrap()
             .permissions();
         assert_eq!(mode.mode() & own_file::PERMISSIONS, 0o600);
+    }
+
+    #[test]
+    fn leaves_every_file_to_the_owner_of_the_token_or_of_its_directory() {
+        let (dir, files) = kept("first");
+        let owner = |name: &str| fs::metadata(dir.path().join(name)).unwrap().uid();
+        // Only root can give files away; to anybody else the two are one.
+        let given = |name: &str, uid: u32| {
+            std::os::unix::fs::chown(dir.path().join(name), Some(uid), None).ok();
+            owner(name)
+        };
+        let (gateway, other) = (given("token", 4711), given("", 4712));
+
+        drop(files.try_lock().unwrap());
+        let room = files.rehearse().unwrap();
+        let beside = [owner("token.lock"), owner("token.next")];
+        drop(room);
+        renewed(&files, "second");
+        let renewed_by_root = owner("token");
+        fs::remove_file(dir.path().join("token")).unwrap();
+        renewed(&files, "third");
+
+        assert_eq!(beside, [gateway; 2]);
+        assert_eq!(renewed_by_root, gateway);
+        assert_eq!(owner("token"), other);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File, FileType, Metadata, OpenOptions},
     io,
-    os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -32,19 +32,33 @@ pub(in crate::token::refresh_store) fn other_kind(file_type: FileType) -> Option
     })
 }
 
-/// Creates a file where there is none; no link is followed.
-pub(in crate::token::refresh_store) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+/// Creates a file where there is none, for whoever owns what is kept; no link is followed.
+pub(in crate::token::refresh_store) fn create(path: &Path, kept: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(OWN)
-        .open(path)
+        .open(path)?;
+    hand_over(&file, kept)?;
+    Ok(file)
 }
 
 /// Creates a file in the place of whatever file or link is there.
-pub(in crate::token::refresh_store) fn create_anew(path: &Path) -> io::Result<File> {
+pub(in crate::token::refresh_store) fn create_anew(path: &Path, kept: &Path) -> io::Result<File> {
     remove(path)?;
-    create(path)
+    create(path, kept)
+}
+
+/// Gives a file that another user makes, such as root with `login`, to the owner of what is kept, or
+/// where nothing is kept yet of its directory: the gateway's own user would be locked out of it. Who may
+/// not give it away keeps it.
+fn hand_over(file: &File, kept: &Path) -> io::Result<()> {
+    let heir = fs::metadata(kept).or_else(|_| fs::metadata(directory(kept)))?;
+    let ours = file.metadata()?;
+    if (ours.uid(), ours.gid()) != (heir.uid(), heir.gid()) {
+        fchown(file, Some(heir.uid()), Some(heir.gid())).ok();
+    }
+    Ok(())
 }
 
 /// Removes a file or a link, if there is one.
@@ -69,8 +83,9 @@ pub(in crate::token::refresh_store) fn is_at(file: &File, path: &Path) -> io::Re
 pub(in crate::token::refresh_store) fn strangeness(
     found: &Metadata,
     probe: &Path,
+    kept: &Path,
 ) -> io::Result<Option<String>> {
-    let own = create_anew(probe)?.metadata()?;
+    let own = create_anew(probe, kept)?.metadata()?;
     remove(probe)?;
     let look = |it: &Metadata| (it.uid(), it.mode() & PERMISSIONS);
     let told = |(owner, mode): (u32, u32)| format!("owner {owner}, mode {mode:04o}");

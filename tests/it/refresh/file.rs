@@ -108,8 +108,8 @@ async fn presents_the_successor_that_a_crash_left_complete_and_no_torn_one() {
             let gone = acting_for_a_user(sandbox.clone(), store.clone()).await;
             is_served(&call(&gone).await);
             let new = read(&dir);
-            keep(&dir.path().join("refresh-token.next"), &(new + left));
             keep(&path, &old);
+            keep(&dir.path().join("refresh-token.next"), &(new + left));
         } else {
             let torn: String = old.chars().take(20).collect();
             keep(&dir.path().join("refresh-token.next"), &torn);

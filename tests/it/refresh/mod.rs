@@ -5,6 +5,7 @@ mod consent;
 mod file;
 mod kubernetes;
 mod leaving;
+mod refused;
 mod together;
 mod vault;
 

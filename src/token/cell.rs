@@ -221,8 +221,8 @@ impl Shared {
     async fn fetch(&self) -> Fetched {
         // Marked before the credential is read for the trip: a change in between costs one trip more,
         // and no change is missed.
-        let mark = self.grant.mark().await;
-        if let Some(unavailable) = self.state().still_held_back(mark) {
+        let marks = self.grant.marks().await;
+        if let Some(unavailable) = self.state().still_held_back(marks) {
             return Err(unavailable);
         }
         let minted = self.grant.mint().await;
@@ -238,7 +238,7 @@ impl Shared {
                 Ok(state.succeed(token))
             }
             Err(error) => {
-                let setback = state.fail(error, mark, now);
+                let setback = state.fail(error, marks, now);
                 tell(setback, now);
                 Err(setback.unavailable(now))
             }

@@ -13,7 +13,7 @@ use crate::{
         access_token::AccessToken,
         credential::CredentialError,
         exchange::{Asking, Exchange},
-        mark::Mark,
+        mark::Marks,
         refresh::Refresh,
         refresh_store::{
             RefreshStore, Surroundings,
@@ -92,9 +92,17 @@ impl Grant {
         self.exchange.accept(&response)
     }
 
-    /// Marks what the files of the credential hold now; nothing where they cannot be read.
-    pub async fn mark(&self) -> Option<Mark> {
-        self.exchange.credential().mark().await
+    /// Marks what tokens are had with now; nothing where the credential's files cannot be read.
+    pub async fn marks(&self) -> Option<Marks> {
+        let credential = self.exchange.credential().mark().await?;
+        let consent = match &self.refresh {
+            Some(refresh) => refresh.mark().await,
+            None => None,
+        };
+        Some(Marks {
+            credential,
+            consent,
+        })
     }
 
     /// When the credential expires, as far as it says so: a certificate's end.

@@ -1,4 +1,4 @@
-//! A mark of what the files of a credential hold, by which a change of them is noticed.
+//! Marks of what a token is had with, by which a change of it is noticed.
 
 use std::fmt;
 
@@ -9,6 +9,15 @@ use aws_lc_rs::digest::{Context, SHA256};
 /// It is made of secrets, so `Debug` does not show it.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Mark([u8; 32]);
+
+/// Marks of all that a token is had with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Marks {
+    /// The credential's files.
+    pub credential: Mark,
+    /// The refresh token, where it lies in a file and there is one.
+    pub consent: Option<Mark>,
+}
 
 impl Mark {
     /// Marks these contents, in their order.

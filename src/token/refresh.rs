@@ -9,7 +9,7 @@ use std::{
 };
 
 use oauth2::TokenResponse as _;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -21,6 +21,7 @@ use crate::{
         access_token::AccessToken,
         exchange::{Asking, Exchange},
         grant::GrantError,
+        mark::Mark,
         refresh_store::{Claim, RefreshStore, Stored, error::StoreError, same, well_formed},
         refusal::Refusal,
     },
@@ -160,6 +161,12 @@ impl Refresh {
         let kept = self.store.look().await?;
         self.note(kept.renewed);
         Ok(self.age())
+    }
+
+    /// Marks the refresh token where that costs no more than a look into a file.
+    pub(in crate::token) async fn mark(&self) -> Option<Mark> {
+        let kept = self.store.glance().await?;
+        Some(Mark::of(&[kept.token.expose_secret().as_bytes()]))
     }
 
     async fn present(

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use crate::token::{
-    cell::TokenUnavailable, grant::GrantError, mark::Mark, refusal::Refusal, standing::Obstacle,
+    cell::TokenUnavailable, grant::GrantError, mark::Marks, refusal::Refusal, standing::Obstacle,
 };
 
 /// Why there is no new token, and until when the token endpoint is left alone.
@@ -15,15 +15,15 @@ pub(in crate::token) struct Setback {
     obstacle: Obstacle,
     until: Instant,
     may_be_mended: bool,
-    mark: Option<Mark>,
+    marks: Option<Marks>,
 }
 
 impl Setback {
-    /// Weighs an error met `now` after so many failures; `mark` is of the credential it was met with.
+    /// Weighs an error met `now` after so many failures; `marks` are of what it was met with.
     pub(in crate::token) fn after(
         error: GrantError,
         failures: u32,
-        mark: Option<Mark>,
+        marks: Option<Marks>,
         now: Instant,
     ) -> Self {
         let obstacle = obstacle(&error);
@@ -33,7 +33,7 @@ impl Setback {
             may_be_mended: obstacle != Obstacle::Throttled
                 && (error.is_permanent() || error.is_about_the_credential()),
             cause: Arc::new(error),
-            mark,
+            marks,
         }
     }
 
@@ -55,9 +55,18 @@ impl Setback {
         self.may_be_mended
     }
 
-    /// Whether the credential has changed since. One that cannot be read has not: no trip is worth it.
-    pub(in crate::token) fn is_mended(&self, mark: Option<Mark>) -> bool {
-        self.may_be_mended && mark.is_some() && mark != self.mark
+    /// Whether the credential has changed since, or the consent where that was wanting. What cannot be
+    /// read has not: no trip is worth it.
+    pub(in crate::token) fn is_mended(&self, marks: Option<Marks>) -> bool {
+        let Some(now) = marks.filter(|_| self.may_be_mended) else {
+            return false;
+        };
+        let Some(then) = self.marks else {
+            return true;
+        };
+        // Each use changes a refresh token, so that another one is there means something here alone.
+        let wanting = self.obstacle == Obstacle::ConsentRequired;
+        now.credential != then.credential || (wanting && now.consent != then.consent)
     }
 
     pub(in crate::token) fn unavailable(&self, now: Instant) -> TokenUnavailable {

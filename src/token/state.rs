@@ -12,7 +12,7 @@ use crate::{
         access_token::AccessToken,
         cell::{Replacement, TokenUnavailable},
         grant::GrantError,
-        mark::Mark,
+        mark::Marks,
         setback::Setback,
         standing::{Refreshes, Standing},
     },
@@ -59,11 +59,11 @@ impl State {
     /// Ends a trip before its first step, where a setback holds that nobody has mended.
     pub(in crate::token) fn still_held_back(
         &mut self,
-        mark: Option<Mark>,
+        marks: Option<Marks>,
     ) -> Option<TokenUnavailable> {
         let now = Instant::now();
         let setback = self.setback(now)?;
-        if setback.is_mended(mark) {
+        if setback.is_mended(marks) {
             return None;
         }
         let unavailable = setback.unavailable(now);
@@ -123,10 +123,10 @@ impl State {
     pub(in crate::token) fn fail(
         &mut self,
         error: GrantError,
-        mark: Option<Mark>,
+        marks: Option<Marks>,
         now: Instant,
     ) -> &Setback {
-        let setback = Setback::after(error, self.failures, mark, now);
+        let setback = Setback::after(error, self.failures, marks, now);
         self.failures = self.failures.saturating_add(1);
         self.refreshes.note(setback.obstacle());
         self.setback.insert(setback)

@@ -156,6 +156,14 @@ impl RefreshStore {
         }
     }
 
+    /// Reads what is kept where no other machine has to be asked; nothing where it cannot be read.
+    pub(in crate::token) async fn glance(&self) -> Option<Kept> {
+        match &self.0 {
+            Keeper::File(store) => store.look().await.ok(),
+            Keeper::Kubernetes(_) | Keeper::KeyVault(_) => None,
+        }
+    }
+
     /// Takes the right to present what is kept, waiting for whoever has it, until told to stop.
     ///
     /// # Errors

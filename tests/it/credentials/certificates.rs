@@ -191,7 +191,7 @@ async fn knows_when_the_certificate_expires() {
     let sandbox = Sandbox::new(Settings::default());
     let (grant, secret) = (grant(&sandbox, Some(&files)), grant(&sandbox, None));
     let at_start = grant.expires_at();
-    let mark = grant.mark().await;
+    let mark = grant.marks().await;
 
     let new = until(2060);
     sandbox.register_certificate(&new.der);
@@ -204,8 +204,8 @@ async fn knows_when_the_certificate_expires() {
     assert_eq!(grant.expires_at(), Some(at("2060-01-01T00:00:00Z")));
     assert_eq!(secret.expires_at(), None);
     assert!(mark.is_some());
-    assert_ne!(mark, grant.mark().await);
-    assert_eq!(grant.mark().await, grant.mark().await);
+    assert_ne!(mark, grant.marks().await);
+    assert_eq!(grant.marks().await, grant.marks().await);
 }
 
 #[tokio::test(start_paused = true)]

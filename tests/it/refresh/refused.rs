@@ -17,6 +17,7 @@ async fn presents_a_refused_token_once_and_another_one_when_it_comes() {
         has_no_token(&call(&world).await);
         tokio::time::advance(Duration::from_mins(2)).await;
     }
+    has_no_token(&call(&world).await);
     let presented = world.sandbox.refresh_tokens_presented().len();
     keep(
         &dir.path().join("refresh-token"),
@@ -28,6 +29,24 @@ async fn presents_a_refused_token_once_and_another_one_when_it_comes() {
     assert_eq!(served.status, 200);
     assert_eq!(world.sandbox.refresh_tokens_presented().len(), 2);
     assert!(world.sandbox.is_current_refresh_token(&read(&dir)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn presents_the_first_token_as_soon_as_it_is_there() {
+    let sandbox = sandbox();
+    let (dir, store) = kept("");
+    let world = acting_for_a_user(sandbox, store).await;
+
+    has_no_token(&call(&world).await);
+    has_no_token(&call(&world).await);
+    keep(
+        &dir.path().join("refresh-token"),
+        &world.sandbox.consent(true),
+    );
+    let served = call(&world).await;
+
+    assert_eq!(served.status, 200);
+    assert_eq!(world.sandbox.token_requests().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 //! [`Transport`] is the seam that tests replace. This room knows nothing of ours.
 
 mod pool;
+pub mod retry_after;
 
 use std::{fmt, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 

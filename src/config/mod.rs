@@ -59,6 +59,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long a call may take upstream, tokens and repeats included.
     pub deadline: Duration,
+    /// Retries as a share of the calls of all accounts, from 0 to 1.
+    pub retry_budget: f64,
     /// The audit journal.
     pub audit: audit::Settings,
     /// The service's own log.

@@ -57,6 +57,7 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             authorization: authorization?,
             connect_timeout: upstream.connect_timeout,
             deadline: upstream.deadline,
+            retry_budget: upstream.retry_budget,
             upstream: common(&upstream, client?),
             audit: audit?,
             telemetry: telemetry?,
@@ -114,6 +115,8 @@ fn common(upstream: &Upstream, client: Client) -> partner_center::Settings {
         application_name: client.application_name,
         locale: client.locale,
         attempt_timeout: upstream.attempt_timeout,
+        max_attempts: upstream.max_attempts,
+        circuit: upstream.circuit,
         max_response_bytes: upstream.max_response_bytes,
     }
 }

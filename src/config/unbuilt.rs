@@ -82,13 +82,7 @@ const REFUSED: [(&str, When); 4] = [
 ];
 
 /// Keys that tune what is not built.
-const IDLE: [&str; 16] = [
-    "upstream.max_attempts",
-    "upstream.retry_budget",
-    "upstream.circuit_breaker.failure_ratio",
-    "upstream.circuit_breaker.min_calls",
-    "upstream.circuit_breaker.window",
-    "upstream.circuit_breaker.open_for",
+const IDLE: [&str; 10] = [
     "idempotency.ttl",
     "idempotency.max_entries",
     "audit.segment_bytes",

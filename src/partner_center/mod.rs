@@ -5,11 +5,12 @@
 //! headers. This room knows nothing of callers' HTTP and nothing of the audit journal.
 
 pub mod account;
+pub mod breaker;
 pub mod client;
 pub mod verdict;
 pub mod wire;
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU8, path::PathBuf, time::Duration};
 
 use http::Uri;
 
@@ -24,6 +25,10 @@ pub struct Settings {
     pub locale: http::HeaderValue,
     /// How long one attempt may take, from sending to the last byte of the answer.
     pub attempt_timeout: Duration,
+    /// How often what a call asks for may be tried; reading back is not counted.
+    pub max_attempts: NonZeroU8,
+    /// When an account that fails is left alone.
+    pub circuit: breaker::Settings,
     /// The largest answer that is read, in bytes.
     pub max_response_bytes: usize,
 }

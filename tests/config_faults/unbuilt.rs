@@ -37,8 +37,8 @@ audit:
 
 #[test]
 fn tells_of_keys_that_have_no_effect_and_of_clouds() {
-    let more = "upstream: {max_attempts: 3, retry_budget: 0.2, circuit_breaker: {window: 5s}}
-audit: {retention: 30d, flush_interval: 2s}
+    let more = "upstream: {max_attempts: 3, retry_budget: 0.1, circuit_breaker: {window: 5s}}
+audit: {retention: 30d, max_bytes: 10GiB, flush_interval: 2s}
 idempotency: {ttl: 12h}
 telemetry: {traces: {otlp_endpoint: 'http://collector:4318/v1/traces'}}";
     let site = Site::new();
@@ -53,8 +53,6 @@ telemetry: {traces: {otlp_endpoint: 'http://collector:4318/v1/traces'}}";
     insta::assert_snapshot!(notices("germany", more), @"
     config.yaml: policy: no rule grants anything, so every call is refused
     config.yaml:3: accounts.contoso.cloud: this cloud closed in October 2021
-    config.yaml:8: upstream.max_attempts: is read but has no effect in this version
-    config.yaml:8: upstream.circuit_breaker.window: is read but has no effect in this version
     config.yaml:9: audit.retention: is read but has no effect in this version
     config.yaml:9: audit.flush_interval: has no effect while audit.durability is strict
     config.yaml:10: idempotency.ttl: is read but has no effect in this version

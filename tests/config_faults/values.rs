@@ -1,6 +1,10 @@
 //! Values out of their range, and values that do not go together.
 
-use crate::site::{faults, with};
+use std::time::Duration;
+
+use partner_gateway::partner_center::breaker;
+
+use crate::site::{Site, faults, with};
 
 #[test]
 fn tells_the_range_of_every_value_of_the_listeners() {
@@ -52,6 +56,40 @@ client: {application_name: 'two words', locale: ''}";
     config.yaml:21: client.application_name: found "two words"; accepted: 1 to 128 visible ASCII characters
     config.yaml:21: client.locale: found ""; accepted: 1 to 128 visible ASCII characters
     "#);
+}
+
+#[test]
+fn hands_over_what_the_upstream_is_told_of_failing() {
+    let more = "upstream:
+  max_attempts: 10
+  retry_budget: 0
+  circuit_breaker: {failure_ratio: 0.01, min_calls: 1, window: 10ms, open_for: 10m}";
+
+    let told = Site::new().config(&with(more), &[]);
+    let untold = Site::new().config(&with(""), &[]);
+
+    assert_eq!(told.upstream.max_attempts.get(), 10);
+    assert_eq!(told.retry_budget.to_bits(), 0_f64.to_bits());
+    assert_eq!(
+        told.upstream.circuit,
+        breaker::Settings {
+            failure_ratio: 0.01,
+            min_calls: 1,
+            window: Duration::from_millis(10),
+            open_for: Duration::from_mins(10),
+        }
+    );
+    assert_eq!(untold.upstream.max_attempts.get(), 4);
+    assert_eq!(untold.retry_budget.to_bits(), 0.2_f64.to_bits());
+    assert_eq!(
+        untold.upstream.circuit,
+        breaker::Settings {
+            failure_ratio: 0.5,
+            min_calls: 20,
+            window: Duration::from_secs(10),
+            open_for: Duration::from_secs(5),
+        }
+    );
 }
 
 #[test]
@@ -115,6 +153,18 @@ audit: {dir: DIR/secret, max_bytes: 64MiB, retention: 1d, keep_after_ack: 2d}";
     config.yaml:15: audit.dir: found "DIR/secret", which is not a directory; accepted: a directory, made when absent
     config.yaml:15: audit.keep_after_ack: longer than retention; accepted: at most retention
     config.yaml:15: audit.max_bytes: less than two segments; accepted: twice segment_bytes or more
+    "#);
+}
+
+#[test]
+fn compares_what_is_sound_beside_what_is_not() {
+    let more = "upstream: {connect_timeout: 30s, max_attempts: 0, deadline: 5x}";
+
+    insta::assert_snapshot!(faults(&with(more)), @r#"
+    config.yaml: 3 faults
+    config.yaml:13: upstream.deadline: found "5x"; accepted: a duration from 10ms to 10m, written such as 500ms, 30s, 5m, 1h, 400d
+    config.yaml:13: upstream.max_attempts: found "0"; accepted: a number from 1 to 10
+    config.yaml:13: upstream.connect_timeout: longer than attempt_timeout; accepted: at most attempt_timeout
     "#);
 }
 

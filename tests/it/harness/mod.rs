@@ -33,7 +33,7 @@ use partner_gateway::{
     front,
     http_client::HttpClient,
     identity::{self, token_file::TokenFile},
-    partner_center::{self, AccountSettings},
+    partner_center::{self, AccountSettings, breaker},
     secret::SecretSource,
     telemetry,
     token::{
@@ -188,14 +188,10 @@ pub(crate) fn config(dir: &TempDir) -> Config {
         authorization: authorization::Settings {
             rules: vec![billing_rule()],
         },
-        upstream: partner_center::Settings {
-            application_name: "partner-gateway".parse().expect("value"),
-            locale: "en-US".parse().expect("value"),
-            attempt_timeout: Duration::from_secs(20),
-            max_response_bytes: 1024 * 1024,
-        },
+        upstream: upstream(),
         connect_timeout: Duration::from_secs(3),
         deadline: Duration::from_secs(55),
+        retry_budget: 0.2,
         audit: audit::Settings {
             dir: dir.path().to_owned(),
             durability: audit::Durability::Strict,
@@ -205,6 +201,22 @@ pub(crate) fn config(dir: &TempDir) -> Config {
             format: telemetry::Format::Text,
             filter: "info".to_owned(),
         },
+    }
+}
+
+fn upstream() -> partner_center::Settings {
+    partner_center::Settings {
+        application_name: "partner-gateway".parse().expect("value"),
+        locale: "en-US".parse().expect("value"),
+        attempt_timeout: Duration::from_secs(20),
+        max_attempts: 4.try_into().expect("a number"),
+        circuit: breaker::Settings {
+            failure_ratio: 0.5,
+            min_calls: 20,
+            window: Duration::from_secs(10),
+            open_for: Duration::from_secs(5),
+        },
+        max_response_bytes: 1024 * 1024,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod account;
 pub mod breaker;
 pub mod client;
 pub mod verdict;
+pub mod window;
 pub mod wire;
 
 use std::{num::NonZeroU8, path::PathBuf, time::Duration};

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod breaker;
 pub mod client;
+pub mod retry_budget;
 pub mod verdict;
 pub mod window;
 pub mod wire;

@@ -5,6 +5,7 @@
 //! headers. This room knows nothing of callers' HTTP and nothing of the audit journal.
 
 pub mod account;
+pub mod backoff;
 pub mod breaker;
 pub mod client;
 pub mod retry_budget;

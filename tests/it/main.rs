@@ -13,6 +13,7 @@ mod harness;
 
 mod audit;
 mod authorization;
+mod breaker;
 mod credentials;
 mod floods;
 mod hostile;

@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod client;
 pub mod retry_budget;
+pub mod throttle;
 pub mod verdict;
 pub mod window;
 pub mod wire;

@@ -34,7 +34,10 @@ use crate::{
     },
     http_client::{self, Connect, HttpClient, SetupError},
     identity::{Identity, issuers::IssuerSetupError},
-    partner_center::account::{Account, Accounts},
+    partner_center::{
+        account::{Account, Accounts},
+        retry_budget::RetryBudget,
+    },
     shutdown::{Cut, Drain, Tasks},
     token::{
         cell::TokenCell,
@@ -44,8 +47,8 @@ use crate::{
         refresh_store::{self, error::SetupFault},
     },
     transfers::{
+        Transfers,
         in_force::{InForce, Rules},
-        reject::Transfers,
     },
 };
 
@@ -180,6 +183,12 @@ impl Gateway {
         self.drain.clone()
     }
 
+    /// The audit journal.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.transfers.journal
+    }
+
     /// The service of the operator listener.
     #[must_use]
     pub fn admin(&self) -> &Admin {
@@ -261,6 +270,7 @@ fn accounts(
     connect: &Connect,
 ) -> Result<Accounts, BuildError> {
     let mut accounts = Vec::new();
+    let budget = Arc::new(RetryBudget::new(config.retry_budget));
     for settings in &config.accounts {
         let outgoing = |to: &http::Uri| {
             connect(&http_client::Settings {
@@ -288,7 +298,8 @@ fn accounts(
         })?;
         let tokens = TokenCell::new(settings.name.as_str().into(), grant);
         let api = outgoing(&settings.api)?;
-        accounts.push(Account::new(settings, config.upstream.clone(), tokens, api));
+        let upstream = config.upstream.clone();
+        accounts.push(Account::new(settings, upstream, tokens, api, &budget));
     }
     Ok(Accounts::new(accounts, &config.default_account))
 }

@@ -11,6 +11,15 @@ pub struct RejectTransfer {
     pub transfer: TransferId,
 }
 
+/// Asks how one subscription transfer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadTransfer {
+    /// The customer whose subscriptions would move.
+    pub customer: CustomerId,
+    /// The transfer to read.
+    pub transfer: TransferId,
+}
+
 /// A typed command: what policy needs to know of it.
 pub trait Command: Copy {
     /// The operation that policy must grant.
@@ -18,6 +27,15 @@ pub trait Command: Copy {
 
     /// The customer it concerns.
     fn customer(&self) -> CustomerId;
+}
+
+/// A command that concerns one transfer.
+pub trait OnTransfer: Command {
+    /// Puts the command together.
+    fn of(customer: CustomerId, transfer: TransferId) -> Self;
+
+    /// The transfer it concerns.
+    fn transfer(&self) -> TransferId;
 }
 
 /// Names an operation in policy and in the audit record.
@@ -36,6 +54,34 @@ impl Command for RejectTransfer {
 
     fn customer(&self) -> CustomerId {
         self.customer
+    }
+}
+
+impl OnTransfer for RejectTransfer {
+    fn of(customer: CustomerId, transfer: TransferId) -> Self {
+        Self { customer, transfer }
+    }
+
+    fn transfer(&self) -> TransferId {
+        self.transfer
+    }
+}
+
+impl Command for ReadTransfer {
+    const OPERATION: Operation = Operation::TransfersRead;
+
+    fn customer(&self) -> CustomerId {
+        self.customer
+    }
+}
+
+impl OnTransfer for ReadTransfer {
+    fn of(customer: CustomerId, transfer: TransferId) -> Self {
+        Self { customer, transfer }
+    }
+
+    fn transfer(&self) -> TransferId {
+        self.transfer
     }
 }
 

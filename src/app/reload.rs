@@ -10,7 +10,7 @@ use crate::{
     identity::{Identity, issuers::IssuerSetupError},
     partner_center::AccountSettings,
     token::{Flow, refresh_store::Settings as Store},
-    transfers::{in_force::Rules, reject::Transfers},
+    transfers::{Transfers, in_force::Rules},
 };
 
 /// The parts of a running gateway that can be replaced: who is known, what they may do, and TLS.

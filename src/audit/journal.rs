@@ -206,7 +206,11 @@ impl Journal {
     }
 
     /// Waits until everything handed in so far is on the disk, whatever the durability.
-    async fn settle(&self) -> Result<(), Unwritable> {
+    ///
+    /// # Errors
+    ///
+    /// When it could not be written.
+    pub async fn settle(&self) -> Result<(), Unwritable> {
         let (done, waiting) = oneshot::channel();
         self.0.jobs.send(Job::Probe(done)).map_err(|_| gone())?;
         waiting.await.unwrap_or_else(|_| Err(gone()))

@@ -8,9 +8,9 @@ use crate::{
     audit::{
         chain::LineHash,
         record::{Count, Cut},
-        trail::{Attempt, Facts},
+        trail::{Attempt, Departure, Facts},
     },
-    ids::{BootId, RequestId},
+    ids::BootId,
 };
 
 /// The members of a record in the order of the contract.
@@ -81,8 +81,7 @@ pub(in crate::audit) struct Members<'a> {
 #[derive(Serialize)]
 pub(in crate::audit) struct AttemptMember {
     request_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    started: Option<String>,
+    started: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_us: Option<u128>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,8 +90,7 @@ pub(in crate::audit) struct AttemptMember {
     error: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
+    token: String,
 }
 
 impl<'a> Members<'a> {
@@ -132,25 +130,30 @@ impl<'a> Members<'a> {
 impl AttemptMember {
     pub(in crate::audit) fn of(attempt: &Attempt) -> Self {
         Self {
-            request_id: attempt.request.to_string(),
-            started: Some(humantime::format_rfc3339_micros(attempt.started).to_string()),
-            duration_us: attempt.took.map(|took| took.as_micros()),
+            duration_us: Some(attempt.took.as_micros()),
             status: attempt.status,
             error: attempt.error,
             error_code: attempt.error_code.clone(),
-            token: attempt.token.as_deref().map(ToOwned::to_owned),
+            ..Self::begun(&attempt.departure)
         }
     }
 
-    pub(in crate::audit) fn cut_short(request: RequestId) -> Self {
+    pub(in crate::audit) fn cut_short(departure: &Departure) -> Self {
         Self {
-            request_id: request.to_string(),
-            started: None,
+            error: Some("cut_short"),
+            ..Self::begun(departure)
+        }
+    }
+
+    fn begun(departure: &Departure) -> Self {
+        Self {
+            request_id: departure.request.to_string(),
+            started: humantime::format_rfc3339_micros(departure.started).to_string(),
             duration_us: None,
             status: None,
-            error: Some("cut_short"),
+            error: None,
             error_code: None,
-            token: None,
+            token: departure.token.to_string(),
         }
     }
 }

@@ -75,7 +75,7 @@ impl Draft {
             under_way,
             transfer_status,
         } = facts.upstream();
-        let cut_short = under_way.map(AttemptMember::cut_short);
+        let cut_short = under_way.as_ref().map(AttemptMember::cut_short);
         Self::new(
             id,
             &Members {

@@ -73,23 +73,32 @@ pub struct Through {
     pub flow: &'static str,
 }
 
-/// One request upstream and how it ended.
+/// One request upstream as it begins.
 #[derive(Clone, Debug)]
-pub struct Attempt {
+pub struct Departure {
     /// The `MS-RequestId` sent.
     pub request: RequestId,
     /// When it began.
     pub started: SystemTime,
-    /// How long it took; absent where it was cut short.
-    pub took: Option<Duration>,
+    /// The name of the token sent.
+    pub token: Arc<str>,
+}
+
+/// One request upstream and how it ended.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// How it began.
+    pub departure: Departure,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether anything can have reached Partner Center.
+    pub sent: bool,
     /// The status answered.
     pub status: Option<u16>,
     /// What went wrong.
     pub error: Option<&'static str>,
     /// Partner Center's own code.
     pub error_code: Option<String>,
-    /// The name of the token sent.
-    pub token: Option<Arc<str>>,
 }
 
 /// What happened upstream so far.
@@ -98,7 +107,7 @@ pub struct Upstream {
     /// The attempts that have ended.
     pub attempts: Vec<Attempt>,
     /// The attempt that has begun and not ended.
-    pub under_way: Option<RequestId>,
+    pub under_way: Option<Departure>,
     /// The transfer's state as last told.
     pub transfer_status: Option<String>,
 }
@@ -132,8 +141,8 @@ impl Trail {
     }
 
     /// Notes that an attempt is about to send its first byte.
-    pub fn sending(&self, request: RequestId) {
-        self.0.state().under_way = Some(request);
+    pub fn sending(&self, departure: Departure) {
+        self.0.state().under_way = Some(departure);
     }
 
     /// Notes how the attempt ended.
@@ -164,9 +173,9 @@ impl Facts {
     #[must_use]
     pub fn last_request(&self) -> Option<RequestId> {
         let upstream = self.state();
-        upstream
-            .under_way
-            .or_else(|| upstream.attempts.last().map(|attempt| attempt.request))
+        let ended = upstream.attempts.last().map(|attempt| &attempt.departure);
+        let last = upstream.under_way.as_ref().or(ended);
+        last.map(|departure| departure.request)
     }
 
     fn state(&self) -> MutexGuard<'_, Upstream> {

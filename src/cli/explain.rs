@@ -17,7 +17,7 @@ use crate::{
     config::{fault::quoted, load::Loaded},
     front::problem::Problem,
     ids::CustomerId,
-    transfers::reject::Refusal,
+    transfers::refusal::Refusal,
 };
 
 /// A call, as far as policy is concerned.

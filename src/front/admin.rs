@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use tracing::error;
 
-use crate::{front::scrape, shutdown::Drain, telemetry::metrics, transfers::reject::Transfers};
+use crate::{front::scrape, shutdown::Drain, telemetry::metrics, transfers::Transfers};
 
 /// Answers operators and probes.
 #[derive(Clone, Debug)]

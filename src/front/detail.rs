@@ -2,7 +2,7 @@
 //! know.
 
 use crate::{
-    front::problem::{Forwarded, Problem},
+    front::problem::{Forwarded, Limit, Problem},
     identity::Unidentified,
     partner_center::wire::{ErrorBody, NO_MFA, WRONG_AUDIENCE},
 };
@@ -36,7 +36,16 @@ pub fn detail(problem: &Problem) -> String {
         Problem::AccountForbidden => {
             "The account does not exist or is not for this caller.".to_owned()
         }
-        Problem::RateLimited { .. } => "Wait as long as Retry-After says.".to_owned(),
+        Problem::RateLimited {
+            limit: Limit::Caller,
+            ..
+        } => "Wait as long as Retry-After says.".to_owned(),
+        Problem::RateLimited {
+            limit: Limit::PartnerCenter,
+            ..
+        } => "Partner Center limits calls for this customer; wait as long as Retry-After says. \
+              Nothing was sent."
+            .to_owned(),
         Problem::IdempotencyInProgress => {
             "The first request with this key has not ended; repeat this one later.".to_owned()
         }
@@ -49,26 +58,29 @@ pub fn detail(problem: &Problem) -> String {
         }
         Problem::Overloaded | Problem::Draining => "Nothing was sent; try again.".to_owned(),
         Problem::CircuitOpen { .. } => "Nothing was sent; try again later.".to_owned(),
+        upstream => of_upstream(upstream),
+    }
+}
+
+/// What went wrong once something was on its way.
+fn of_upstream(problem: &Problem) -> String {
+    match problem {
         Problem::UpstreamUnreachable => "No connection could be made; nothing was sent.".to_owned(),
-        Problem::UpstreamInvalid => {
-            "The request was sent, but its answer broke off, is too large or is not HTTP; read the \
-             transfer before trying again."
-                .to_owned()
-        }
+        Problem::UpstreamInvalid { forwarded } => format!(
+            "What came back broke off, is too large or is not HTTP. {}",
+            fate(*forwarded)
+        ),
         Problem::UpstreamUnauthorized(error) => unauthorized(error),
         Problem::UpstreamUnconfirmed => {
-            "Partner Center answered 200, but its body does not show this transfer as rejected."
+            "Partner Center answered 200, but neither its body nor the transfer, read again, shows the \
+             rejection."
                 .to_owned()
         }
-        Problem::UpstreamTimeout { forwarded } | Problem::Internal { forwarded } => {
-            fate(*forwarded).to_owned()
-        }
-        Problem::AuditIncomplete { forwarded } => {
-            format!(
-                "The audit journal could not be written after the call. {}",
-                fate(*forwarded)
-            )
-        }
+        Problem::AuditIncomplete { forwarded } => format!(
+            "The audit journal could not be written after the call. {}",
+            fate(*forwarded)
+        ),
+        other => fate(other.row().forwarded).to_owned(),
     }
 }
 
@@ -86,7 +98,7 @@ fn unauthorized(error: &ErrorBody) -> String {
 
 fn fate(forwarded: Forwarded) -> &'static str {
     match forwarded {
-        Forwarded::No => "Nothing was sent; trying again is safe.",
+        Forwarded::No => "Nothing was sent that changes anything; trying again is safe.",
         Forwarded::Yes => "Partner Center answered the request.",
         Forwarded::Unknown => {
             "The request was sent and its outcome is not known; read the transfer before trying again."

@@ -11,21 +11,31 @@ use std::{
 use tower::Service;
 
 use crate::{
+    audit::trail::Facts,
     authorization::rate::OverRate,
-    command::{Command as _, RejectTransfer},
+    command::{Operation, ReadTransfer, RejectTransfer},
     front::{
         exchange::Exchange,
-        problem::{Forwarded, Problem},
-        reading,
+        problem::{Forwarded, Limit, Outcome, Problem},
+        reading::{self, Read},
         reply::Reply,
         route::{self, Misroute, Route},
         settings::Settings,
     },
-    partner_center::{verdict::Verdict, wire},
+    partner_center::{
+        answer::{Answer, PassedOn},
+        attempt::Hindrance,
+        breaker::Open,
+        throttle::Held,
+        way::Blocked,
+    },
     shutdown::Drain,
+    token::cell::TokenUnavailable,
     transfers::{
-        reject::{Refusal, Transfers},
-        request::{Arguments, Malformed, Presented, RejectRequest},
+        Transfers,
+        refusal::Refusal,
+        request::{Arguments, Malformed, Presented, Request},
+        verdict::{Doubt, Verdict},
     },
 };
 
@@ -77,26 +87,38 @@ impl Within {
             credential: reading::credential(&exchange.head.headers),
             certificate: exchange.certificate.clone(),
         };
-        let arguments = match self.arguments(exchange).await {
-            Ok(arguments) => arguments,
+        let wish = match self.wish(exchange).await {
+            Ok(wish) => wish,
             Err(problem) => {
                 // Whoever is known has a record of its own, whatever is wrong with the call.
                 self.transfers.know(&presented, &trail).await;
                 return Err(problem);
             }
         };
-        let request = RejectRequest {
-            presented,
-            arguments,
-            too_late,
+        let verdict = match wish {
+            Wish::Reject(arguments) => {
+                let request = Request {
+                    presented,
+                    arguments,
+                    too_late,
+                };
+                self.transfers.reject(request, &trail).await?
+            }
+            Wish::Read(arguments) => {
+                let request = Request {
+                    presented,
+                    arguments,
+                    too_late,
+                };
+                self.transfers.read(request, &trail).await?
+            }
         };
-        let verdict = self.transfers.reject(request, &trail).await?;
         reply(verdict)
     }
 
     /// Finds the route and reads the body. What is wrong with those is told to anybody; what is wrong
     /// with the arguments, to callers who are known.
-    async fn arguments(&self, exchange: Exchange) -> Result<Result<Arguments, Malformed>, Problem> {
+    async fn wish(&self, exchange: Exchange) -> Result<Wish, Problem> {
         let Exchange {
             head,
             body,
@@ -105,50 +127,97 @@ impl Within {
             certificate: _,
             bad_correlation,
         } = exchange;
-        let Route::Reject { customer, transfer } = route::find(&head)?;
-        let facts = trail.facts();
-        facts
-            .operation
-            .get_or_init(|| RejectTransfer::OPERATION.as_str());
-        if let Ok(id) = customer.parse() {
-            facts.customer.get_or_init(|| id);
-        }
-        if let Ok(id) = transfer.parse() {
-            facts.transfer.get_or_init(|| id);
-        }
+        let route = route::find(&head)?;
+        note(trail.facts(), route);
         let body = match fault {
-            Some(fault) if fault.hides_body() => return Ok(Err(fault.into())),
+            Some(fault) if fault.hides_body() => Err(fault.into()),
             _ => reading::body(&head, body, self.max_body_bytes, self.body_timeout).await?,
         };
-        if let Some(fault) = fault {
-            return Ok(Err(fault.into()));
-        }
-        let path = (customer, transfer);
-        Ok(reading::arguments(&head, path, bad_correlation, body))
+        let read = Read {
+            head: &head,
+            fault,
+            bad_correlation,
+            body,
+        };
+        Ok(match route {
+            Route::Reject(path) => Wish::Reject(read.arguments(path)),
+            Route::Read(path) => Wish::Read(read.arguments(path)),
+        })
     }
 }
 
-/// Turns Partner Center's verdict into a reply.
+/// What a caller wants, as far as it could be read.
+enum Wish {
+    Reject(Result<Arguments<RejectTransfer>, Malformed>),
+    Read(Result<Arguments<ReadTransfer>, Malformed>),
+}
+
+/// Notes what is asked for, as far as it parses.
+fn note(facts: &Facts, route: Route<'_>) {
+    let (operation, path) = match route {
+        Route::Reject(path) => (Operation::TransfersReject, path),
+        Route::Read(path) => (Operation::TransfersRead, path),
+    };
+    facts.operation.get_or_init(|| operation.as_str());
+    if let Ok(id) = path.customer.parse() {
+        facts.customer.get_or_init(|| id);
+    }
+    if let Ok(id) = path.transfer.parse() {
+        facts.transfer.get_or_init(|| id);
+    }
+}
+
+/// Turns the verdict on a call into a reply.
 fn reply(verdict: Verdict) -> Result<Reply, Problem> {
     match verdict {
-        Verdict::Rejected(answer) | Verdict::Answered(answer) => Ok(Reply::PassedOn {
-            status: answer.status,
-            headers: wire::passed_on(&answer.headers),
-            body: answer.body,
-        }),
+        Verdict::Rejected(answer) | Verdict::Answered(answer) => {
+            Ok(passed_on(Outcome::Forwarded, answer))
+        }
+        Verdict::Reconciled(answer) => Ok(passed_on(Outcome::Reconciled, answer)),
         Verdict::Unconfirmed => Err(Problem::UpstreamUnconfirmed),
         Verdict::Unauthorized(error) => Err(Problem::UpstreamUnauthorized(error)),
-        Verdict::NoToken(unavailable) => Err(Problem::TokenUnavailable {
-            retry_after: unavailable.retry_after,
-        }),
-        Verdict::OutOfTime => Err(Problem::UpstreamTimeout {
-            forwarded: Forwarded::No,
-        }),
+        Verdict::NotMade(hindrance) => Err(hindrance.into()),
         Verdict::Unreachable => Err(Problem::UpstreamUnreachable),
-        Verdict::Unanswered => Err(Problem::UpstreamTimeout {
-            forwarded: Forwarded::Unknown,
-        }),
-        Verdict::Invalid => Err(Problem::UpstreamInvalid),
+        Verdict::Unknown(doubt) => Err(unanswered(doubt, Forwarded::Unknown)),
+        Verdict::Unread(doubt) => Err(unanswered(doubt, Forwarded::No)),
+    }
+}
+
+fn passed_on(outcome: Outcome, answer: Answer) -> Reply {
+    let PassedOn {
+        status,
+        headers,
+        body,
+    } = answer.passed_on();
+    Reply::PassedOn {
+        outcome,
+        status,
+        headers,
+        body,
+    }
+}
+
+fn unanswered(doubt: Doubt, forwarded: Forwarded) -> Problem {
+    match doubt {
+        Doubt::Silent => Problem::UpstreamTimeout { forwarded },
+        Doubt::Invalid => Problem::UpstreamInvalid { forwarded },
+    }
+}
+
+impl From<Hindrance> for Problem {
+    fn from(hindrance: Hindrance) -> Self {
+        match hindrance {
+            Hindrance::NoToken(TokenUnavailable { retry_after, .. }) => {
+                Self::TokenUnavailable { retry_after }
+            }
+            Hindrance::OutOfTime => Self::UpstreamTimeout {
+                forwarded: Forwarded::No,
+            },
+            Hindrance::Throttled { retry_after } => Self::RateLimited {
+                limit: Limit::PartnerCenter,
+                retry_after,
+            },
+        }
     }
 }
 
@@ -168,7 +237,17 @@ impl From<Refusal> for Problem {
             Refusal::Malformed(malformed) => malformed.into(),
             Refusal::Account => Self::AccountForbidden,
             Refusal::Denied => Self::PolicyDenied,
-            Refusal::OverRate(OverRate { retry_after }) => Self::RateLimited { retry_after },
+            Refusal::OverRate(OverRate { retry_after }) => Self::RateLimited {
+                limit: Limit::Caller,
+                retry_after,
+            },
+            Refusal::Blocked(Blocked::Throttled(Held { retry_after })) => Self::RateLimited {
+                limit: Limit::PartnerCenter,
+                retry_after,
+            },
+            Refusal::Blocked(Blocked::Open(Open { retry_after })) => {
+                Self::CircuitOpen { retry_after }
+            }
             Refusal::Leaving => Self::Draining,
             Refusal::Full => Self::Overloaded,
             Refusal::Unwritable(_) => Self::AuditUnavailable,

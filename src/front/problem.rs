@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::{audit::trail::Facts, identity::Unidentified, partner_center::wire::ErrorBody};
+use crate::{
+    audit::trail::Facts, command::Operation, identity::Unidentified,
+    partner_center::wire::ErrorBody,
+};
 
 /// Everything the gateway may have to say in its own words.
 #[derive(Clone, Debug)]
@@ -43,6 +46,8 @@ pub enum Problem {
     AccountForbidden,
     /// The caller's own rate is used up.
     RateLimited {
+        /// Whose limit it is.
+        limit: Limit,
         /// When there is room again.
         retry_after: Duration,
     },
@@ -69,7 +74,10 @@ pub enum Problem {
     /// No connection to Partner Center.
     UpstreamUnreachable,
     /// Partner Center's answer is not a whole one.
-    UpstreamInvalid,
+    UpstreamInvalid {
+        /// What happened upstream.
+        forwarded: Forwarded,
+    },
     /// Partner Center refuses the gateway's token.
     UpstreamUnauthorized(ErrorBody),
     /// Partner Center's 200 does not prove the rejection.
@@ -91,6 +99,15 @@ pub enum Problem {
     },
 }
 
+/// Whose limit a call is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The rate that policy gives the caller.
+    Caller,
+    /// Partner Center's, for the account and the customer.
+    PartnerCenter,
+}
+
 /// What happened upstream, so that a caller knows whether a retry is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forwarded {
@@ -107,6 +124,8 @@ pub enum Forwarded {
 pub enum Outcome {
     /// Partner Center's answer is passed on.
     Forwarded,
+    /// Nobody knew, and then the transfer was found rejected.
+    Reconciled,
     /// The gateway said no.
     Refused,
     /// Not reached, or unknown.
@@ -133,7 +152,7 @@ impl Problem {
     #[must_use]
     #[rustfmt::skip]
     pub fn row(&self) -> Row {
-        use Forwarded::{No, Unknown, Yes};
+        use Forwarded::{No, Yes};
         use Outcome::{Failed, Refused};
 
         match self {
@@ -150,7 +169,7 @@ impl Problem {
             Self::UnsupportedMediaType(_) => row(415, "unsupported_media_type", "The body is not JSON", Refused, No),
             Self::PolicyDenied => row(403, "policy_denied", "Policy does not allow this", Refused, No),
             Self::AccountForbidden => row(403, "account_forbidden", "The account is not for this caller", Refused, No),
-            Self::RateLimited { .. } => row(429, "rate_limited", "The caller's rate is used up", Refused, No),
+            Self::RateLimited { .. } => row(429, "rate_limited", "Too many calls of late", Refused, No),
             Self::IdempotencyInProgress => row(409, "idempotency_in_progress", "The idempotency key is being worked on", Refused, No),
             Self::IdempotencyMismatch => row(422, "idempotency_mismatch", "The idempotency key came with another request", Refused, No),
             Self::TokenUnavailable { .. } => row(503, "token_unavailable", "No token can be had", Failed, No),
@@ -159,7 +178,7 @@ impl Problem {
             Self::Draining => row(503, "draining", "This replica is leaving", Refused, No),
             Self::CircuitOpen { .. } => row(503, "circuit_open", "Partner Center failed too often of late", Refused, No),
             Self::UpstreamUnreachable => row(502, "upstream_unreachable", "Partner Center cannot be reached", Failed, No),
-            Self::UpstreamInvalid => row(502, "upstream_invalid", "Partner Center's answer is not a whole one", Failed, Unknown),
+            Self::UpstreamInvalid { forwarded } => row(502, "upstream_invalid", "Partner Center's answer is not a whole one", Failed, *forwarded),
             Self::UpstreamUnauthorized(_) => row(502, "upstream_unauthorized", "Partner Center refuses the gateway's token", Failed, Yes),
             Self::UpstreamUnconfirmed => row(502, "upstream_unconfirmed", "Partner Center's answer does not prove the rejection", Failed, Yes),
             Self::UpstreamTimeout { forwarded } => row(504, "upstream_timeout", "Partner Center did not answer", Failed, *forwarded),
@@ -173,7 +192,7 @@ impl Problem {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TokenUnavailable { retry_after }
-            | Self::RateLimited { retry_after }
+            | Self::RateLimited { retry_after, .. }
             | Self::CircuitOpen { retry_after } => Some(*retry_after),
             Self::AuditUnavailable => Some(AUDIT_RETRY),
             Self::Overloaded | Self::Draining => Some(SOON),
@@ -187,18 +206,16 @@ impl Forwarded {
     #[must_use]
     pub fn so_far(facts: &Facts) -> Self {
         let upstream = facts.upstream();
-        if upstream.under_way.is_some() {
-            Self::Unknown
-        } else if upstream
-            .attempts
-            .iter()
-            .any(|attempt| attempt.status.is_some())
-        {
+        let reads = facts.operation.get() == Some(&Operation::TransfersRead.as_str());
+        // What only reads changes nothing, whatever became of it.
+        let unknown = if reads { Self::No } else { Self::Unknown };
+        let mut sent = upstream.attempts.iter().filter(|attempt| attempt.sent);
+        if upstream.under_way.is_some() || sent.clone().any(|it| it.status.is_none()) {
+            unknown
+        } else if sent.next().is_some() {
             Self::Yes
-        } else if upstream.attempts.is_empty() {
-            Self::No
         } else {
-            Self::Unknown
+            Self::No
         }
     }
 
@@ -219,6 +236,7 @@ impl Outcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Forwarded => "forwarded",
+            Self::Reconciled => "reconciled",
             Self::Refused => "refused",
             Self::Failed => "failed",
         }
@@ -351,7 +369,10 @@ mod tests {
             Problem::UnsupportedMediaType(words()),
             Problem::PolicyDenied,
             Problem::AccountForbidden,
-            Problem::RateLimited { retry_after },
+            Problem::RateLimited {
+                limit: Limit::Caller,
+                retry_after,
+            },
             Problem::IdempotencyInProgress,
             Problem::IdempotencyMismatch,
             Problem::TokenUnavailable { retry_after },
@@ -360,7 +381,9 @@ mod tests {
             Problem::Draining,
             Problem::CircuitOpen { retry_after },
             Problem::UpstreamUnreachable,
-            Problem::UpstreamInvalid,
+            Problem::UpstreamInvalid {
+                forwarded: Forwarded::Unknown,
+            },
             Problem::UpstreamUnauthorized(ErrorBody::default()),
             Problem::UpstreamUnconfirmed,
         ];
@@ -396,7 +419,7 @@ mod tests {
             Problem::Draining => 19,
             Problem::CircuitOpen { .. } => 20,
             Problem::UpstreamUnreachable => 21,
-            Problem::UpstreamInvalid => 22,
+            Problem::UpstreamInvalid { .. } => 22,
             Problem::UpstreamUnauthorized(_) => 23,
             Problem::UpstreamUnconfirmed => 24,
             Problem::UpstreamTimeout { .. } => 25,

@@ -8,8 +8,8 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    command::RejectTransfer,
-    front::{exchange::Body, heads::Fault, problem::Problem},
+    command::{OnTransfer, Operation},
+    front::{exchange::Body, heads::Fault, problem::Problem, route::Path},
     identity::credential::Credential,
     transfers::request::{Arguments, Malformed},
 };
@@ -50,36 +50,55 @@ pub fn credential(headers: &HeaderMap) -> Credential {
     Credential::read(headers.get_all(header::AUTHORIZATION).iter())
 }
 
-/// Reads what the caller wants, telling the first thing that is wrong with it.
-///
-/// # Errors
-///
-/// In the order of the request: target, headers, body.
-pub fn arguments(
-    head: &Parts,
-    ids: (&str, &str),
-    bad_correlation: bool,
-    body: Result<Bytes, Malformed>,
-) -> Result<Arguments, Malformed> {
-    host(head)?;
-    if head.uri.query().is_some() {
-        return Err(Malformed::Query);
+/// A request that has been read whole, and not yet understood.
+#[derive(Debug)]
+pub struct Read<'a> {
+    /// Method, target and headers.
+    pub head: &'a Parts,
+    /// What the bytes of the head had wrong.
+    pub fault: Option<Fault>,
+    /// Whether the caller's own `MS-CorrelationId` could not be used.
+    pub bad_correlation: bool,
+    /// The body, as far as it came.
+    pub body: Result<Bytes, Malformed>,
+}
+
+impl Read<'_> {
+    /// Reads what the caller wants, telling the first thing that is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// In the order of the request: its form, target, headers, body.
+    pub fn arguments<C: OnTransfer>(self, path: Path<'_>) -> Result<Arguments<C>, Malformed> {
+        if let Some(fault) = self.fault {
+            return Err(fault.into());
+        }
+        host(self.head)?;
+        if self.head.uri.query().is_some() {
+            return Err(Malformed::Query);
+        }
+        let customer = path.customer.parse().map_err(|_| Malformed::CustomerId)?;
+        let transfer = path.transfer.parse().map_err(|_| Malformed::TransferId)?;
+        if self.bad_correlation {
+            return Err(Malformed::Header("MS-CorrelationId"));
+        }
+        let headers = &self.head.headers;
+        let rejects = C::OPERATION == Operation::TransfersReject;
+        if rejects {
+            idempotency_key(headers)?;
+        }
+        let account = account(headers)?;
+        let reason = match self.body? {
+            body if rejects => reason(headers, &body)?,
+            body if body.is_empty() => None,
+            _ => return Err(Malformed::Body("has no place in this request")),
+        };
+        Ok(Arguments {
+            command: C::of(customer, transfer),
+            account,
+            reason,
+        })
     }
-    let command = RejectTransfer {
-        customer: ids.0.parse().map_err(|_| Malformed::CustomerId)?,
-        transfer: ids.1.parse().map_err(|_| Malformed::TransferId)?,
-    };
-    if bad_correlation {
-        return Err(Malformed::Header("MS-CorrelationId"));
-    }
-    idempotency_key(&head.headers)?;
-    let account = account(&head.headers)?;
-    let reason = reason(&head.headers, &body?)?;
-    Ok(Arguments {
-        command,
-        account,
-        reason,
-    })
 }
 
 /// Checks that a request names one host: RFC 9112 section 3.2 and RFC 9113 section 8.3.1.

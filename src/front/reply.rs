@@ -11,7 +11,7 @@ use crate::{
     audit::trail::Facts,
     front::{
         detail,
-        problem::{Forwarded, Outcome, Problem, Row},
+        problem::{Forwarded, Limit, Outcome, Problem, Row},
     },
     identity::Unidentified,
     ids::RecordId,
@@ -22,6 +22,8 @@ use crate::{
 pub enum Reply {
     /// Partner Center's answer.
     PassedOn {
+        /// How it came about.
+        outcome: Outcome,
         /// Its status.
         status: StatusCode,
         /// Those of its headers that callers receive.
@@ -48,6 +50,7 @@ impl Reply {
     pub fn render(&self, facts: &Facts, audit: RecordId) -> Rendered {
         let mut rendered = match self {
             Self::PassedOn {
+                outcome,
                 status,
                 headers,
                 body,
@@ -55,7 +58,7 @@ impl Reply {
                 status: *status,
                 headers: headers.clone(),
                 body: body.clone(),
-                outcome: Outcome::Forwarded.as_str(),
+                outcome: outcome.as_str(),
             },
             Self::Problem(problem) => render_problem(problem, facts, audit),
         };
@@ -102,7 +105,10 @@ impl Reply {
     pub fn decision(&self, facts: &Facts) -> Option<&'static str> {
         match self {
             // A rule decided, and then had no room.
-            Self::Problem(Problem::RateLimited { .. }) => Some("denied"),
+            Self::Problem(Problem::RateLimited {
+                limit: Limit::Caller,
+                ..
+            }) => Some("denied"),
             _ if facts.rule.get().is_some() => Some("allowed"),
             Self::PassedOn { .. } => Some("allowed"),
             Self::Problem(problem) => match problem {

@@ -6,12 +6,18 @@ use http::{Method, Version, request::Parts};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route<'a> {
     /// `POST /transfers/{customer}/{transfer}/reject`
-    Reject {
-        /// The customer's ID, unparsed.
-        customer: &'a str,
-        /// The transfer's ID, unparsed.
-        transfer: &'a str,
-    },
+    Reject(Path<'a>),
+    /// `GET /transfers/{customer}/{transfer}`
+    Read(Path<'a>),
+}
+
+/// The arguments in a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path<'a> {
+    /// The customer's ID, unparsed.
+    pub customer: &'a str,
+    /// The transfer's ID, unparsed.
+    pub transfer: &'a str,
 }
 
 /// The target is not a route.
@@ -50,12 +56,22 @@ pub fn find(head: &Parts) -> Result<Route<'_>, Misroute> {
     );
     match found {
         (Some(""), Some("transfers"), Some(customer), Some(transfer), Some("reject"), None) => {
-            if head.method != Method::POST {
-                return Err(Misroute::Method { allow: "POST" });
-            }
-            Ok(Route::Reject { customer, transfer })
+            let path = Path { customer, transfer };
+            taking(&head.method, &Method::POST, "POST").map(|()| Route::Reject(path))
+        }
+        (Some(""), Some("transfers"), Some(customer), Some(transfer), None, None) => {
+            let path = Path { customer, transfer };
+            taking(&head.method, &Method::GET, "GET").map(|()| Route::Read(path))
         }
         _ => Err(Misroute::NotFound),
+    }
+}
+
+fn taking(method: &Method, wanted: &Method, allow: &'static str) -> Result<(), Misroute> {
+    if method == wanted {
+        Ok(())
+    } else {
+        Err(Misroute::Method { allow })
     }
 }
 
@@ -87,15 +103,16 @@ mod tests {
 
     #[test]
     fn finds_the_route_with_its_arguments_untouched() {
-        let head = head("POST", "/transfers/A%20/b/reject?x");
+        let path = Path {
+            customer: "A%20",
+            transfer: "b",
+        };
 
-        assert_eq!(
-            find(&head),
-            Ok(Route::Reject {
-                customer: "A%20",
-                transfer: "b"
-            })
-        );
+        let reject = head("POST", "/transfers/A%20/b/reject?x");
+        let read = head("GET", "/transfers/A%20/b?x");
+
+        assert_eq!(find(&reject), Ok(Route::Reject(path)));
+        assert_eq!(find(&read), Ok(Route::Read(path)));
     }
 
     #[test]
@@ -104,10 +121,17 @@ mod tests {
             find(&head("GET", "/transfers/a/b/reject")),
             Err(Misroute::Method { allow: "POST" })
         );
+        for method in ["POST", "HEAD", "PATCH"] {
+            assert_eq!(
+                find(&head(method, "/transfers/a/b")),
+                Err(Misroute::Method { allow: "GET" })
+            );
+        }
         for target in [
             "/",
             "/transfers",
-            "/transfers/a/b",
+            "/transfers/a",
+            "/transfers/a/b/",
             "/transfers/a/b/reject/",
             "/transfers/a/b/reject/c",
             "//transfers/a/b/reject",

@@ -9,10 +9,14 @@ use tracing::warn;
 
 use crate::{
     authorization::permit::Admission,
-    command::RejectTransfer,
+    command::OnTransfer,
     http_client::{Answer, HttpClient},
     partner_center::{
         AccountSettings, Settings,
+        breaker::Breaker,
+        retry_budget::RetryBudget,
+        throttle::Gate,
+        way::Way,
         wire::{self, Template},
     },
     token::cell::TokenCell,
@@ -28,6 +32,9 @@ pub struct Account {
     settings: Settings,
     tokens: TokenCell,
     http: HttpClient,
+    gate: Gate,
+    breaker: Breaker,
+    budget: Arc<RetryBudget>,
     /// Whether Partner Center is asked for a second factor, and what it said last.
     mfa: Option<Mutex<Option<bool>>>,
 }
@@ -39,16 +46,6 @@ pub struct Accounts {
     default: Arc<str>,
 }
 
-/// An account, and the admission to do one thing through it.
-///
-/// [`Accounts::through`] makes it by the admission's own word, so it cannot be used with another
-/// account's credentials.
-#[derive(Debug)]
-pub struct Way<'a> {
-    pub(in crate::partner_center) account: &'a Account,
-    pub(in crate::partner_center) admission: Admission<RejectTransfer>,
-}
-
 impl Account {
     /// Puts an account together.
     #[must_use]
@@ -57,6 +54,7 @@ impl Account {
         settings: Settings,
         tokens: TokenCell,
         http: HttpClient,
+        budget: &Arc<RetryBudget>,
     ) -> Self {
         let flow = &account.token.flow;
         Self {
@@ -64,6 +62,9 @@ impl Account {
             tenant: account.tenant.as_str().into(),
             flow: flow.as_str(),
             template: Template::new(&account.api, &settings, flow.needs_mfa()),
+            gate: Gate::default(),
+            breaker: Breaker::new(account.name.as_str().into(), settings.circuit),
+            budget: Arc::clone(budget),
             settings,
             tokens,
             http,
@@ -125,6 +126,24 @@ impl Account {
         }
     }
 
+    /// The circuit breaker of the account's calls.
+    #[must_use]
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// The customers about whom Partner Center wants to be left alone.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The retry budget, which all accounts share.
+    #[must_use]
+    pub fn budget(&self) -> &RetryBudget {
+        &self.budget
+    }
+
     pub(in crate::partner_center) fn template(&self) -> &Template {
         &self.template
     }
@@ -172,16 +191,8 @@ impl Accounts {
 
     /// The account that an admission is for.
     #[must_use]
-    pub fn through(&self, admission: Admission<RejectTransfer>) -> Option<Way<'_>> {
+    pub fn through<C: OnTransfer>(&self, admission: Admission<C>) -> Option<Way<'_, C>> {
         let account = self.by_name.get(admission.account())?;
         Some(Way { account, admission })
-    }
-}
-
-impl Way<'_> {
-    /// The account.
-    #[must_use]
-    pub fn account(&self) -> &Account {
-        self.account
     }
 }

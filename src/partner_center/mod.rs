@@ -1,16 +1,21 @@
 //! The upstream: Partner Center.
 //!
-//! Takes a permit, a plan of identifiers and the account's token cell, sends exactly one kind of
-//! request, and tells what came back. [`wire`] is the only place that spells Partner Center's JSON and
-//! headers. This room knows nothing of callers' HTTP and nothing of the audit journal.
+//! Takes an admission, asks what it is for, repeats what may be repeated, and tells what came back: an
+//! [`account`] has its [`way`], a clear way begins a [`trip`], and a trip is made of [`attempt`]s. [`wire`]
+//! is the only place that spells Partner Center's JSON and headers. This room knows nothing of callers'
+//! HTTP and nothing of the audit journal.
 
 pub mod account;
+pub mod answer;
+pub mod attempt;
 pub mod backoff;
 pub mod breaker;
-pub mod client;
+pub mod plan;
 pub mod retry_budget;
+mod stock;
 pub mod throttle;
-pub mod verdict;
+pub mod trip;
+pub mod way;
 pub mod window;
 pub mod wire;
 

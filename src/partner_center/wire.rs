@@ -10,9 +10,8 @@ use http_body_util::Full;
 use serde_json::{Map, Value};
 
 use crate::{
-    command::RejectTransfer,
     http_client::Answer,
-    ids::{CorrelationId, RequestId, TransferId},
+    ids::{CorrelationId, CustomerId, RequestId, TransferId},
     partner_center::Settings,
     token::access_token::AccessToken,
 };
@@ -22,6 +21,33 @@ use crate::{
 pub struct Template {
     api: String,
     headers: HeaderMap,
+}
+
+/// What one request asks of Partner Center.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// To reject the transfer.
+    Reject,
+    /// How the transfer stands.
+    Read,
+}
+
+/// The transfer that a request is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The customer whose subscriptions would move.
+    pub customer: CustomerId,
+    /// The transfer.
+    pub transfer: TransferId,
+}
+
+/// The identifiers of one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Labels {
+    /// The call's.
+    pub correlation: CorrelationId,
+    /// The request's own.
+    pub request: RequestId,
 }
 
 /// What an error body says, whatever its shape.
@@ -39,8 +65,7 @@ impl Template {
     pub fn new(api: &Uri, settings: &Settings, validate_mfa: bool) -> Self {
         let json = HeaderValue::from_static("application/json");
         let mut headers = HeaderMap::with_capacity(HEADERS);
-        headers.insert(header::ACCEPT, json.clone());
-        headers.insert(header::CONTENT_TYPE, json);
+        headers.insert(header::ACCEPT, json);
         headers.insert(CONTRACT_VERSION, HeaderValue::from_static("v1"));
         headers.insert(APPLICATION, settings.application_name.clone());
         headers.insert(LOCALE, settings.locale.clone());
@@ -53,25 +78,31 @@ impl Template {
         }
     }
 
-    /// Builds the one request that rejects a transfer.
+    /// Builds the request that rejects a transfer or reads it.
     ///
-    /// Documented at
-    /// <https://learn.microsoft.com/partner-center/developer/reject-a-transfer>.
+    /// Documented at <https://learn.microsoft.com/partner-center/developer/reject-a-transfer> and
+    /// <https://learn.microsoft.com/partner-center/developer/get-transfer-by-id>.
     ///
     /// # Errors
     ///
     /// When the API's address and two GUIDs do not make a URI, which the configuration rules out.
-    pub fn reject(
+    pub fn request(
         &self,
-        command: RejectTransfer,
+        ask: Ask,
+        target: Target,
         token: &AccessToken,
-        correlation: CorrelationId,
-        request: RequestId,
+        labels: Labels,
     ) -> http::Result<Request<Full<Bytes>>> {
-        let RejectTransfer { customer, transfer } = command;
-        let body = Bytes::from(format!(r#"{{"id":"{transfer}","status":"reject"}}"#));
+        let Target { customer, transfer } = target;
+        let (method, body) = match ask {
+            Ask::Reject => (
+                Method::PATCH,
+                Bytes::from(format!(r#"{{"id":"{transfer}","status":"reject"}}"#)),
+            ),
+            Ask::Read => (Method::GET, Bytes::new()),
+        };
         let mut out = Request::builder()
-            .method(Method::PATCH)
+            .method(method)
             .uri(format!(
                 "{}/v1/customers/{customer}/transfers/{transfer}",
                 self.api
@@ -81,11 +112,16 @@ impl Template {
         headers.reserve(HEADERS);
         headers.insert(header::AUTHORIZATION, token.authorization().clone());
         headers.extend(self.headers.clone());
-        headers.insert(
-            CORRELATION_ID,
-            HeaderValue::try_from(correlation.to_string())?,
-        );
-        headers.insert(REQUEST_ID, HeaderValue::try_from(request.to_string())?);
+        if ask == Ask::Reject {
+            let json = HeaderValue::from_static("application/json");
+            headers.insert(header::CONTENT_TYPE, json);
+        }
+        for (name, value) in [
+            (CORRELATION_ID, labels.correlation.to_string()),
+            (REQUEST_ID, labels.request.to_string()),
+        ] {
+            headers.insert(name, HeaderValue::try_from(value)?);
+        }
         Ok(out)
     }
 }
@@ -96,13 +132,20 @@ pub fn proves_rejection(body: &[u8], transfer: TransferId) -> bool {
     let Some(entity) = object(body) else {
         return false;
     };
-    let says = |member: &str, wanted: &str| {
-        entity
-            .get(member)
-            .and_then(Value::as_str)
-            .is_some_and(|is| is.eq_ignore_ascii_case(wanted))
-    };
-    says("id", &transfer.to_string()) && says("status", "reject")
+    is_named(&entity, transfer) && says(&entity, "status", "reject")
+}
+
+/// Whether a body is the transfer's, whatever its status.
+#[must_use]
+pub fn is_of_transfer(body: &[u8], transfer: TransferId) -> bool {
+    object(body).is_some_and(|entity| is_named(&entity, transfer) && entity.contains_key("status"))
+}
+
+/// Whether Partner Center says that the transfer had ended before, one way or another.
+#[must_use]
+pub fn had_ended(answer: &Answer) -> bool {
+    let code = error_body(&answer.body).code;
+    answer.status == StatusCode::BAD_REQUEST && code.as_deref() == Some(HAD_ENDED)
 }
 
 /// The transfer's state in a body, as spelt there.
@@ -174,6 +217,17 @@ pub fn no_token_will_do(status: StatusCode, error: &ErrorBody) -> bool {
     status == StatusCode::UNAUTHORIZED && matches!(code, Some(WRONG_AUDIENCE | NO_MFA))
 }
 
+fn is_named(entity: &Map<String, Value>, transfer: TransferId) -> bool {
+    says(entity, "id", &transfer.to_string())
+}
+
+fn says(entity: &Map<String, Value>, member: &str, wanted: &str) -> bool {
+    entity
+        .get(member)
+        .and_then(Value::as_str)
+        .is_some_and(|is| is.eq_ignore_ascii_case(wanted))
+}
+
 fn object(body: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice(body).ok()
 }
@@ -187,6 +241,9 @@ pub const WRONG_AUDIENCE: &str = "900420";
 
 /// Partner Center's code for an App+User token had without a second factor.
 pub const NO_MFA: &str = "900421";
+
+/// Partner Center's code, with status 400, for a transfer that had ended before.
+const HAD_ENDED: &str = "900102";
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
 const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");

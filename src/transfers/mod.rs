@@ -1,7 +1,40 @@
 //! The use case, free of HTTP.
 //!
-//! [`reject`] reads top to bottom: who calls, what is asked, may they, write it down, do it.
+//! [`reject`] reads top to bottom: who calls, what is asked, may they, write it down, do it, find out what
+//! became of it. [`read`] is the same with less at the end.
 
+mod entering;
+mod find_out;
 pub mod in_force;
+mod noting;
+pub mod read;
+pub mod refusal;
 pub mod reject;
 pub mod request;
+pub mod verdict;
+
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::{
+    audit::journal::Journal, clock::SharedClock, partner_center::account::Accounts,
+    transfers::in_force::InForce,
+};
+
+/// Everything that dealing with transfers needs.
+#[derive(Debug)]
+pub struct Transfers {
+    /// Who is known and what they may do.
+    pub in_force: InForce,
+    /// The ways to Partner Center.
+    pub accounts: Accounts,
+    /// Where it is written down.
+    pub journal: Journal,
+    /// The wall clock.
+    pub clock: SharedClock,
+    /// A place for each call that may be in flight at once.
+    pub places: Semaphore,
+    /// How long a call may take upstream, from its first byte on.
+    pub deadline: Duration,
+}

@@ -1,87 +1,24 @@
-//! Rejecting a transfer, from the caller's credential to Partner Center's answer.
+//! Rejecting a transfer, from the caller's credential to what became of it.
 
-use std::{sync::Arc, time::Duration};
-
-use tokio::sync::Semaphore;
+use std::time::Duration;
 
 use crate::{
-    audit::{
-        journal::{Journal, Unwritable},
-        record::Draft,
-        trail::{self, Through, Trail, Who},
-    },
-    authorization::{policy::Denial, rate::OverRate},
-    clock::SharedClock,
-    identity::{Unidentified, caller::Caller},
-    ids::RequestId,
+    audit::trail::Trail,
+    command::RejectTransfer,
     partner_center::{
-        account::Accounts,
-        verdict::{Attempt, Plan, Verdict, Witness},
+        answer::Answer,
+        attempt::Break,
+        trip::{Sent, Trip},
     },
     transfers::{
-        in_force::{InForce, Rules},
-        request::{Malformed, Presented, RejectRequest},
+        Transfers,
+        find_out::{Found, find_out},
+        noting::Noting,
+        refusal::Refusal,
+        request::Request,
+        verdict::{Doubt, Verdict},
     },
 };
-
-/// Everything that rejecting a transfer needs.
-#[derive(Debug)]
-pub struct Transfers {
-    /// Who is known and what they may do.
-    pub in_force: InForce,
-    /// The ways to Partner Center.
-    pub accounts: Accounts,
-    /// Where it is written down.
-    pub journal: Journal,
-    /// The wall clock.
-    pub clock: SharedClock,
-    /// A place for each call that may be in flight at once.
-    pub places: Semaphore,
-    /// How long a call may take upstream, from its first byte on.
-    pub deadline: Duration,
-}
-
-/// The gateway says no before anything is sent.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// Nobody knows the caller.
-    #[error("the caller is not known")]
-    Unidentified(#[from] Unidentified),
-    /// The request cannot be understood.
-    #[error("the request cannot be understood")]
-    Malformed(#[from] Malformed),
-    /// The account is not there, or not for this caller.
-    #[error("the account is not for this caller")]
-    Account,
-    /// Policy says no.
-    #[error("policy does not allow it")]
-    Denied,
-    /// The caller comes too often.
-    #[error("the caller comes too often")]
-    OverRate(#[from] OverRate),
-    /// The call came after the gateway was told to leave.
-    #[error("the gateway is leaving")]
-    Leaving,
-    /// As many calls as may be are in flight.
-    #[error("too many calls are in flight")]
-    Full,
-    /// It could not be written down.
-    #[error("the intent could not be written down")]
-    Unwritable(#[from] Unwritable),
-}
-
-impl Refusal {
-    /// What a caller is told who is denied and named this account, or none.
-    #[must_use]
-    pub fn of(denial: Denial, named: Option<&str>) -> Self {
-        match denial {
-            // Who names an account must not learn whether there is one of that name.
-            Denial::Stranger if named.is_some() => Self::Account,
-            Denial::Stranger | Denial::Operation => Self::Denied,
-            Denial::Account => Self::Account,
-        }
-    }
-}
 
 impl Transfers {
     /// Rejects a transfer for a caller, noting each fact on the trail.
@@ -94,110 +31,80 @@ impl Transfers {
     ///
     /// Dropping the future after the intent may cut a `PATCH` in half. The front runs it in a task
     /// that no caller can drop.
-    pub async fn reject(&self, request: RejectRequest, trail: &Trail) -> Result<Verdict, Refusal> {
-        let facts = trail.facts();
-        let rules = self.in_force.rules();
-        let caller = self.identify(&rules, &request.presented, trail).await?;
-
-        let arguments = request.arguments?;
-        if let Some(reason) = arguments.reason {
-            facts.reason.get_or_init(|| reason);
-        }
-
-        facts.policy.get_or_init(|| rules.policy.hash().into());
-        let name = self.accounts.name(arguments.account.as_deref());
-        let name = name.ok_or(Refusal::Account)?;
-        let permit = rules
-            .policy
-            .permit(&caller, arguments.command, name)
-            .map_err(|denial| Refusal::of(denial, arguments.account.as_deref()))?;
-        facts.rule.get_or_init(|| Arc::clone(permit.rule()));
-        let admission = permit.admit()?;
-        if request.too_late {
-            return Err(Refusal::Leaving);
-        }
-        let _place = self.places.try_acquire().map_err(|_| Refusal::Full)?;
-        let way = self.accounts.through(admission).ok_or(Refusal::Account)?;
-        facts.account.get_or_init(|| Through {
-            account: Arc::clone(way.account().name()),
-            partner_tenant: Arc::clone(way.account().tenant()),
-            flow: way.account().flow(),
-        });
-
-        let plan = Plan {
-            correlation: facts.correlation,
-            until: facts.began + self.deadline,
-            requests: [RequestId::random(), RequestId::random()],
-        };
-        let intent = Draft::intent(facts, self.journal.boot(), &plan.requests);
-        self.journal.append(intent).await?;
-
-        Ok(way.reject(&plan, &self.clock, &Noting(trail)).await)
-    }
-
-    /// Finds out who it is whose call is refused for another reason, so that its record tells.
-    pub async fn know(&self, presented: &Presented, trail: &Trail) {
-        let rules = self.in_force.rules();
-        // Who is not known is refused all the same.
-        drop(self.identify(&rules, presented, trail).await);
-    }
-
-    async fn identify(
+    pub async fn reject(
         &self,
-        rules: &Rules,
-        presented: &Presented,
+        request: Request<RejectTransfer>,
         trail: &Trail,
-    ) -> Result<Caller, Unidentified> {
-        let Presented {
-            credential,
-            certificate,
-        } = presented;
-        let now = self.clock.now();
-        let caller = rules
-            .identity
-            .identify(credential, certificate.as_ref(), now)
-            .await?;
-        trail.facts().caller.get_or_init(|| Who {
-            principal: Arc::clone(caller.principal()),
-            issuer: caller.issuer().cloned(),
-            auth: caller.auth().as_str(),
-        });
-        Ok(caller)
+    ) -> Result<Verdict, Refusal> {
+        let too_late = request.too_late;
+        let admitted = self.admit(request, trail).await?;
+        let _place = self.place(too_late)?;
+        let clear = self.clear(admitted.admission, trail).await?;
+        let plan = self.intend(&clear, trail).await?;
+        let noting = Noting(trail);
+        let mut trip = clear.begin(&plan, &self.clock, &noting);
+        Ok(settle(&mut trip).await)
     }
 }
 
-/// Notes what happens upstream on the trail.
-struct Noting<'a>(&'a Trail);
-
-impl Witness for Noting<'_> {
-    fn sending(&self, request: RequestId) {
-        self.0.sending(request);
+/// Sends the rejection and finds out what became of it, again if it had no effect.
+async fn settle(trip: &mut Trip<'_, RejectTransfer>) -> Verdict {
+    let mut doubt = None;
+    loop {
+        let (verdict, standing) = weigh(trip.reject().await, trip);
+        if standing == Standing::Settled {
+            return verdict.given(doubt);
+        }
+        let found = find_out(trip).await;
+        if let Found::Rejected(answer) = found {
+            return Verdict::Reconciled(answer);
+        }
+        if standing == Standing::Answered {
+            return verdict;
+        }
+        doubt = doubt.or(verdict.doubt());
+        match found {
+            Found::Nothing => return Verdict::Unknown(doubt.unwrap_or(Doubt::Silent)),
+            _ if trip.may_repeat(Duration::ZERO).await => {}
+            _ => return verdict.given(doubt),
+        }
     }
+}
 
-    fn ended(&self, attempt: Attempt) {
-        let Attempt {
-            request,
-            started,
-            took,
-            status,
-            error,
-            error_code,
-            transfer_status,
-            token,
-        } = attempt;
-        let token = Some(token);
-        let took = Some(took);
-        self.0.ended(
-            trail::Attempt {
-                request,
-                started,
-                took,
-                status,
-                error,
-                error_code,
-                token,
-            },
-            transfer_status,
-        );
+/// What is left to do once Partner Center has been asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nothing.
+    Settled,
+    /// Look whether the transfer is rejected all the same.
+    Answered,
+    /// Look whether it is rejected; if it is not, ask again.
+    Open,
+}
+
+fn weigh(sent: Sent, trip: &Trip<'_, RejectTransfer>) -> (Verdict, Standing) {
+    match sent {
+        Sent::Answered(answer) => weigh_answer(answer, trip),
+        Sent::Refused(error) => (Verdict::Unauthorized(error), Standing::Settled),
+        Sent::NotMade(hindrance) => (Verdict::NotMade(hindrance), Standing::Settled),
+        Sent::Broken(Break::Unreachable) => (Verdict::Unreachable, Standing::Settled),
+        Sent::Broken(Break::Silent) => (Verdict::Unknown(Doubt::Silent), Standing::Open),
+        Sent::Broken(Break::Invalid) => (Verdict::Unknown(Doubt::Invalid), Standing::Open),
+    }
+}
+
+fn weigh_answer(answer: Answer, trip: &Trip<'_, RejectTransfer>) -> (Verdict, Standing) {
+    match answer.status() {
+        200 if answer.proves_rejection(trip.transfer()) => {
+            (Verdict::Rejected(answer), Standing::Settled)
+        }
+        200 => (Verdict::Unconfirmed, Standing::Answered),
+        // These speak for somebody on the way who does not know either.
+        408 | 502 | 504 => (Verdict::Answered(answer), Standing::Open),
+        // It may be an earlier attempt of this call that has ended it.
+        _ if trip.has_repeated() && answer.says_it_had_ended() => {
+            (Verdict::Answered(answer), Standing::Answered)
+        }
+        _ => (Verdict::Answered(answer), Standing::Settled),
     }
 }

@@ -1,19 +1,16 @@
 //! What a caller asks for, as far as it could be read.
 
-use crate::{
-    command::RejectTransfer,
-    identity::{certificate::ClientCertificate, credential::Credential},
-};
+use crate::identity::{certificate::ClientCertificate, credential::Credential};
 
 /// A caller's request with everything in it that later steps judge.
 ///
 /// The arguments may be malformed; that is told only to callers who have proved themselves.
 #[derive(Debug)]
-pub struct RejectRequest {
+pub struct Request<C> {
     /// What the caller presents.
     pub presented: Presented,
     /// What the caller wants.
-    pub arguments: Result<Arguments, Malformed>,
+    pub arguments: Result<Arguments<C>, Malformed>,
     /// Whether the call came after the gateway was told to leave.
     pub too_late: bool,
 }
@@ -29,9 +26,9 @@ pub struct Presented {
 
 /// What the caller wants, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arguments {
+pub struct Arguments<C> {
     /// The command itself.
-    pub command: RejectTransfer,
+    pub command: C,
     /// The account the caller names, if any.
     pub account: Option<String>,
     /// The caller's own words for the audit record.

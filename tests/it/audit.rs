@@ -16,7 +16,7 @@ use partner_gateway::{
         audited::Audited,
         entry::Entry,
         exchange::{Arrival, Exchange, Peer},
-        problem::{Forwarded, Problem},
+        problem::{Forwarded, Outcome, Problem},
         reply::Reply,
     },
     shutdown::Tasks,
@@ -256,6 +256,7 @@ async fn names_a_record_even_where_recording_panics() {
     let filled = (0..).take_while(|index| headers.try_insert(name(*index), value.clone()).is_ok());
     assert!(filled.count() > 1000);
     let overfull = Reply::PassedOn {
+        outcome: Outcome::Forwarded,
         status: StatusCode::OK,
         headers,
         body: Bytes::new(),

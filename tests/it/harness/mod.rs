@@ -286,6 +286,34 @@ pub(crate) async fn while_time_passes<T>(something: impl Future<Output = T>) -> 
     }
 }
 
+/// Lets time flow in small steps, each when everything else has come to rest, the journal included, until
+/// something is done.
+pub(crate) async fn while_time_flows<T>(world: &World, something: impl Future<Output = T>) -> T {
+    let mut something = std::pin::pin!(something);
+    loop {
+        for _ in 0..ROUNDS {
+            for _ in 0..YIELDS {
+                if let Poll::Ready(done) = futures_util::poll!(something.as_mut()) {
+                    return done;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(world.gateway.journal().settle().await);
+        }
+        tokio::time::advance(STEP).await;
+    }
+}
+
+/// How often the journal is waited for within a step: a call writes two records at most without letting
+/// time pass.
+const ROUNDS: usize = 3;
+
+/// Enough for whatever is under way to come to rest.
+const YIELDS: usize = 20;
+
+/// Well under the shortest pause of the gateway that a test measures.
+const STEP: Duration = Duration::from_millis(20);
+
 /// Holds the paused time of the runtime still: only the test moves it. A blocking task that is under
 /// way keeps tokio from jumping to the next timer while the audit thread works.
 struct Standstill {

@@ -1,0 +1,229 @@
+//! One request upstream: what holds it back, what it sends, what comes of it.
+
+use std::{sync::Arc, time::Duration};
+
+use http::StatusCode;
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
+
+use crate::{
+    cause,
+    command::OnTransfer,
+    http_client::{self, HttpError, retry_after},
+    ids::RequestId,
+    partner_center::{
+        answer::Answer,
+        breaker::Health,
+        plan::{Attempt, Departure},
+        trip::Trip,
+        wire::{self, Ask, ErrorBody, Labels, Target},
+    },
+    token::{access_token::AccessToken, cell::TokenUnavailable},
+};
+
+/// How one attempt ended.
+#[derive(Debug)]
+pub(in crate::partner_center) enum Ended {
+    /// With a whole answer.
+    Answered(Answer),
+    /// With the refusal of this token.
+    Refused(ErrorBody, Arc<AccessToken>),
+    /// Without a whole answer.
+    Broken(Break),
+    /// Before it began.
+    NotMade(Hindrance),
+}
+
+/// Why there is no whole answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// No connection could be had; nothing was sent.
+    Unreachable,
+    /// Something was sent and no answer came.
+    Silent,
+    /// Something was sent, and what came back is not a whole answer.
+    Invalid,
+}
+
+/// Why an attempt was not made.
+#[derive(Clone, Debug)]
+pub enum Hindrance {
+    /// No token could be had.
+    NoToken(TokenUnavailable),
+    /// The call's deadline is too near.
+    OutOfTime,
+    /// Partner Center wants to be left alone for longer than the call can wait.
+    Throttled {
+        /// When it may be asked again.
+        retry_after: Duration,
+    },
+}
+
+impl<C: OnTransfer> Trip<'_, C> {
+    /// Makes one attempt, told to the witness.
+    pub(in crate::partner_center) async fn attempt(&mut self, ask: Ask) -> Ended {
+        match self.prepare(ask).await {
+            Ok((token, request)) => self.make(ask, token, request).await,
+            Err(hindrance) => Ended::NotMade(hindrance),
+        }
+    }
+
+    async fn prepare(&mut self, ask: Ask) -> Result<(Arc<AccessToken>, RequestId), Hindrance> {
+        let customer = self.admission.command().customer();
+        self.account
+            .gate()
+            .pass(customer, latest_start(self.plan.until))
+            .await
+            .map_err(|held| Hindrance::Throttled {
+                retry_after: held.retry_after,
+            })?;
+        let token = timeout_at(self.plan.until, self.account.tokens().current())
+            .await
+            .map_err(|_| Hindrance::OutOfTime)?
+            .map_err(Hindrance::NoToken)?;
+        if self.time_for(ask).is_none() {
+            return Err(Hindrance::OutOfTime);
+        }
+        let request = self.stock.next(ask).ok_or(Hindrance::OutOfTime)?;
+        Ok((token, request))
+    }
+
+    async fn make(&mut self, ask: Ask, token: Arc<AccessToken>, request: RequestId) -> Ended {
+        let departure = Departure {
+            request,
+            started: self.clock.now(),
+            token: token.name().into(),
+        };
+        let clock = Instant::now();
+        self.witness.sending(departure.clone());
+        let exchanged = self.exchange(ask, request, &token).await;
+        let whole = exchanged.as_ref().ok().filter(|answer| is_final(answer));
+        self.heed(ask, whole);
+        self.witness
+            .ended(attempt(departure, clock.elapsed(), exchanged.as_ref()));
+        match exchanged {
+            Ok(answer) if !is_final(&answer) => Ended::Broken(Break::Invalid),
+            Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
+                Ended::Refused(wire::error_body(&answer.body), token)
+            }
+            Ok(answer) => Ended::Answered(Answer::of(answer)),
+            Err((broken, _)) => Ended::Broken(broken),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        ask: Ask,
+        request: RequestId,
+        token: &AccessToken,
+    ) -> Result<http_client::Answer, (Break, &'static str)> {
+        let labels = Labels {
+            correlation: self.plan.correlation,
+            request,
+        };
+        let request = self
+            .account
+            .template()
+            .request(ask, self.target(), token, labels)
+            .map_err(|_| (Break::Unreachable, "address"))?;
+        let within = self.time_for(ask).unwrap_or_default();
+        let limit = self.account.settings().max_response_bytes;
+        self.account
+            .http()
+            .exchange(request, within, limit)
+            .await
+            .map_err(|error| {
+                warn!(upstream.error = %cause::chain(&error), "no whole answer from Partner Center");
+                broken(&error)
+            })
+    }
+
+    /// Takes from what came what later attempts and other calls go by.
+    fn heed(&mut self, ask: Ask, answer: Option<&http_client::Answer>) {
+        self.pass.note(health(answer));
+        let Some(answer) = answer else { return };
+        self.stock.answered(ask);
+        self.account.note_mfa(answer);
+        if answer.status == StatusCode::TOO_MANY_REQUESTS
+            && let Some(wait) = retry_after::read(&answer.headers, self.clock.now())
+        {
+            self.account
+                .gate()
+                .hold(self.admission.command().customer(), wait);
+        }
+    }
+
+    fn target(&self) -> Target {
+        let command = self.admission.command();
+        Target {
+            customer: command.customer(),
+            transfer: command.transfer(),
+        }
+    }
+
+    /// How long the next attempt may take; none where it is sure to be cut by the deadline, which
+    /// would only make its outcome unknown.
+    fn time_for(&self, ask: Ask) -> Option<Duration> {
+        let usual = self.account.settings().attempt_timeout;
+        let left = self.left();
+        let kept_back = match ask {
+            Ask::Reject => left / FOR_READING_BACK,
+            Ask::Read => Duration::ZERO,
+        };
+        (left >= usual.min(LEAST)).then(|| usual.min(left.saturating_sub(kept_back)))
+    }
+}
+
+fn attempt(
+    departure: Departure,
+    took: Duration,
+    exchanged: Result<&http_client::Answer, &(Break, &'static str)>,
+) -> Attempt {
+    let answer = exchanged.ok();
+    let refusal = answer.filter(|answer| !answer.status.is_success());
+    Attempt {
+        departure,
+        took,
+        sent: !matches!(exchanged, Err((Break::Unreachable, _))),
+        status: answer.map(|answer| answer.status.as_u16()),
+        error: exchanged.err().map(|(_, name)| *name),
+        error_code: refusal.and_then(|answer| wire::error_body(&answer.body).code),
+        transfer_status: answer.and_then(|answer| wire::transfer_status(&answer.body)),
+    }
+}
+
+/// Tells what a missing answer means and how the record names it.
+fn broken(error: &HttpError) -> (Break, &'static str) {
+    match error {
+        HttpError::Connect(_) => (Break::Unreachable, "connect"),
+        HttpError::NoAnswer(_) => (Break::Silent, "no_answer"),
+        HttpError::TimedOut { .. } => (Break::Silent, "timeout"),
+        HttpError::NotHttp(_) => (Break::Invalid, "not_http"),
+        HttpError::BrokenOff(_) => (Break::Invalid, "broken_off"),
+        HttpError::TooLarge { .. } => (Break::Invalid, "too_large"),
+    }
+}
+
+/// Whether a status ends an exchange; 101, for one, would hand the connection over to who knows what.
+fn is_final(answer: &http_client::Answer) -> bool {
+    (200..=599).contains(&answer.status.as_u16())
+}
+
+/// What an attempt says of Partner Center's health; a refusal is an answer like any other.
+fn health(answer: Option<&http_client::Answer>) -> Health {
+    match answer.map(|answer| answer.status.as_u16()) {
+        None | Some(500 | 502..=504) => Health::Down,
+        Some(_) => Health::Up,
+    }
+}
+
+/// When the last attempt may begin that has a chance before the deadline.
+pub(in crate::partner_center) fn latest_start(until: Instant) -> Instant {
+    until.checked_sub(LEAST).unwrap_or(until)
+}
+
+/// Partner Center seldom answers faster.
+pub(in crate::partner_center) const LEAST: Duration = Duration::from_millis(100);
+
+/// The share of a call's time, as a divisor, that a rejection leaves for finding out what became of it.
+const FOR_READING_BACK: u32 = 4;

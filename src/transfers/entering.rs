@@ -1,0 +1,130 @@
+//! What every call passes before anything is sent, whatever it asks for.
+
+use std::sync::Arc;
+
+use tokio::sync::SemaphorePermit;
+
+use crate::{
+    audit::{
+        record::Draft,
+        trail::{Through, Trail, Who},
+    },
+    authorization::permit::Admission,
+    command::OnTransfer,
+    identity::{Unidentified, caller::Caller},
+    partner_center::{plan::Plan, way::Clear},
+    transfers::{
+        Transfers,
+        in_force::Rules,
+        refusal::Refusal,
+        request::{Presented, Request},
+    },
+};
+
+/// A call that policy allows.
+#[derive(Debug)]
+pub(in crate::transfers) struct Admitted<C> {
+    /// Who calls.
+    pub(in crate::transfers) caller: Caller,
+    /// What it may do.
+    pub(in crate::transfers) admission: Admission<C>,
+}
+
+impl Transfers {
+    /// Finds out who it is whose call is refused for another reason, so that its record tells.
+    pub async fn know(&self, presented: &Presented, trail: &Trail) {
+        let rules = self.in_force.rules();
+        // Who is not known is refused all the same.
+        drop(self.identify(&rules, presented, trail).await);
+    }
+
+    /// Finds out who calls and whether they may, now.
+    pub(in crate::transfers) async fn admit<C: OnTransfer>(
+        &self,
+        request: Request<C>,
+        trail: &Trail,
+    ) -> Result<Admitted<C>, Refusal> {
+        let facts = trail.facts();
+        let rules = self.in_force.rules();
+        let caller = self.identify(&rules, &request.presented, trail).await?;
+
+        let arguments = request.arguments?;
+        if let Some(reason) = arguments.reason {
+            facts.reason.get_or_init(|| reason);
+        }
+
+        facts.policy.get_or_init(|| rules.policy.hash().into());
+        let name = self.accounts.name(arguments.account.as_deref());
+        let name = name.ok_or(Refusal::Account)?;
+        let permit = rules
+            .policy
+            .permit(&caller, arguments.command, name)
+            .map_err(|denial| Refusal::of(denial, arguments.account.as_deref()))?;
+        facts.rule.get_or_init(|| Arc::clone(permit.rule()));
+        let admission = permit.admit()?;
+        Ok(Admitted { caller, admission })
+    }
+
+    /// Takes a place among the calls in flight.
+    pub(in crate::transfers) fn place(
+        &self,
+        too_late: bool,
+    ) -> Result<SemaphorePermit<'_>, Refusal> {
+        if too_late {
+            return Err(Refusal::Leaving);
+        }
+        self.places.try_acquire().map_err(|_| Refusal::Full)
+    }
+
+    /// Finds the account and waits until nothing is in the way there.
+    pub(in crate::transfers) async fn clear<C: OnTransfer>(
+        &self,
+        admission: Admission<C>,
+        trail: &Trail,
+    ) -> Result<Clear<'_, C>, Refusal> {
+        let way = self.accounts.through(admission).ok_or(Refusal::Account)?;
+        let facts = trail.facts();
+        facts.account.get_or_init(|| Through {
+            account: Arc::clone(way.account().name()),
+            partner_tenant: Arc::clone(way.account().tenant()),
+            flow: way.account().flow(),
+        });
+        Ok(way.clear(facts.began + self.deadline).await?)
+    }
+
+    /// Writes down what is about to be sent.
+    pub(in crate::transfers) async fn intend<C: OnTransfer>(
+        &self,
+        clear: &Clear<'_, C>,
+        trail: &Trail,
+    ) -> Result<Plan, Refusal> {
+        let facts = trail.facts();
+        let plan = clear.plan(facts.correlation, facts.began + self.deadline);
+        let intent = Draft::intent(facts, self.journal.boot(), &plan.requests);
+        self.journal.append(intent).await?;
+        Ok(plan)
+    }
+
+    async fn identify(
+        &self,
+        rules: &Rules,
+        presented: &Presented,
+        trail: &Trail,
+    ) -> Result<Caller, Unidentified> {
+        let Presented {
+            credential,
+            certificate,
+        } = presented;
+        let now = self.clock.now();
+        let caller = rules
+            .identity
+            .identify(credential, certificate.as_ref(), now)
+            .await?;
+        trail.facts().caller.get_or_init(|| Who {
+            principal: Arc::clone(caller.principal()),
+            issuer: caller.issuer().cloned(),
+            auth: caller.auth().as_str(),
+        });
+        Ok(caller)
+    }
+}

@@ -1,0 +1,48 @@
+//! Finds out what became of a rejection by looking at the transfer.
+//!
+//! One look right after a time-out proves nothing: what Partner Center has taken in may become visible
+//! later. So several looks are spaced out, and only a transfer that all of them show as it was is believed
+//! to be so. The transfer is read by its own ID: the list of all transfers is throttled.
+
+use std::time::Duration;
+
+use crate::{
+    command::RejectTransfer,
+    partner_center::{answer::Answer, trip::Trip, way::LOOKS},
+};
+
+/// How the transfer was found.
+#[derive(Debug)]
+pub(in crate::transfers) enum Found {
+    /// Rejected, as this answer shows.
+    Rejected(Answer),
+    /// Not rejected.
+    Otherwise,
+    /// Not at all: no look was answered by the transfer.
+    Nothing,
+}
+
+/// Looks at the transfer until it is found rejected, as often as time allows.
+pub(in crate::transfers) async fn find_out(trip: &mut Trip<'_, RejectTransfer>) -> Found {
+    let mut found = Found::Nothing;
+    for pause in PAUSES {
+        if !trip.wait(pause).await {
+            break;
+        }
+        let Some(answer) = trip.look().await else {
+            continue;
+        };
+        if answer.proves_rejection(trip.transfer()) {
+            return Found::Rejected(answer);
+        }
+        found = Found::Otherwise;
+    }
+    found
+}
+
+/// The pauses before the looks, as the contract has them.
+const PAUSES: [Duration; LOOKS] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];

@@ -16,31 +16,51 @@ use serde::Serialize;
 #[derive(Debug)]
 pub struct Answer {
     rest: Option<Bytes>,
-    breaks_off: bool,
+    end: End,
 }
 
-/// The connection was closed without an answer, on purpose.
-#[derive(Clone, Copy, Debug)]
-pub struct Dropped;
+/// How a body ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    Whole,
+    /// It breaks off, but not before the next poll: a server throws away what it has not sent.
+    BreaksOffLater,
+    BreaksOff,
+}
+
+/// How a connection ended without an answer, on purpose.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Dropped {
+    /// It was closed.
+    Closed,
+    /// It was reset.
+    Reset,
+    /// It brought something that is not HTTP.
+    NotHttp,
+}
 
 impl Answer {
     pub(crate) fn whole(body: impl Into<Bytes>) -> Self {
         Self {
             rest: Some(body.into()),
-            breaks_off: false,
+            end: End::Whole,
         }
     }
 
     pub(crate) fn broken_off(part: Bytes) -> Self {
         Self {
             rest: Some(part),
-            breaks_off: true,
+            end: End::BreaksOffLater,
         }
     }
 
     /// The body, if it is a whole one.
     pub(crate) fn bytes(&self) -> Option<Bytes> {
-        self.rest.clone().filter(|_| !self.breaks_off)
+        self.rest.clone().filter(|_| self.is_whole())
+    }
+
+    fn is_whole(&self) -> bool {
+        self.end == End::Whole
     }
 
     fn left(&self) -> usize {
@@ -54,23 +74,33 @@ impl Body for Answer {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if let Some(part) = self.rest.take() {
             return Poll::Ready(Some(Ok(Frame::data(part))));
         }
-        let breaks_off = std::mem::take(&mut self.breaks_off);
-        Poll::Ready(breaks_off.then(|| Err(io::ErrorKind::UnexpectedEof.into())))
+        match self.end {
+            End::Whole => Poll::Ready(None),
+            End::BreaksOffLater => {
+                self.end = End::BreaksOff;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            End::BreaksOff => {
+                self.end = End::Whole;
+                Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left() == 0 && !self.breaks_off
+        self.left() == 0 && self.is_whole()
     }
 
     fn size_hint(&self) -> SizeHint {
         let left = u64::try_from(self.left()).unwrap_or(u64::MAX);
         let mut hint = SizeHint::with_exact(left);
-        if self.breaks_off {
+        if !self.is_whole() {
             hint = SizeHint::new();
             hint.set_lower(left);
         }
@@ -80,7 +110,11 @@ impl Body for Answer {
 
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the sandbox closed the connection without an answer")
+        f.write_str(match self {
+            Self::Closed => "the sandbox closed the connection without an answer",
+            Self::Reset => "the sandbox reset the connection without an answer",
+            Self::NotHttp => "the sandbox answered with something that is not HTTP",
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     answer::{Answer, Dropped, json as json_answer, typed},
-    key_vault, kubernetes, partner_center,
-    script::Fault,
+    framing, key_vault, kubernetes, partner_center,
+    script::{Fault, Then},
 };
 
 /// What a fault changes in a token's answer.
@@ -78,15 +78,23 @@ pub(crate) async fn token(
 pub(crate) async fn partner_center(
     fault: Fault,
     request: &Request<Bytes>,
-    answer: impl Fn() -> Response<Answer>,
+    answer: impl Fn(u64) -> Response<Answer>,
 ) -> Result<Response<Answer>, Dropped> {
     match fault {
+        Fault::CommitLate { reads, then } => {
+            drop(answer(reads));
+            match then {
+                Then::Silence => Err(Dropped::Closed),
+                Then::Hang => pending().await,
+            }
+        }
+        Fault::CutBodyBefore => cut(partner_center::pretend(request, None, "Reject")).await,
         Fault::WrongStatus { status } => Ok(partner_center::pretend(request, None, &status)),
         Fault::WrongId => {
             let another = "00000000-0000-4000-8000-000000000000";
             Ok(partner_center::pretend(request, Some(another), "Reject"))
         }
-        other => common(other, answer, partner_center_words).await,
+        other => common(other, || answer(0), partner_center_words).await,
     }
 }
 
@@ -106,18 +114,54 @@ pub(crate) async fn key_vault(
     common(fault, answer, key_vault::words).await
 }
 
-/// The faults that do the same to every service; one that is for another service does nothing.
+/// The faults that do the same to every service: first when and whether an answer comes.
 async fn common(
     fault: Fault,
     answer: impl Fn() -> Response<Answer>,
     words: fn(StatusCode) -> Value,
 ) -> Result<Response<Answer>, Dropped> {
     match fault {
-        Fault::Delay { ms } => {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-            Ok(answer())
+        Fault::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
+        Fault::CutBody => return cut(answer()).await,
+        Fault::DropBefore => return Err(Dropped::Closed),
+        Fault::ResetBefore | Fault::ResetInTheMiddle => return Err(Dropped::Reset),
+        Fault::ResetAfter => {
+            drop(answer());
+            return Err(Dropped::Reset);
         }
+        Fault::CommitThenSilence => {
+            drop(answer());
+            return Err(Dropped::Closed);
+        }
+        Fault::CommitThenHang => {
+            drop(answer());
+            return pending().await;
+        }
+        Fault::Hang => return pending().await,
+        Fault::NotHttp => return Err(Dropped::NotHttp),
+        other => return Ok(answered(other, answer, words)),
+    }
+    Ok(answer())
+}
+
+/// Then what the answer is; a fault that is for another service does nothing.
+fn answered(
+    fault: Fault,
+    answer: impl Fn() -> Response<Answer>,
+    words: fn(StatusCode) -> Value,
+) -> Response<Answer> {
+    if matches!(fault, Fault::CommitThen { .. }) {
+        drop(answer());
+    }
+    match fault {
         Fault::Status {
+            status,
+            body,
+            content_type,
+            retry_after,
+            headers,
+        }
+        | Fault::CommitThen {
             status,
             body,
             content_type,
@@ -125,43 +169,28 @@ async fn common(
             headers,
         } => {
             let plain = status_answer(status, body, content_type.as_deref(), words);
-            Ok(with_headers(plain, retry_after, headers))
+            with_headers(plain, retry_after, headers)
         }
         Fault::Body {
             status,
             content_type,
             body,
-        } => Ok(typed(code(status), &content_type.unwrap_or_default(), body)),
-        Fault::CutBody => cut(answer()).await,
-        Fault::DropBefore => Err(Dropped),
-        Fault::CommitThenSilence => {
-            drop(answer());
-            Err(Dropped)
-        }
-        Fault::Hang => pending().await,
-        Fault::WrongJson => Ok(typed(StatusCode::OK, JSON, r#"{"id":"ac4a9d22-ba07-444e"#)),
-        Fault::Html => Ok(typed(
+        } => typed(code(status), &content_type.unwrap_or_default(), body),
+        Fault::WrongJson => typed(StatusCode::OK, JSON, r#"{"id":"ac4a9d22-ba07-444e"#),
+        Fault::Html => typed(
             StatusCode::OK,
             "text/html",
             "<html><body>Service</body></html>",
-        )),
-        Fault::Huge { bytes } => Ok(typed(StatusCode::OK, JSON, vec![b'x'; bytes])),
-        Fault::Redirect { location } => {
-            let moved = typed(StatusCode::TEMPORARY_REDIRECT, "", "");
-            Ok(with_headers(
-                moved,
-                None,
-                vec![("Location".to_owned(), location)],
-            ))
+        ),
+        Fault::Huge { bytes } => typed(StatusCode::OK, JSON, vec![b'x'; bytes]),
+        Fault::Redirect { status, location } => {
+            let location = vec![("Location".to_owned(), location)];
+            with_headers(typed(code(status), "", ""), None, location)
         }
-        Fault::Pass
-        | Fault::WrongStatus { .. }
-        | Fault::WrongId
-        | Fault::ExpiresIn { .. }
-        | Fault::TokenType { .. }
-        | Fault::Audience { .. }
-        | Fault::TokenField { .. }
-        | Fault::ExtraRefreshIn => Ok(answer()),
+        Fault::ConflictingLength => framing::conflicting(answer()),
+        Fault::Informational => framing::after_others(answer()),
+        Fault::SwitchingProtocols => framing::switching(),
+        _ => answer(),
     }
 }
 
@@ -196,7 +225,11 @@ fn with_headers(
 /// Half of the body, with the length of the whole.
 async fn cut(response: Response<Answer>) -> Result<Response<Answer>, Dropped> {
     let (mut head, body) = response.into_parts();
-    let whole = body.collect().await.map_err(|_| Dropped)?.to_bytes();
+    let whole = body
+        .collect()
+        .await
+        .map_err(|_| Dropped::Closed)?
+        .to_bytes();
     head.headers
         .insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
     let half = whole.slice(..whole.len() / 2);

@@ -10,6 +10,7 @@
 mod answer;
 mod entra;
 mod faults;
+mod framing;
 mod key_vault;
 mod keys;
 mod kubernetes;
@@ -20,12 +21,13 @@ mod routes;
 mod sandbox;
 mod script;
 mod settings;
-mod tee;
 mod time;
 mod tokens;
 mod transfers;
 #[cfg(test)]
 mod trial;
+mod turns;
+mod wire;
 
 pub use self::{
     answer::{Answer, Dropped},
@@ -34,7 +36,8 @@ pub use self::{
     listen::Listening,
     log::{Seen, TokenRequest},
     sandbox::Sandbox,
-    script::{Fault, Script, ScriptError, Target},
+    script::{Fault, Script, ScriptError, Target, Then},
     settings::Settings,
-    transfers::Transfer,
+    transfers::{History, Transfer},
+    turns::Turn,
 };

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode, Version, request::Parts};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -20,7 +20,7 @@ use crate::{
     log::Raw,
     routes::{self, Service},
     sandbox::Sandbox,
-    tee::{Kept, Tee},
+    wire::{Tapped, Wire},
 };
 
 /// The services while they listen; they end, connections and all, when this is dropped.
@@ -78,40 +78,53 @@ async fn accept(sandbox: Sandbox, door: Door, listener: TcpListener) {
 }
 
 async fn serve(sandbox: Sandbox, door: Door, stream: TcpStream) {
-    let kept = Kept::default();
-    let tee = Tee::new(stream, kept.clone());
-    let service = service_fn(move |request| answer(sandbox.clone(), door, kept.clone(), request));
+    let wire = Wire::default();
+    let stream = Tapped::new(stream, wire.clone());
+    let service = service_fn(move |request| answer(sandbox.clone(), door, wire.clone(), request));
     let server = auto::Builder::new(TokioExecutor::new());
     // A connection ends in an error whenever a fault or a client breaks it off.
-    drop(server.serve_connection(TokioIo::new(tee), service).await);
+    drop(server.serve_connection(TokioIo::new(stream), service).await);
 }
 
 async fn answer(
     sandbox: Sandbox,
     door: Door,
-    kept: Kept,
+    wire: Wire,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Dropped> {
-    let Ok(request) = whole(request, &kept).await else {
+    let (head, body) = request.into_parts();
+    let service = routes::service(head.uri.path());
+    if matches!((door, service), (Door::Others, Service::PartnerCenter))
+        && sandbox.breaks_off(&head)
+    {
+        wire.reset();
+        return Err(Dropped::Reset);
+    }
+    let is_http1 = head.version < Version::HTTP_2;
+    let Ok(request) = whole(head, body, &wire).await else {
         return Ok(typed(StatusCode::PAYLOAD_TOO_LARGE, "", ""));
     };
-    match (door, routes::service(request.uri().path())) {
+    let answered = match (door, service) {
         (Door::Entra, _) => sandbox.entra(request).await,
         (Door::Others, Service::KeyVault) => sandbox.key_vault(request).await,
         (Door::Others, Service::Kubernetes) => sandbox.kubernetes(request).await,
         (Door::Others, Service::PartnerCenter) => sandbox.partner_center(request).await,
+    };
+    if is_http1 {
+        return wire.prepare(answered);
     }
+    answered
 }
 
 async fn whole(
-    request: Request<Incoming>,
-    kept: &Kept,
+    mut head: Parts,
+    body: Incoming,
+    wire: &Wire,
 ) -> Result<Request<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
-    let (mut head, body) = request.into_parts();
     let body = Limited::new(body, LARGEST_BODY).collect().await?.to_bytes();
-    let raw = kept.take();
+    let read = wire.take_read();
     if head.version < Version::HTTP_2 {
-        head.extensions.insert(Raw(raw));
+        head.extensions.insert(Raw(read));
     }
     Ok(Request::from_parts(head, body))
 }

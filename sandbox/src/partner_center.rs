@@ -14,15 +14,24 @@ use crate::{
     transfers::{Change, Rejected, Transfer},
 };
 
-/// Answers one request; `number` is what it was logged as.
+/// How a request is served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Serving {
+    /// What it was logged as.
+    pub(crate) number: usize,
+    /// How many reads do not show its effect yet.
+    pub(crate) late_by: u64,
+}
+
+/// Answers one request.
 pub(crate) fn answer(
     sandbox: &Sandbox,
     request: &Request<Bytes>,
-    number: usize,
+    serving: Serving,
 ) -> Response<Answer> {
     let answered = authorized(sandbox, request)
         .and_then(|()| transfer(request))
-        .and_then(|(customer, id)| serve(sandbox, request, number, &customer, &id));
+        .and_then(|(customer, id)| serve(sandbox, request, serving, (&customer, &id)));
     let mut response = match answered {
         Ok(transfer) => json_answer(StatusCode::OK, &transfer.entity()),
         Err(Refusal(status, body)) => json_answer(status, &body),
@@ -127,24 +136,18 @@ fn transfer(request: &Request<Bytes>) -> Result<(String, String), Refusal> {
 fn serve(
     sandbox: &Sandbox,
     request: &Request<Bytes>,
-    number: usize,
-    customer: &str,
-    id: &str,
+    Serving { number, late_by }: Serving,
+    (customer, id): (&str, &str),
 ) -> Result<Transfer, Refusal> {
     let not_found = || refused(StatusCode::NOT_FOUND, 900_100, "Transfer request not found");
     let mut state = sandbox.state();
     match *request.method() {
-        Method::GET => state
-            .transfers
-            .get(customer, id)
-            .cloned()
-            .ok_or_else(not_found),
+        Method::GET => state.transfers.read(customer, id).ok_or_else(not_found),
         Method::PATCH => {
             wants_rejection(request, id)?;
-            match state
-                .transfers
-                .reject(customer, id, &named(request, "ms-requestid"))
-            {
+            let request_id = named(request, "ms-requestid");
+            let transfers = &mut state.transfers;
+            match transfers.reject((customer, id), &request_id, late_by) {
                 Rejected::Yes(transfer, change) => {
                     if change == Change::New {
                         state.seen.committed(number);

@@ -27,6 +27,12 @@ pub(crate) fn transfer(path: &str) -> Option<(&str, &str)> {
     (!transfer.contains('/')).then_some((customer, transfer))
 }
 
+/// The same in lower case, as transfers are held.
+pub(crate) fn lower_case_transfer(path: &str) -> Option<(String, String)> {
+    let (customer, transfer) = transfer(path)?;
+    Some((customer.to_lowercase(), transfer.to_lowercase()))
+}
+
 /// The secrets of a namespace, or one of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct SecretPath<'a> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 
 use crate::{
     answer::{Answer, Dropped},
@@ -12,12 +12,14 @@ use crate::{
     key_vault::{self, Vault},
     kubernetes::{self, secrets::Secrets},
     log::{Log, Seen, TokenRequest, header_list},
-    partner_center,
-    script::{Fault, Target, Turns},
+    partner_center::{self, Serving},
+    routes,
+    script::{Fault, Target},
     settings::Settings,
     time::Watch,
     tokens::Tokens,
-    transfers::{Transfer, Transfers},
+    transfers::{History, Transfer, Transfers},
+    turns::{Turn, Turns},
 };
 
 /// Pretend services that share their state; clones are the same sandbox.
@@ -106,7 +108,8 @@ impl Sandbox {
                 assertion: form::shown_assertion(request.body()),
                 status: 0,
             });
-            (number, state.token_faults.next())
+            let fault = state.token_faults.next(request.method(), None);
+            (number, fault)
         };
         let answer = faults::token(fault, |change| entra::grant(self, &request, change)).await?;
         if let Some(entry) = self.state().token_requests.get_mut(number) {
@@ -127,9 +130,12 @@ impl Sandbox {
         let (number, fault) = {
             let mut state = self.state();
             let number = state.seen.note(&request);
-            (number, state.partner_center_faults.next())
+            (number, state.met_at_partner_center(&request))
         };
-        let answer = || partner_center::answer(self, &request, number);
+        let answer = |late_by| {
+            let serving = Serving { number, late_by };
+            partner_center::answer(self, &request, serving)
+        };
         let answer = faults::partner_center(fault, &request, answer).await?;
         self.state().seen.answered(number, &answer);
         Ok(answer)
@@ -144,7 +150,7 @@ impl Sandbox {
         let (number, fault) = {
             let mut state = self.state();
             let number = state.kubernetes_requests.note(&request);
-            (number, state.kubernetes_faults.next())
+            (number, state.kubernetes_faults.next(request.method(), None))
         };
         let answer = || kubernetes::answer(self, &request, number);
         let answer = faults::kubernetes(fault, answer).await?;
@@ -161,7 +167,7 @@ impl Sandbox {
         let (number, fault) = {
             let mut state = self.state();
             let number = state.vault_requests.note(&request);
-            (number, state.vault_faults.next())
+            (number, state.vault_faults.next(request.method(), None))
         };
         let answer = || key_vault::answer(self, &request, number);
         let answer = faults::key_vault(fault, answer).await?;
@@ -181,6 +187,12 @@ impl Sandbox {
             .transfers
             .get(customer, transfer)
             .map(|transfer| transfer.status.clone())
+    }
+
+    /// What Partner Center was asked about a transfer, if there is one of that ID.
+    #[must_use]
+    pub fn transfer_history(&self, customer: &str, transfer: &str) -> Option<History> {
+        self.state().transfers.history(customer, transfer).cloned()
     }
 
     /// The requests that Partner Center got, in their order.
@@ -207,15 +219,23 @@ impl Sandbox {
         self.state().token_requests.all()
     }
 
-    /// Puts a fault behind those that wait already.
+    /// Puts a fault for the next request behind those that wait already.
     pub fn push_fault(&self, target: Target, fault: Fault) {
+        self.push_turn(target, Turn::of(fault));
+    }
+
+    /// Puts a turn behind those that wait already.
+    ///
+    /// Only requests to Partner Center are for a transfer: other services give a turn of one to nobody.
+    pub fn push_turn(&self, target: Target, turn: Turn) {
         let mut state = self.state();
-        match target {
-            Target::Token => state.token_faults.push(fault),
-            Target::PartnerCenter => state.partner_center_faults.push(fault),
-            Target::Kubernetes => state.kubernetes_faults.push(fault),
-            Target::KeyVault => state.vault_faults.push(fault),
-        }
+        let turns = match target {
+            Target::Token => &mut state.token_faults,
+            Target::PartnerCenter => &mut state.partner_center_faults,
+            Target::Kubernetes => &mut state.kubernetes_faults,
+            Target::KeyVault => &mut state.vault_faults,
+        };
+        turns.push(turn);
     }
 
     /// Has Partner Center refuse users who signed in without MFA, or take them again.
@@ -228,11 +248,42 @@ impl Sandbox {
         self.state().tokens.revoke_all();
     }
 
+    /// Whether Partner Center is to break a request off before its body; if so, the request is noted and
+    /// its turn taken.
+    pub(crate) fn breaks_off(&self, head: &Parts) -> bool {
+        let mut state = self.state();
+        let transfer = routes::lower_case_transfer(head.uri.path());
+        let transfer = transfer.as_ref().map(|(_, id)| id.as_str());
+        let waiting = state.partner_center_faults.waiting(&head.method, transfer);
+        let breaks_off = matches!(waiting, Some(Fault::ResetInTheMiddle));
+        if breaks_off {
+            let request = Request::from_parts(head.clone(), Bytes::new());
+            state.seen.note(&request);
+            state.met_at_partner_center(&request);
+        }
+        breaks_off
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.0.settings
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Adds a request to its transfer's history and takes the fault that it meets.
+    fn met_at_partner_center(&mut self, request: &Request<Bytes>) -> Fault {
+        let method = request.method();
+        let Some((customer, id)) = routes::lower_case_transfer(request.uri().path()) else {
+            return self.partner_center_faults.next(method, None);
+        };
+        let request_id = request.headers().get("ms-requestid");
+        let request_id = request_id.and_then(|value| value.to_str().ok());
+        self.transfers
+            .note(&customer, &id, method, request_id.unwrap_or_default());
+        self.partner_center_faults.next(method, Some(&id))
     }
 }

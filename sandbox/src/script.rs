@@ -1,9 +1,11 @@
 //! Faults, and scripts of them.
 
-use std::{collections::VecDeque, error::Error, fmt};
+use std::{error::Error, fmt};
 
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::turns::{Turn, Turns};
 
 /// Which of the services a fault is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,10 +56,42 @@ pub enum Fault {
     },
     /// It has its effect, and half of the answer's body comes back.
     CutBody,
+    /// It has no effect, and half of a body comes back that would show the transfer as rejected.
+    CutBodyBefore,
     /// The connection is closed and the request has no effect.
     DropBefore,
+    /// The connection is reset and the request has no effect.
+    ResetBefore,
+    /// The connection is reset between the request's head and its body, and the request has no effect.
+    ResetInTheMiddle,
+    /// The request has its effect, and the connection is reset without an answer.
+    ResetAfter,
     /// The request has its effect, and the connection is closed without an answer.
     CommitThenSilence,
+    /// The request has its effect and never gets an answer.
+    CommitThenHang,
+    /// The request has its effect, is not answered, and reads show the transfer as it was for a while.
+    CommitLate {
+        /// How many reads of the transfer show it as it was.
+        reads: u64,
+        /// What comes in place of an answer.
+        #[serde(default)]
+        then: Then,
+    },
+    /// The request has its effect, and is answered with a status that denies or conceals it.
+    CommitThen {
+        /// The status.
+        status: u16,
+        /// The body; absent, the service's own words for such a status.
+        body: Option<String>,
+        /// The media type of `body`.
+        content_type: Option<String>,
+        /// The value of `Retry-After`.
+        retry_after: Option<String>,
+        /// More headers.
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+    },
     /// The request has no effect and never gets an answer.
     Hang,
     /// It is answered with 200 and JSON that ends in the middle, and has no effect.
@@ -76,11 +110,22 @@ pub enum Fault {
         /// The size of the body in bytes.
         bytes: usize,
     },
-    /// It is answered with 307, and has no effect.
+    /// It is sent elsewhere, and has no effect.
     Redirect {
+        /// The status.
+        #[serde(default = "temporary_redirect")]
+        status: u16,
         /// The value of `Location`.
         location: String,
     },
+    /// The connection brings something that is not HTTP and closes; the request has no effect.
+    NotHttp,
+    /// It is answered as usual, with a `Content-Length` that is too small beside `Transfer-Encoding: chunked`.
+    ConflictingLength,
+    /// It is answered as usual, after a 100 and a 103.
+    Informational,
+    /// It is answered with 101, and has no effect.
+    SwitchingProtocols,
     /// The token's answer has this as `expires_in`.
     ExpiresIn {
         /// A number, a string, or anything else.
@@ -107,6 +152,17 @@ pub enum Fault {
     ExtraRefreshIn,
 }
 
+/// What comes in place of an answer.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// The connection is closed.
+    #[default]
+    Silence,
+    /// Nothing, and the connection stays.
+    Hang,
+}
+
 /// Faults for the services, each list in the order in which requests come.
 ///
 /// ```
@@ -127,20 +183,10 @@ pub struct Script {
 #[derive(Debug)]
 pub struct ScriptError(String);
 
-/// The faults still to come for one service.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Turns(VecDeque<Turn>);
-
-#[derive(Clone, Debug)]
-struct Turn {
-    fault: Fault,
-    /// How many requests it is still for; `None` for all that come.
-    left: Option<u64>,
-}
-
 impl Script {
     /// Reads `{"token": [TURN…], "partner_center": [TURN…], "kubernetes": [TURN…], "key_vault": [TURN…]}`,
-    /// where a turn is a fault with an optional `"repeat": N` or `"always": true`.
+    /// where a turn is a fault with an optional `"repeat": N` or `"always": true`, `"on": METHOD`, and for
+    /// Partner Center `"transfer": ID`.
     ///
     /// # Errors
     ///
@@ -148,75 +194,24 @@ impl Script {
     pub fn from_json(text: &str) -> Result<Self, ScriptError> {
         let raw: RawScript = serde_json::from_str(text).map_err(|e| ScriptError(e.to_string()))?;
         Ok(Self {
-            token: Turns::read("token", raw.token)?,
-            partner_center: Turns::read("partner_center", raw.partner_center)?,
-            kubernetes: Turns::read("kubernetes", raw.kubernetes)?,
-            key_vault: Turns::read("key_vault", raw.key_vault)?,
+            token: read("token", raw.token)?,
+            partner_center: read("partner_center", raw.partner_center)?,
+            kubernetes: read("kubernetes", raw.kubernetes)?,
+            key_vault: read("key_vault", raw.key_vault)?,
         })
     }
 }
 
-impl Turns {
-    fn read(list: &str, turns: Vec<Value>) -> Result<Self, ScriptError> {
-        let read = |(at, turn)| {
-            Turn::read(turn).map_err(|error| ScriptError(format!("{list}[{at}]: {error}")))
-        };
-        turns
-            .into_iter()
-            .enumerate()
-            .map(read)
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-
-    /// Puts a fault behind those that wait already.
-    pub(crate) fn push(&mut self, fault: Fault) {
-        self.0.push_back(Turn {
-            fault,
-            left: Some(1),
-        });
-    }
-
-    /// The fault for the request that has just come.
-    pub(crate) fn next(&mut self) -> Fault {
-        let Some(turn) = self.0.front_mut() else {
-            return Fault::Pass;
-        };
-        let fault = turn.fault.clone();
-        if let Some(left) = &mut turn.left {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                self.0.pop_front();
-            }
+impl Fault {
+    /// The status of an answer that has one by itself.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. }
+            | Self::Body { status, .. }
+            | Self::CommitThen { status, .. }
+            | Self::Redirect { status, .. } => Some(*status),
+            _ => None,
         }
-        fault
-    }
-}
-
-impl Turn {
-    fn read(turn: Value) -> Result<Self, String> {
-        let Value::Object(mut turn) = turn else {
-            return Err("a turn is an object".to_owned());
-        };
-        let always = match turn.remove("always") {
-            None => false,
-            Some(Value::Bool(always)) => always,
-            Some(other) => return Err(format!("always: {other} is not true or false")),
-        };
-        let left = match turn.remove("repeat") {
-            None => Some(1),
-            Some(repeat) => Some(
-                repeat
-                    .as_u64()
-                    .filter(|times| *times > 0)
-                    .ok_or_else(|| format!("repeat: {repeat} is not a number from 1"))?,
-            ),
-        };
-        let fault = serde_json::from_value(Value::Object(turn)).map_err(|e| e.to_string())?;
-        Ok(Self {
-            fault,
-            left: if always { None } else { left },
-        })
     }
 }
 
@@ -227,6 +222,24 @@ impl fmt::Display for ScriptError {
 }
 
 impl Error for ScriptError {}
+
+fn read(list: &str, turns: Vec<Value>) -> Result<Turns, ScriptError> {
+    let wrong = |at, error| ScriptError(format!("{list}[{at}]: {error}"));
+    let mut read = Turns::default();
+    for (at, turn) in turns.into_iter().enumerate() {
+        let turn = Turn::read(turn).map_err(|error| wrong(at, error))?;
+        if turn.is_for_a_transfer() && list != "partner_center" {
+            let told = "transfer: only requests to partner_center are for one";
+            return Err(wrong(at, told.to_owned()));
+        }
+        read.push(turn);
+    }
+    Ok(read)
+}
+
+fn temporary_redirect() -> u16 {
+    307
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -243,6 +256,8 @@ struct RawScript {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
     use super::*;
 
     #[test]
@@ -250,10 +265,10 @@ mod tests {
         let text = r#"{"token": [{"fault": "delay", "ms": 5, "repeat": 2}, {"fault": "hang"}]}"#;
         let mut turns = Script::from_json(text).unwrap().token;
 
-        assert!(matches!(turns.next(), Fault::Delay { ms: 5 }));
-        assert!(matches!(turns.next(), Fault::Delay { ms: 5 }));
-        assert!(matches!(turns.next(), Fault::Hang));
-        assert!(matches!(turns.next(), Fault::Pass));
+        assert!(matches!(next(&mut turns), Fault::Delay { ms: 5 }));
+        assert!(matches!(next(&mut turns), Fault::Delay { ms: 5 }));
+        assert!(matches!(next(&mut turns), Fault::Hang));
+        assert!(matches!(next(&mut turns), Fault::Pass));
     }
 
     #[test]
@@ -277,7 +292,7 @@ mod tests {
             (kubernetes, 3),
             (key_vault, 4),
         ] {
-            assert!(matches!(turns.next(), Fault::Delay { ms } if ms == wanted));
+            assert!(matches!(next(&mut turns), Fault::Delay { ms } if ms == wanted));
         }
     }
 
@@ -287,7 +302,10 @@ mod tests {
         let mut turns = Script::from_json(text).unwrap().partner_center;
 
         for _ in 0..100 {
-            assert!(matches!(turns.next(), Fault::Status { status: 503, .. }));
+            assert!(matches!(
+                next(&mut turns),
+                Fault::Status { status: 503, .. }
+            ));
         }
     }
 
@@ -309,9 +327,68 @@ mod tests {
                 r#"{"token": [{"fault": "hang", "repeat": 0}]}"#,
                 "token[0]: repeat: 0 is not",
             ),
+            (
+                r#"{"token": [{"fault": "hang", "on": "patch"}]}"#,
+                "token[0]: on: \"patch\" is not GET, POST, PUT, PATCH or DELETE",
+            ),
+            (
+                r#"{"partner_center": [{"fault": "hang"}, {"fault": "hang", "transfer": 7}]}"#,
+                "partner_center[1]: transfer: 7 is not text",
+            ),
+            (
+                r#"{"key_vault": [{"fault": "hang", "transfer": "a"}]}"#,
+                "key_vault[0]: transfer: only requests to partner_center are for one",
+            ),
+            (
+                r#"{"token": [{"fault": "commit_then", "status": 100}]}"#,
+                "token[0]: status: 100 is not a number from 200 to 599",
+            ),
+            (
+                r#"{"token": [{"fault": "commit_then"}]}"#,
+                "token[0]: missing field `status`",
+            ),
+            (
+                r#"{"token": [{"fault": "commit_late", "reads": 1, "then": "noise"}]}"#,
+                "token[0]: unknown variant `noise`, expected `silence` or `hang`",
+            ),
         ] {
             let error = Script::from_json(text).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
         }
+    }
+
+    #[test]
+    fn reads_what_may_be_left_out() {
+        let text = r#"{"partner_center": [
+            {"fault": "redirect", "location": "https://elsewhere.test/"},
+            {"fault": "redirect", "location": "https://elsewhere.test/", "status": 301},
+            {"fault": "commit_late", "reads": 2},
+            {"fault": "commit_late", "reads": 2, "then": "hang"},
+            {"fault": "commit_then", "status": 502}
+        ]}"#;
+        let mut turns = Script::from_json(text).unwrap().partner_center;
+
+        let read: Vec<_> = (0..5).map(|_| next(&mut turns)).collect();
+
+        assert!(matches!(read[0], Fault::Redirect { status: 307, .. }));
+        assert!(matches!(read[1], Fault::Redirect { status: 301, .. }));
+        assert!(matches!(
+            read[2..4],
+            [
+                Fault::CommitLate {
+                    reads: 2,
+                    then: Then::Silence
+                },
+                Fault::CommitLate {
+                    reads: 2,
+                    then: Then::Hang
+                }
+            ]
+        ));
+        assert!(matches!(read[4], Fault::CommitThen { status: 502, .. }));
+    }
+
+    fn next(turns: &mut Turns) -> Fault {
+        turns.next(&Method::POST, None)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use http::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -110,6 +111,17 @@ pub(crate) struct Entity<'a> {
     attributes: Value,
 }
 
+/// What Partner Center was asked about a transfer, and what came of it; requests that met a fault are in it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct History {
+    /// The `MS-RequestId` of each `PATCH` in the order in which they came, empty where one had none.
+    pub request_ids: Vec<String>,
+    /// How many of them changed the transfer.
+    pub effects: u64,
+    /// How many times it was read.
+    pub reads: u64,
+}
+
 /// All transfers, by customer and ID.
 #[derive(Debug, Default)]
 pub(crate) struct Transfers(HashMap<(String, String), Held>);
@@ -119,6 +131,15 @@ struct Held {
     transfer: Transfer,
     /// The `MS-RequestId` that rejected it.
     ended_by: Option<String>,
+    late: Option<Late>,
+    history: History,
+}
+
+/// A change that reads do not show yet.
+#[derive(Debug)]
+struct Late {
+    before: Transfer,
+    reads: u64,
 }
 
 /// What came of an attempt to reject.
@@ -141,23 +162,57 @@ pub(crate) enum Change {
 impl Transfers {
     pub(crate) fn add(&mut self, transfer: Transfer) {
         let key = (transfer.customer.clone(), transfer.id.clone());
-        self.0.insert(
-            key,
-            Held {
-                transfer,
-                ended_by: None,
-            },
-        );
+        let held = Held {
+            transfer,
+            ended_by: None,
+            late: None,
+            history: History::default(),
+        };
+        self.0.insert(key, held);
     }
 
+    /// The transfer as it is, whatever reads show.
     pub(crate) fn get(&self, customer: &str, id: &str) -> Option<&Transfer> {
-        let key = (customer.to_owned(), id.to_owned());
-        self.0.get(&key).map(|held| &held.transfer)
+        self.held(customer, id).map(|held| &held.transfer)
     }
 
-    pub(crate) fn reject(&mut self, customer: &str, id: &str, request_id: &str) -> Rejected {
-        let key = (customer.to_owned(), id.to_owned());
-        let Some(held) = self.0.get_mut(&key) else {
+    pub(crate) fn history(&self, customer: &str, id: &str) -> Option<&History> {
+        self.held(customer, id).map(|held| &held.history)
+    }
+
+    /// Notes a request as it comes.
+    pub(crate) fn note(&mut self, customer: &str, id: &str, method: &Method, request_id: &str) {
+        let Some(Held { history, .. }) = self.held_mut(customer, id) else {
+            return;
+        };
+        match *method {
+            Method::GET => history.reads += 1,
+            Method::PATCH => history.request_ids.push(request_id.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// The transfer as a read shows it.
+    pub(crate) fn read(&mut self, customer: &str, id: &str) -> Option<Transfer> {
+        let held = self.held_mut(customer, id)?;
+        let late = held.late.take().filter(|late| late.reads > 0);
+        let Some(Late { before, reads }) = late else {
+            return Some(held.transfer.clone());
+        };
+        let shown = before.clone();
+        let reads = reads - 1;
+        held.late = Some(Late { before, reads });
+        Some(shown)
+    }
+
+    /// Rejects a transfer; so many reads do not show it yet.
+    pub(crate) fn reject(
+        &mut self,
+        (customer, id): (&str, &str),
+        request_id: &str,
+        late_by: u64,
+    ) -> Rejected {
+        let Some(held) = self.held_mut(customer, id) else {
             return Rejected::Unknown;
         };
         if held.ended_by.as_deref() == Some(request_id) {
@@ -165,13 +220,26 @@ impl Transfers {
         }
         match held.transfer.status.as_str() {
             "Active" | "Pending" => {
+                held.late = (late_by > 0).then(|| Late {
+                    before: held.transfer.clone(),
+                    reads: late_by,
+                });
                 "Reject".clone_into(&mut held.transfer.status);
                 held.transfer.last_modified = stamp();
                 held.ended_by = Some(request_id.to_owned());
+                held.history.effects += 1;
                 Rejected::Yes(held.transfer.clone(), Change::New)
             }
             "InProgress" => Rejected::InProgress,
             ended => Rejected::Ended(ended.to_owned()),
         }
+    }
+
+    fn held(&self, customer: &str, id: &str) -> Option<&Held> {
+        self.0.get(&(customer.to_owned(), id.to_owned()))
+    }
+
+    fn held_mut(&mut self, customer: &str, id: &str) -> Option<&mut Held> {
+        self.0.get_mut(&(customer.to_owned(), id.to_owned()))
     }
 }

@@ -122,7 +122,11 @@ async fn believes_a_200_only_with_proof() {
 #[tokio::test(start_paused = true)]
 async fn does_not_follow_a_redirect() {
     let location = "https://elsewhere.test/".to_owned();
-    let (world, answer) = meeting(Fault::Redirect { location }).await;
+    let (world, answer) = meeting(Fault::Redirect {
+        status: 307,
+        location,
+    })
+    .await;
 
     assert_eq!(answer.status, 307);
     assert_eq!(world.sandbox.seen().len(), 1);

@@ -174,7 +174,14 @@ fn refused() -> Vec<(Fault, &'static str, &'static str)> {
             r#"429 "temporarily_unavailable" [90033]"#,
         ),
         (body(307, "text/plain", ""), "WARN", r#"307 "" []"#),
-        (Fault::Redirect { location }, "WARN", r#"307 "" []"#),
+        (
+            Fault::Redirect {
+                status: 307,
+                location,
+            },
+            "WARN",
+            r#"307 "" []"#,
+        ),
         (body(500, "text/plain", "oops"), "WARN", r#"500 "" []"#),
         (body(400, "text/plain", "oops"), "ERROR", r#"400 "" []"#),
         (

@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 use tracing::{error, info, info_span};
 
 use crate::{
@@ -49,6 +49,7 @@ use crate::{
     transfers::{
         Transfers,
         in_force::{InForce, Rules},
+        places::Places,
     },
 };
 
@@ -151,7 +152,7 @@ impl Gateway {
             accounts,
             journal: journal.clone(),
             clock,
-            places: Semaphore::new(config.server.max_in_flight),
+            places: Places::new(config.server.max_in_flight),
             deadline: config.deadline,
         });
         let (tasks, drain) = (Tasks::default(), Drain::default());

@@ -249,7 +249,7 @@ impl From<Refusal> for Problem {
                 Self::CircuitOpen { retry_after }
             }
             Refusal::Leaving => Self::Draining,
-            Refusal::Full => Self::Overloaded,
+            Refusal::Full(_) => Self::Overloaded,
             Refusal::Unwritable(_) => Self::AuditUnavailable,
         }
     }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::SemaphorePermit;
-
 use crate::{
     audit::{
         record::Draft,
@@ -16,6 +14,7 @@ use crate::{
     transfers::{
         Transfers,
         in_force::Rules,
+        places::Place,
         refusal::Refusal,
         request::{Presented, Request},
     },
@@ -68,12 +67,13 @@ impl Transfers {
     /// Takes a place among the calls in flight.
     pub(in crate::transfers) fn place(
         &self,
+        caller: &Caller,
         too_late: bool,
-    ) -> Result<SemaphorePermit<'_>, Refusal> {
+    ) -> Result<Place<'_>, Refusal> {
         if too_late {
             return Err(Refusal::Leaving);
         }
-        self.places.try_acquire().map_err(|_| Refusal::Full)
+        Ok(self.places.take(caller.principal())?)
     }
 
     /// Finds the account and waits until nothing is in the way there.

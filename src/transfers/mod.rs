@@ -7,6 +7,7 @@ mod entering;
 mod find_out;
 pub mod in_force;
 mod noting;
+pub mod places;
 pub mod read;
 pub mod refusal;
 pub mod reject;
@@ -15,11 +16,11 @@ pub mod verdict;
 
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
 use crate::{
-    audit::journal::Journal, clock::SharedClock, partner_center::account::Accounts,
-    transfers::in_force::InForce,
+    audit::journal::Journal,
+    clock::SharedClock,
+    partner_center::account::Accounts,
+    transfers::{in_force::InForce, places::Places},
 };
 
 /// Everything that dealing with transfers needs.
@@ -34,7 +35,7 @@ pub struct Transfers {
     /// The wall clock.
     pub clock: SharedClock,
     /// A place for each call that may be in flight at once.
-    pub places: Semaphore,
+    pub places: Places,
     /// How long a call may take upstream, from its first byte on.
     pub deadline: Duration,
 }

@@ -26,7 +26,7 @@ impl Transfers {
     ) -> Result<Verdict, Refusal> {
         let too_late = request.too_late;
         let admitted = self.admit(request, trail).await?;
-        let _place = self.place(too_late)?;
+        let _place = self.place(&admitted.caller, too_late)?;
         let clear = self.clear(admitted.admission, trail).await?;
         let plan = self.intend(&clear, trail).await?;
         let noting = Noting(trail);

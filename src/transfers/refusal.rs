@@ -5,7 +5,7 @@ use crate::{
     authorization::{policy::Denial, rate::OverRate},
     identity::Unidentified,
     partner_center::way::Blocked,
-    transfers::request::Malformed,
+    transfers::{places::Full, request::Malformed},
 };
 
 /// The gateway says no before anything is sent.
@@ -31,7 +31,7 @@ pub enum Refusal {
     Leaving,
     /// As many calls as may be are in flight.
     #[error("too many calls are in flight")]
-    Full,
+    Full(#[from] Full),
     /// Partner Center is not to be asked now.
     #[error("the way to Partner Center is not clear")]
     Blocked(#[from] Blocked),

@@ -23,6 +23,7 @@ mod login;
 mod msal;
 mod mtls;
 mod outgoing;
+mod overload;
 mod problems;
 mod process;
 mod rate;

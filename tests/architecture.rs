@@ -344,7 +344,7 @@ const CRATES: &str = "
     hyper_util::server: front
     jsonwebtoken: identity token
     marked-yaml: config
-    moka: identity token
+    moka: identity transfers
     oauth2: token
     prometheus: front telemetry
     rustls-native-certs: http_client

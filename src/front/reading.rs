@@ -11,7 +11,7 @@ use crate::{
     command::{OnTransfer, Operation},
     front::{exchange::Body, heads::Fault, problem::Problem, route::Path},
     identity::credential::Credential,
-    transfers::request::{Arguments, Malformed},
+    transfers::request::{Arguments, IdempotencyKey, Malformed},
 };
 
 /// Reads a whole body, or finds that it breaks off, which is told only to callers who are known.
@@ -84,9 +84,11 @@ impl Read<'_> {
         }
         let headers = &self.head.headers;
         let rejects = C::OPERATION == Operation::TransfersReject;
-        if rejects {
-            idempotency_key(headers)?;
-        }
+        let idempotency_key = if rejects {
+            idempotency_key(headers)?
+        } else {
+            None
+        };
         let account = account(headers)?;
         let reason = match self.body? {
             body if rejects => reason(headers, &body)?,
@@ -97,6 +99,7 @@ impl Read<'_> {
             command: C::of(customer, transfer),
             account,
             reason,
+            idempotency_key,
         })
     }
 }
@@ -128,20 +131,13 @@ fn is_host(value: &HeaderValue) -> bool {
     value.is_empty() || (!value.contains(&b'@') && Authority::try_from(value).is_ok())
 }
 
-/// Checks the form of an `Idempotency-Key`.
-fn idempotency_key(headers: &HeaderMap) -> Result<(), Malformed> {
+/// Reads `Idempotency-Key`.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Malformed> {
     const NAME: &str = "Idempotency-Key";
 
-    let Some(value) = single(headers, NAME)? else {
-        return Ok(());
-    };
-    let bytes = value.as_bytes();
-    let sound = (1..=LONGEST_KEY).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
-    if sound {
-        Ok(())
-    } else {
-        Err(Malformed::Header(NAME))
-    }
+    let read =
+        |value: &HeaderValue| IdempotencyKey::read(value.as_bytes()).ok_or(Malformed::Header(NAME));
+    single(headers, NAME)?.map(read).transpose()
 }
 
 /// Reads `Partner-Account`; text that cannot be an account's name is left for the look-up to miss.
@@ -211,9 +207,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     String::deserialize(from).map(Some)
 }
-
-/// From the HTTP contract.
-const LONGEST_KEY: usize = 255;
 
 /// From the HTTP contract, in characters.
 const LONGEST_REASON: usize = 512;

@@ -5,7 +5,9 @@
 
 mod entering;
 mod find_out;
+pub mod idempotency;
 pub mod in_force;
+pub mod kept;
 mod noting;
 pub mod places;
 pub mod read;

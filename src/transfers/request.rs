@@ -1,5 +1,7 @@
 //! What a caller asks for, as far as it could be read.
 
+use std::sync::Arc;
+
 use crate::identity::{certificate::ClientCertificate, credential::Credential};
 
 /// A caller's request with everything in it that later steps judge.
@@ -33,6 +35,29 @@ pub struct Arguments<C> {
     pub account: Option<String>,
     /// The caller's own words for the audit record.
     pub reason: Option<String>,
+    /// What the caller repeats this very call under, if it does.
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+/// What a caller repeats a call under: 1 to 255 visible ASCII characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(Arc<str>);
+
+impl IdempotencyKey {
+    /// Reads a key, where this is one.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let sound =
+            (1..=LONGEST_KEY).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
+        let text = str::from_utf8(bytes).ok().filter(|_| sound)?;
+        Some(Self(text.into()))
+    }
+
+    /// The key as the caller wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The request cannot be understood.
@@ -60,3 +85,6 @@ pub enum Malformed {
     #[error("a body must be application/json")]
     MediaType,
 }
+
+/// From the HTTP contract.
+const LONGEST_KEY: usize = 255;

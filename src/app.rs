@@ -48,6 +48,7 @@ use crate::{
     },
     transfers::{
         Transfers,
+        idempotency::Idempotency,
         in_force::{InForce, Rules},
         places::Places,
     },
@@ -152,6 +153,7 @@ impl Gateway {
             accounts,
             journal: journal.clone(),
             clock,
+            idempotency: Idempotency::new(&config.idempotency, config.server.most_at_once()),
             places: Places::new(config.server.max_in_flight),
             deadline: config.deadline,
         });

@@ -328,7 +328,7 @@ const ROOMS: &str = "
     transfers: ids command clock identity authorization token partner_center audit
     telemetry: ids audit
     front: ids command clock shutdown transfers audit telemetry identity authorization partner_center validity
-    config: ids command file secret identity authorization token partner_center audit telemetry front
+    config: ids command file secret identity authorization token partner_center audit transfers telemetry front
     cli: every
     app: every
 ";

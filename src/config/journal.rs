@@ -1,4 +1,4 @@
-//! Reads `audit` and `idempotency`.
+//! Reads `audit`.
 
 use std::{num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
@@ -40,12 +40,6 @@ pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
     })
 }
 
-/// Reads `idempotency`.
-pub(crate) fn idempotency(section: &Section<'_>) {
-    section.required("ttl", duration(MINUTE..=MONTH));
-    section.required("max_entries", number(1..=10_000_000_u32));
-}
-
 fn durability(section: &Section<'_>) -> Option<Durability> {
     let strict = section.required(
         "durability",
@@ -78,7 +72,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
-const MONTH: Duration = Duration::from_hours(30 * 24);
 const DECADE: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// In bytes: a smaller segment is all header, a larger one takes seconds to verify.

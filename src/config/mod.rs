@@ -12,6 +12,7 @@ mod callers;
 mod clouds;
 mod credential;
 mod endpoint;
+mod idempotency;
 mod issuers;
 mod journal;
 mod log;
@@ -36,7 +37,7 @@ mod yaml;
 
 use std::time::Duration;
 
-use crate::{audit, authorization, front, identity, partner_center, telemetry};
+use crate::{audit, authorization, front, identity, partner_center, telemetry, transfers};
 
 /// Everything the gateway was told, every value legal.
 #[derive(Debug)]
@@ -61,6 +62,8 @@ pub struct Config {
     pub deadline: Duration,
     /// Retries as a share of the calls of all accounts, from 0 to 1.
     pub retry_budget: f64,
+    /// What is kept for calls that callers repeat.
+    pub idempotency: transfers::idempotency::Settings,
     /// The audit journal.
     pub audit: audit::Settings,
     /// The service's own log.

@@ -9,7 +9,7 @@ use crate::{
         accounts::Accounts,
         callers,
         environment::Environment,
-        journal, log,
+        idempotency, journal, log,
         nearest::one_of_names,
         policy,
         section::{Cursor, Section},
@@ -41,7 +41,7 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
         let authorization = authorization(root, accounts.as_ref());
         let audit = root.section("audit", journal::audit);
         let telemetry = root.section("telemetry", log::telemetry);
-        root.visit("idempotency", journal::idempotency);
+        let idempotency = root.section("idempotency", idempotency::idempotency);
         root.skip("cluster");
         let (server, admin, upstream) = (server?, admin?, upstream?);
         if overlap(server.listen, admin.listen) {
@@ -59,6 +59,7 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             deadline: upstream.deadline,
             retry_budget: upstream.retry_budget,
             upstream: common(&upstream, client?),
+            idempotency: idempotency?,
             audit: audit?,
             telemetry: telemetry?,
         })

@@ -82,9 +82,7 @@ const REFUSED: [(&str, When); 4] = [
 ];
 
 /// Keys that tune what is not built.
-const IDLE: [&str; 10] = [
-    "idempotency.ttl",
-    "idempotency.max_entries",
+const IDLE: [&str; 8] = [
     "audit.segment_bytes",
     "audit.segment_age",
     "audit.checkpoint_interval",

@@ -69,6 +69,7 @@ where
         let inner = self.inner.clone();
         let journal = self.journal.clone();
         let trail = exchange.trail.clone();
+        let claim = exchange.claim.clone();
         let kept = (journal.clone(), trail.clone());
         let whole = async move {
             let replied = AssertUnwindSafe(inner.oneshot(exchange))
@@ -78,7 +79,12 @@ where
                 Ok(Ok(reply)) => reply,
                 Err(_) => panicked(&trail),
             };
-            record(&journal, &trail, &reply).await
+            let rendered = record(&journal, &trail, &reply).await;
+            // A claim without an answer to keep is dropped, and whoever waits for it goes on.
+            if let (Some(claim), Some(answer)) = (claim.take(), rendered.to_keep()) {
+                claim.keep(answer);
+            }
+            rendered
         };
         let task = self.tasks.spawn(whole.instrument(Span::current()));
         Box::pin(async move {

@@ -19,6 +19,7 @@ use crate::{
     audit::trail::Trail,
     front::exchange::{Arrival, Exchange, Peer},
     ids::{CorrelationId, TraceId},
+    transfers::idempotency::ClaimCell,
 };
 
 /// Gives each call its identifiers.
@@ -73,6 +74,7 @@ where
             fault,
             trail,
             certificate,
+            claim: ClaimCell::default(),
             bad_correlation,
         };
         let answering = span.in_scope(|| self.inner.call(exchange));

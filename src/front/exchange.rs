@@ -7,7 +7,10 @@ use http::{Request, request::Parts};
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 
-use crate::{audit::trail::Trail, front::heads::Fault, identity::certificate::ClientCertificate};
+use crate::{
+    audit::trail::Trail, front::heads::Fault, identity::certificate::ClientCertificate,
+    transfers::idempotency::ClaimCell,
+};
 
 /// A request as it came off a connection.
 #[derive(Debug)]
@@ -59,6 +62,8 @@ pub struct Exchange {
     pub trail: Trail,
     /// The certificate of the caller's connection.
     pub certificate: Option<ClientCertificate>,
+    /// Where the call leaves its claim on an idempotency key.
+    pub claim: ClaimCell,
     /// Whether the caller's own `MS-CorrelationId` could not be used.
     pub bad_correlation: bool,
 }

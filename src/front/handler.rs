@@ -33,7 +33,9 @@ use crate::{
     token::cell::TokenUnavailable,
     transfers::{
         Transfers,
+        idempotency::Repeat,
         refusal::Refusal,
+        reject::Ended,
         request::{Arguments, Malformed, Presented, Request},
         verdict::{Doubt, Verdict},
     },
@@ -83,6 +85,7 @@ impl Within {
     async fn answer(&self, exchange: Exchange) -> Result<Reply, Problem> {
         let too_late = self.drain.has_begun();
         let trail = exchange.trail.clone();
+        let claim = exchange.claim.clone();
         let presented = Presented {
             credential: reading::credential(&exchange.head.headers),
             certificate: exchange.certificate.clone(),
@@ -102,7 +105,10 @@ impl Within {
                     arguments,
                     too_late,
                 };
-                self.transfers.reject(request, &trail).await?
+                match self.transfers.reject(request, &claim, &trail).await? {
+                    Ended::Anew(verdict) => verdict,
+                    Ended::Before(kept) => return Ok(Reply::Replayed(kept)),
+                }
             }
             Wish::Read(arguments) => {
                 let request = Request {
@@ -125,6 +131,7 @@ impl Within {
             fault,
             trail,
             certificate: _,
+            claim: _,
             bad_correlation,
         } = exchange;
         let route = route::find(&head)?;
@@ -249,7 +256,9 @@ impl From<Refusal> for Problem {
                 Self::CircuitOpen { retry_after }
             }
             Refusal::Leaving => Self::Draining,
-            Refusal::Full(_) => Self::Overloaded,
+            Refusal::Full(_) | Refusal::Repeated(Repeat::Crowded(_)) => Self::Overloaded,
+            Refusal::Repeated(Repeat::Mismatch) => Self::IdempotencyMismatch,
+            Refusal::Repeated(Repeat::InProgress) => Self::IdempotencyInProgress,
             Refusal::Unwritable(_) => Self::AuditUnavailable,
         }
     }

@@ -126,6 +126,8 @@ pub enum Outcome {
     Forwarded,
     /// Nobody knew, and then the transfer was found rejected.
     Reconciled,
+    /// Answered as a call with the same idempotency key was before.
+    Replayed,
     /// The gateway said no.
     Refused,
     /// Not reached, or unknown.
@@ -237,6 +239,7 @@ impl Outcome {
         match self {
             Self::Forwarded => "forwarded",
             Self::Reconciled => "reconciled",
+            Self::Replayed => "replayed",
             Self::Refused => "refused",
             Self::Failed => "failed",
         }

@@ -1,6 +1,6 @@
 //! What the handler says, and the HTTP answer made of it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -15,6 +15,8 @@ use crate::{
     },
     identity::Unidentified,
     ids::RecordId,
+    partner_center::wire,
+    transfers::kept::Kept,
 };
 
 /// What the handler says.
@@ -31,6 +33,8 @@ pub enum Reply {
         /// Its body, byte for byte.
         body: Bytes,
     },
+    /// What a call with the same idempotency key was answered before.
+    Replayed(Arc<Kept>),
     /// The gateway's own words.
     Problem(Problem),
 }
@@ -42,6 +46,8 @@ pub struct Rendered {
     headers: HeaderMap,
     body: Bytes,
     outcome: &'static str,
+    code: Option<&'static str>,
+    forwarded: Forwarded,
 }
 
 impl Reply {
@@ -59,6 +65,16 @@ impl Reply {
                 headers: headers.clone(),
                 body: body.clone(),
                 outcome: outcome.as_str(),
+                code: self.code(),
+                forwarded: self.forwarded(),
+            },
+            Self::Replayed(kept) => Rendered {
+                status: kept.status,
+                headers: kept.headers.clone(),
+                body: kept.body.clone(),
+                outcome: Outcome::Replayed.as_str(),
+                code: self.code(),
+                forwarded: self.forwarded(),
             },
             Self::Problem(problem) => render_problem(problem, facts, audit),
         };
@@ -78,6 +94,7 @@ impl Reply {
     pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::PassedOn { .. } => None,
+            Self::Replayed(kept) => kept.code,
             Self::Problem(problem) => Some(problem.row().code),
         }
     }
@@ -86,7 +103,7 @@ impl Reply {
     #[must_use]
     pub fn forwarded(&self) -> Forwarded {
         match self {
-            Self::PassedOn { .. } => Forwarded::Yes,
+            Self::PassedOn { .. } | Self::Replayed(_) => Forwarded::Yes,
             Self::Problem(problem) => problem.row().forwarded,
         }
     }
@@ -95,7 +112,7 @@ impl Reply {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::PassedOn { .. } => false,
+            Self::PassedOn { .. } | Self::Replayed(_) => false,
             Self::Problem(problem) => matches!(problem.row().outcome, Outcome::Refused),
         }
     }
@@ -110,7 +127,7 @@ impl Reply {
                 ..
             }) => Some("denied"),
             _ if facts.rule.get().is_some() => Some("allowed"),
-            Self::PassedOn { .. } => Some("allowed"),
+            Self::PassedOn { .. } | Self::Replayed(_) => Some("allowed"),
             Self::Problem(problem) => match problem {
                 Problem::Unauthenticated(_) => Some("unauthenticated"),
                 Problem::PolicyDenied | Problem::AccountForbidden => Some("denied"),
@@ -138,6 +155,18 @@ impl Rendered {
     #[must_use]
     pub fn outcome(&self) -> &'static str {
         self.outcome
+    }
+
+    /// What a repeat under the same idempotency key is to be answered: the same, once Partner Center
+    /// has answered, and nothing before.
+    #[must_use]
+    pub fn to_keep(&self) -> Option<Kept> {
+        (self.forwarded == Forwarded::Yes).then(|| Kept {
+            status: self.status,
+            headers: wire::passed_on(&self.headers),
+            body: self.body.clone(),
+            code: self.code,
+        })
     }
 
     /// Hands the answer to the HTTP server.
@@ -203,6 +232,8 @@ fn render_problem(problem: &Problem, facts: &Facts, audit: RecordId) -> Rendered
         headers: problem_headers(problem),
         body,
         outcome: outcome.as_str(),
+        code: Some(code),
+        forwarded,
     }
 }
 

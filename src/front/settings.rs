@@ -23,6 +23,14 @@ pub struct Settings {
     pub deadline: Duration,
 }
 
+impl Settings {
+    /// How many requests are looked at at once, whoever sends them.
+    #[must_use]
+    pub fn most_at_once(&self) -> usize {
+        self.max_connections.max(self.max_in_flight)
+    }
+}
+
 /// The operator listener.
 #[derive(Clone, Debug)]
 pub struct AdminSettings {

@@ -35,7 +35,7 @@ pub fn stack(settings: &Settings, handler: Handler, journal: &Journal, tasks: &T
         .load_shed()
         // Bounds what is being read, whoever sends it; inside the shedding, which asks it whether there
         // is room. Who may have a place in flight is decided by the use case, once it knows the caller.
-        .concurrency_limit(settings.max_connections.max(settings.max_in_flight))
+        .concurrency_limit(settings.most_at_once())
         // A backstop, longer than all deadlines inside.
         .timeout(settings.deadline)
         .service(handler)

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::{
     audit::{
         record::Draft,
-        trail::{Through, Trail, Who},
+        trail::{Facts, Through, Trail, Who},
     },
     authorization::permit::Admission,
     command::OnTransfer,
@@ -16,7 +18,7 @@ use crate::{
         in_force::Rules,
         places::Place,
         refusal::Refusal,
-        request::{Presented, Request},
+        request::{IdempotencyKey, Presented, Request},
     },
 };
 
@@ -27,6 +29,8 @@ pub(in crate::transfers) struct Admitted<C> {
     pub(in crate::transfers) caller: Caller,
     /// What it may do.
     pub(in crate::transfers) admission: Admission<C>,
+    /// The caller's key for the call, if it has one.
+    pub(in crate::transfers) idempotency_key: Option<IdempotencyKey>,
 }
 
 impl Transfers {
@@ -61,7 +65,11 @@ impl Transfers {
             .map_err(|denial| Refusal::of(denial, arguments.account.as_deref()))?;
         facts.rule.get_or_init(|| Arc::clone(permit.rule()));
         let admission = permit.admit()?;
-        Ok(Admitted { caller, admission })
+        Ok(Admitted {
+            caller,
+            admission,
+            idempotency_key: arguments.idempotency_key,
+        })
     }
 
     /// Takes a place among the calls in flight.
@@ -89,7 +97,7 @@ impl Transfers {
             partner_tenant: Arc::clone(way.account().tenant()),
             flow: way.account().flow(),
         });
-        Ok(way.clear(facts.began + self.deadline).await?)
+        Ok(way.clear(self.until(facts)).await?)
     }
 
     /// Writes down what is about to be sent.
@@ -99,10 +107,15 @@ impl Transfers {
         trail: &Trail,
     ) -> Result<Plan, Refusal> {
         let facts = trail.facts();
-        let plan = clear.plan(facts.correlation, facts.began + self.deadline);
+        let plan = clear.plan(facts.correlation, self.until(facts));
         let intent = Draft::intent(facts, self.journal.boot(), &plan.requests);
         self.journal.append(intent).await?;
         Ok(plan)
+    }
+
+    /// When a call must have ended.
+    pub(in crate::transfers) fn until(&self, facts: &Facts) -> Instant {
+        facts.began + self.deadline
     }
 
     async fn identify(

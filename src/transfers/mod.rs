@@ -22,7 +22,7 @@ use crate::{
     audit::journal::Journal,
     clock::SharedClock,
     partner_center::account::Accounts,
-    transfers::{in_force::InForce, places::Places},
+    transfers::{idempotency::Idempotency, in_force::InForce, places::Places},
 };
 
 /// Everything that dealing with transfers needs.
@@ -36,6 +36,8 @@ pub struct Transfers {
     pub journal: Journal,
     /// The wall clock.
     pub clock: SharedClock,
+    /// What was answered under callers' keys.
+    pub idempotency: Idempotency,
     /// A place for each call that may be in flight at once.
     pub places: Places,
     /// How long a call may take upstream, from its first byte on.

@@ -5,7 +5,7 @@ use crate::{
     authorization::{policy::Denial, rate::OverRate},
     identity::Unidentified,
     partner_center::way::Blocked,
-    transfers::{places::Full, request::Malformed},
+    transfers::{idempotency::Repeat, places::Full, request::Malformed},
 };
 
 /// The gateway says no before anything is sent.
@@ -26,10 +26,13 @@ pub enum Refusal {
     /// The caller comes too often.
     #[error("the caller comes too often")]
     OverRate(#[from] OverRate),
+    /// The caller repeats a call, and it cannot go on.
+    #[error("the call is repeated")]
+    Repeated(#[from] Repeat),
     /// The call came after the gateway was told to leave.
     #[error("the gateway is leaving")]
     Leaving,
-    /// As many calls as may be are in flight.
+    /// As many calls as may be are in flight, or as many of this caller.
     #[error("too many calls are in flight")]
     Full(#[from] Full),
     /// Partner Center is not to be asked now.

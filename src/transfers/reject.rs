@@ -1,10 +1,10 @@
 //! Rejecting a transfer, from the caller's credential to what became of it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    audit::trail::Trail,
-    command::RejectTransfer,
+    audit::trail::{Facts, Trail},
+    command::{Command as _, RejectTransfer},
     partner_center::{
         answer::Answer,
         attempt::Break,
@@ -12,7 +12,10 @@ use crate::{
     },
     transfers::{
         Transfers,
+        entering::Admitted,
         find_out::{Found, find_out},
+        idempotency::{ClaimCell, Entered, Repeat},
+        kept::{Fingerprint, Kept, Key},
         noting::Noting,
         refusal::Refusal,
         request::Request,
@@ -34,17 +37,55 @@ impl Transfers {
     pub async fn reject(
         &self,
         request: Request<RejectTransfer>,
+        cell: &ClaimCell,
         trail: &Trail,
-    ) -> Result<Verdict, Refusal> {
+    ) -> Result<Ended, Refusal> {
         let too_late = request.too_late;
         let admitted = self.admit(request, trail).await?;
+        let claim = match self.enter(&admitted, trail.facts()).await? {
+            Entered::First(claim) => claim,
+            Entered::Again(kept) => return Ok(Ended::Before(kept)),
+        };
         let _place = self.place(&admitted.caller, too_late)?;
         let clear = self.clear(admitted.admission, trail).await?;
         let plan = self.intend(&clear, trail).await?;
+        // From here on the claim is settled by whoever learns how the call ended.
+        cell.hold(claim);
         let noting = Noting(trail);
         let mut trip = clear.begin(&plan, &self.clock, &noting);
-        Ok(settle(&mut trip).await)
+        Ok(Ended::Anew(settle(&mut trip).await))
     }
+
+    /// Finds out whether the call was made before, where its caller gave it a key.
+    async fn enter(
+        &self,
+        admitted: &Admitted<RejectTransfer>,
+        facts: &Facts,
+    ) -> Result<Entered, Repeat> {
+        let Some(value) = admitted.idempotency_key.clone() else {
+            return Ok(Entered::First(None));
+        };
+        let RejectTransfer { customer, transfer } = admitted.admission.command();
+        let asked = Fingerprint {
+            operation: RejectTransfer::OPERATION,
+            customer,
+            transfer,
+            account: Arc::clone(admitted.admission.account()),
+            reason: facts.reason.get().cloned(),
+        };
+        let principal = Arc::clone(admitted.caller.principal());
+        let key = Key { principal, value };
+        self.idempotency.enter(key, asked, self.until(facts)).await
+    }
+}
+
+/// How a call ended that was not refused.
+#[derive(Debug)]
+pub enum Ended {
+    /// It was made.
+    Anew(Verdict),
+    /// It had been made before, under the same key.
+    Before(Arc<Kept>),
 }
 
 /// Sends the rejection and finds out what became of it, again if it had no effect.

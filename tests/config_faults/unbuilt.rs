@@ -55,7 +55,6 @@ telemetry: {traces: {otlp_endpoint: 'http://collector:4318/v1/traces'}}";
     config.yaml:3: accounts.contoso.cloud: this cloud closed in October 2021
     config.yaml:9: audit.retention: is read but has no effect in this version
     config.yaml:9: audit.flush_interval: has no effect while audit.durability is strict
-    config.yaml:10: idempotency.ttl: is read but has no effect in this version
     config.yaml:11: telemetry.traces.otlp_endpoint: is read but has no effect in this version
     ");
     insta::assert_snapshot!(notices("china", ""), @"

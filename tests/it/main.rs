@@ -17,6 +17,7 @@ mod breaker;
 mod credentials;
 mod floods;
 mod hostile;
+mod idempotency;
 mod identity;
 mod jwt;
 mod login;

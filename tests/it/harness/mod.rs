@@ -42,6 +42,7 @@ use partner_gateway::{
         grant::Grant,
         refresh_store::{self, Surroundings},
     },
+    transfers,
 };
 use sandbox::Sandbox;
 use tempfile::TempDir;
@@ -146,7 +147,6 @@ impl World {
 
 /// A configuration for the usual world.
 pub(crate) fn config(dir: &TempDir) -> Config {
-    let sandbox = sandbox::Settings::default();
     Config {
         server: front::settings::Settings {
             listen: "127.0.0.1:0".parse().expect("address"),
@@ -161,23 +161,7 @@ pub(crate) fn config(dir: &TempDir) -> Config {
         admin: front::settings::AdminSettings {
             listen: "127.0.0.1:0".parse().expect("address"),
         },
-        accounts: vec![AccountSettings {
-            name: "contoso".to_owned(),
-            tenant: sandbox.tenant.clone(),
-            api: "https://api.test".parse().expect("address"),
-            ca_file: None,
-            token: token::Settings {
-                authority: "https://login.test".parse().expect("address"),
-                tenant: sandbox.tenant,
-                client_id: sandbox.client_id,
-                scope: format!("{}/.default", sandbox.audience),
-                version: token::Version::V2,
-                credential: Credential::ClientSecret(SecretSource::Value(
-                    sandbox.client_secret.into(),
-                )),
-                flow: Flow::App,
-            },
-        }],
+        accounts: vec![contoso()],
         default_account: "contoso".to_owned(),
         identity: identity::Settings {
             issuers: Vec::new(),
@@ -192,6 +176,10 @@ pub(crate) fn config(dir: &TempDir) -> Config {
         connect_timeout: Duration::from_secs(3),
         deadline: Duration::from_secs(55),
         retry_budget: 0.2,
+        idempotency: transfers::idempotency::Settings {
+            ttl: Duration::from_hours(24),
+            max_entries: 100_000,
+        },
         audit: audit::Settings {
             dir: dir.path().to_owned(),
             durability: audit::Durability::Strict,
@@ -217,6 +205,26 @@ fn upstream() -> partner_center::Settings {
             open_for: Duration::from_secs(5),
         },
         max_response_bytes: 1024 * 1024,
+    }
+}
+
+/// The account that the sandbox knows.
+fn contoso() -> AccountSettings {
+    let sandbox = sandbox::Settings::default();
+    AccountSettings {
+        name: "contoso".to_owned(),
+        tenant: sandbox.tenant.clone(),
+        api: "https://api.test".parse().expect("address"),
+        ca_file: None,
+        token: token::Settings {
+            authority: "https://login.test".parse().expect("address"),
+            tenant: sandbox.tenant,
+            client_id: sandbox.client_id,
+            scope: format!("{}/.default", sandbox.audience),
+            version: token::Version::V2,
+            credential: Credential::ClientSecret(SecretSource::Value(sandbox.client_secret.into())),
+            flow: Flow::App,
+        },
     }
 }
 

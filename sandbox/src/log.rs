@@ -78,6 +78,11 @@ impl<T: Clone> Log<T> {
         self.entries.get_mut(number.checked_sub(self.forgotten)?)
     }
 
+    pub(crate) fn forget(&mut self) {
+        self.forgotten += self.entries.len();
+        self.entries.clear();
+    }
+
     pub(crate) fn all(&self) -> Vec<T> {
         self.entries.iter().cloned().collect()
     }

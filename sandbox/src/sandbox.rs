@@ -201,6 +201,12 @@ impl Sandbox {
         self.state().seen.all()
     }
 
+    /// Forgets the requests that Partner Center got, for tests that make very many; the histories of the
+    /// transfers stay.
+    pub fn forget_seen(&self) {
+        self.state().seen.forget();
+    }
+
     /// The requests that the Kubernetes API server got, in their order.
     #[must_use]
     pub fn kubernetes_requests(&self) -> Vec<Seen> {

@@ -192,6 +192,31 @@ async fn remembers_what_each_transfer_was_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn forgets_requests_and_keeps_histories() {
+    let world = World::new().await;
+    for fault in [Fault::Delay { ms: 1000 }, Fault::DropBefore] {
+        world.sandbox.push_fault(Target::PartnerCenter, fault);
+    }
+
+    let forgotten = async {
+        tokio::task::yield_now().await;
+        let before = world.sandbox.seen().len();
+        world.sandbox.forget_seen();
+        let forgotten = (before, world.sandbox.seen().len());
+        world.ask(Method::PATCH, "second").await;
+        forgotten
+    };
+    let (answered, forgotten) = tokio::join!(world.ask(Method::PATCH, "first"), forgotten);
+
+    assert_eq!(forgotten, (1, 0));
+    assert_eq!(answered, shown(200, "Reject"));
+    let seen = world.sandbox.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!((seen[0].committed, &seen[0].answered), (false, &None));
+    assert_eq!(world.history().request_ids, ["first", "second"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn refuses_a_second_rejection_unless_it_is_the_same_request() {
     let world = World::new().await;
     world.ask(Method::PATCH, "first").await;

@@ -113,7 +113,7 @@ impl<'a> Call<'a> {
         let mut answer = self.send_among_many().await;
         answer.record = world.journal().outcome(answer.audit_id());
         checked_record(&answer);
-        canary::assert_not_shown(&world.gateway);
+        world.looks.after_call(&world.gateway);
         answer
     }
 

@@ -33,6 +33,22 @@ pub(crate) fn assert_not_shown(thing: &impl Debug) {
     assert_untold("Debug", format!("{thing:?} {thing:#?}").as_bytes());
 }
 
+/// Looks at how something shows itself after each of its first calls and then after every so many: a look
+/// costs more than a call, and a test may make ten thousand.
+#[derive(Default)]
+pub(crate) struct Looks(AtomicU64);
+
+impl Looks {
+    /// Counts a call, and searches where it is time to.
+    #[track_caller]
+    pub(crate) fn after_call(&self, thing: &impl Debug) {
+        let calls = self.0.fetch_add(1, Ordering::Relaxed);
+        if calls < FIRST_CALLS || calls.is_multiple_of(FIRST_CALLS) {
+            assert_not_shown(thing);
+        }
+    }
+}
+
 /// A time in which the log of this process, at `trace`, is searched; in its end every mark that was
 /// heard fails the test, whichever test made the gateway say it.
 pub(crate) struct Listening(());
@@ -123,6 +139,9 @@ const MARKS: [&str; 9] = [
     "PRIVATE KEY",
 ];
 
+/// More than almost any test makes.
+const FIRST_CALLS: u64 = 64;
+
 /// How `{"` begins in base64url.
 const OBJECT: &str = "eyJ";
 
@@ -161,4 +180,27 @@ fn hears_what_the_log_says_at_every_level() {
     tracing::trace!("nothing");
 
     assert!(HEARD.load(Ordering::Relaxed) > before);
+}
+
+#[test]
+fn looks_after_the_first_calls_and_then_now_and_then() {
+    struct Shown(AtomicU64);
+    impl Debug for Shown {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+    let looks = Looks::default();
+
+    let shown = [FIRST_CALLS, FIRST_CALLS, FIRST_CALLS].map(|calls| {
+        let shown = Shown(AtomicU64::new(0));
+        for _ in 0..calls {
+            looks.after_call(&shown);
+        }
+        shown.0.into_inner()
+    });
+
+    // Each look is at both forms of `Debug`.
+    assert_eq!(shown, [2 * FIRST_CALLS, 2, 2]);
 }

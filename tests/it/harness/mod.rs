@@ -64,6 +64,7 @@ pub(crate) struct World {
     pub(crate) network: ToSandbox,
     pub(crate) dir: TempDir,
     journal: Journal,
+    looks: canary::Looks,
     _standstill: Standstill,
     _listening: canary::Listening,
 }
@@ -111,6 +112,7 @@ impl World {
             network,
             dir,
             journal,
+            looks: canary::Looks::default(),
             _standstill: standstill,
             _listening: listening,
         }

@@ -30,7 +30,6 @@ use crate::{
         way::Blocked,
     },
     shutdown::Drain,
-    token::cell::TokenUnavailable,
     transfers::{
         Transfers,
         idempotency::Repeat,
@@ -214,9 +213,7 @@ fn unanswered(doubt: Doubt, forwarded: Forwarded) -> Problem {
 impl From<Hindrance> for Problem {
     fn from(hindrance: Hindrance) -> Self {
         match hindrance {
-            Hindrance::NoToken(TokenUnavailable { retry_after, .. }) => {
-                Self::TokenUnavailable { retry_after }
-            }
+            Hindrance::NoToken { retry_after } => Self::TokenUnavailable { retry_after },
             Hindrance::OutOfTime => Self::UpstreamTimeout {
                 forwarded: Forwarded::No,
             },

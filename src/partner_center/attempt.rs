@@ -46,10 +46,13 @@ pub enum Break {
 }
 
 /// Why an attempt was not made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Hindrance {
     /// No token could be had.
-    NoToken(TokenUnavailable),
+    NoToken {
+        /// When asking again may help.
+        retry_after: Duration,
+    },
     /// The call's deadline is too near.
     OutOfTime,
     /// Partner Center wants to be left alone for longer than the call can wait.
@@ -80,7 +83,7 @@ impl<C: OnTransfer> Trip<'_, C> {
         let token = timeout_at(self.plan.until, self.account.tokens().current())
             .await
             .map_err(|_| Hindrance::OutOfTime)?
-            .map_err(Hindrance::NoToken)?;
+            .map_err(|TokenUnavailable { retry_after, .. }| Hindrance::NoToken { retry_after })?;
         if self.time_for(ask).is_none() {
             return Err(Hindrance::OutOfTime);
         }

@@ -4,6 +4,7 @@
 //! and knows their addresses.
 
 pub mod bound;
+mod build;
 pub mod login;
 pub mod online;
 pub mod reload;
@@ -19,7 +20,7 @@ use tokio::sync::OnceCell;
 use tracing::{error, info, info_span};
 
 use crate::{
-    app::reload::AtStart,
+    app::{build::accounts, reload::AtStart},
     audit::journal::{Journal, StartError},
     authorization::policy::Policy,
     cause,
@@ -32,20 +33,10 @@ use crate::{
         stack::{self, Stack},
         tls::{Terms, Tls, TlsError},
     },
-    http_client::{self, Connect, HttpClient, SetupError},
+    http_client::{Connect, HttpClient, SetupError},
     identity::{Identity, issuers::IssuerSetupError},
-    partner_center::{
-        account::{Account, Accounts},
-        retry_budget::RetryBudget,
-    },
     shutdown::{Cut, Drain, Tasks},
-    token::{
-        cell::TokenCell,
-        certificate::Untimely,
-        grant::Grant,
-        keep_alive,
-        refresh_store::{self, error::SetupFault},
-    },
+    token::{certificate::Untimely, keep_alive, refresh_store::error::SetupFault},
     transfers::{
         Transfers,
         idempotency::Idempotency,
@@ -265,46 +256,6 @@ async fn warm_up(transfers: &Transfers) {
         tokio::time::sleep(unavailable.retry_after).await;
     }
     info!(account = %account.name(), "ready to forward");
-}
-
-fn accounts(
-    config: &Config,
-    clock: &SharedClock,
-    connect: &Connect,
-) -> Result<Accounts, BuildError> {
-    let mut accounts = Vec::new();
-    let budget = Arc::new(RetryBudget::new(config.retry_budget));
-    for settings in &config.accounts {
-        let outgoing = |to: &http::Uri| {
-            connect(&http_client::Settings {
-                connect_timeout: config.connect_timeout,
-                ca_file: settings.ca_file.clone(),
-                plain_http: to.scheme() == Some(&http::uri::Scheme::HTTP),
-            })
-            .map_err(|source| BuildError::Connections {
-                account: settings.name.clone(),
-                source,
-            })
-        };
-        let grant = Grant::new(
-            settings.token.clone(),
-            outgoing(&settings.token.authority)?,
-            refresh_store::Surroundings {
-                connect,
-                connect_timeout: config.connect_timeout,
-                clock,
-            },
-        )
-        .map_err(|source| BuildError::Tokens {
-            account: settings.name.clone(),
-            source: Box::new(source),
-        })?;
-        let tokens = TokenCell::new(settings.name.as_str().into(), grant);
-        let api = outgoing(&settings.api)?;
-        let upstream = config.upstream.clone();
-        accounts.push(Account::new(settings, upstream, tokens, api, &budget));
-    }
-    Ok(Accounts::new(accounts, &config.default_account))
 }
 
 /// A disk that takes longer hangs, and the process must end all the same.

@@ -63,6 +63,7 @@ pub struct Gateway {
     tasks: Tasks,
     drain: Drain,
     settled: OnceCell<()>,
+    ended: OnceCell<Result<(), Cut>>,
     server: Settings,
     operators: AdminSettings,
     tls: Option<Tls>,
@@ -157,6 +158,7 @@ impl Gateway {
             tasks,
             drain,
             settled: OnceCell::new(),
+            ended: OnceCell::new(),
             server: config.server,
             operators: config.admin,
             tls: tls.map(Tls::offering),
@@ -210,21 +212,32 @@ impl Gateway {
         self.settled.get_or_init(|| settling).await;
     }
 
+    /// Lets calls under way end, and cuts off those that do not end in time; once, whoever asks.
+    pub(in crate::app) async fn end_calls(&self) -> Result<(), Cut> {
+        let ending = async {
+            let left = self.drain.left(self.server.drain_timeout);
+            self.tasks.finish(left, LAST_RECORD).await
+        };
+        *self.ended.get_or_init(|| ending).await
+    }
+
     /// Lets calls under way end, then closes the journal.
     ///
     /// # Errors
     ///
-    /// When calls are still under way after the drain time.
+    /// When calls had to be cut off after the drain time; what became of them so far is recorded.
     pub async fn finish(self) -> Result<(), Cut> {
         self.drain.begin();
-        let left = self.drain.left(self.server.drain_timeout);
-        let (finished, ()) = tokio::join!(self.tasks.finish(left), self.settle());
+        let (ended, ()) = tokio::join!(self.end_calls(), self.settle());
         let closing = async {
-            match finished {
-                Ok(()) => self.transfers.journal.stop().await,
-                // What is cut off may still write, so this run has no last record.
-                Err(Cut { .. }) => self.transfers.journal.close().await,
+            let journal = &self.transfers.journal;
+            if ended.is_err_and(|cut| cut.unrecorded > 0) {
+                // What could not end may still write, so this run has no last record.
+                return journal.close().await;
             }
+            // Calls that came meanwhile were turned away.
+            self.tasks.idle().await;
+            journal.stop().await
         };
         match tokio::time::timeout(LAST_RECORD, closing).await {
             Ok(Ok(())) => {}
@@ -233,7 +246,7 @@ impl Gateway {
             }
             Err(_) => error!("last audit record not written in time"),
         }
-        finished
+        ended
     }
 }
 

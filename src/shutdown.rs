@@ -13,9 +13,12 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Calls under way, which a drain waits for.
+/// Calls under way, which a drain waits for, and cuts off in the end.
 #[derive(Clone, Debug, Default)]
-pub struct Tasks(TaskTracker);
+pub struct Tasks {
+    running: TaskTracker,
+    cut: CancellationToken,
+}
 
 /// Says whether the process is leaving, and since when; clones are the same drain.
 #[derive(Clone, Debug, Default)]
@@ -26,10 +29,14 @@ pub struct Drain {
 
 /// A drain ran out of time with calls still under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{under_way} calls were still under way when the drain ran out of time")]
+#[error(
+    "calls cut off by the end of the drain: {under_way}; of these without a record: {unrecorded}"
+)]
 pub struct Cut {
-    /// How many calls were cut off.
+    /// How many calls were told to end.
     pub under_way: usize,
+    /// How many of them did not even then.
+    pub unrecorded: usize,
 }
 
 impl Tasks {
@@ -38,26 +45,38 @@ impl Tasks {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        self.0.spawn(future)
+        self.running.spawn(future)
     }
 
     /// Waits until no task is running; more may be spawned while and after it waits.
     pub async fn idle(&self) {
-        self.0.close();
-        self.0.wait().await;
+        self.running.close();
+        self.running.wait().await;
     }
 
-    /// Waits for all tasks, for so long.
+    /// Waits until tasks are told to tell what became of their work so far, and to end.
+    pub async fn cut(&self) {
+        self.cut.cancelled().await;
+    }
+
+    /// Waits for all tasks, for as long as `within`, then cuts them off, and gives them as long as
+    /// `last_words` to end.
     ///
     /// # Errors
     ///
-    /// When tasks are still running then.
-    pub async fn finish(&self, within: Duration) -> Result<(), Cut> {
-        tokio::time::timeout(within, self.idle())
-            .await
-            .map_err(|_| Cut {
-                under_way: self.0.len(),
-            })
+    /// When tasks had to be cut off.
+    pub async fn finish(&self, within: Duration, last_words: Duration) -> Result<(), Cut> {
+        if tokio::time::timeout(within, self.idle()).await.is_ok() {
+            return Ok(());
+        }
+        let under_way = self.running.len();
+        self.cut.cancel();
+        let ended = tokio::time::timeout(last_words, self.idle()).await;
+        let unrecorded = ended.map_or_else(|_| self.running.len(), |()| 0);
+        Err(Cut {
+            under_way,
+            unrecorded,
+        })
     }
 }
 
@@ -127,4 +146,44 @@ pub fn asked_to_stop() -> io::Result<impl Future<Output = &'static str>> {
             _ = interrupt.recv() => "SIGINT",
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn counts_tasks_that_are_cut_off_and_those_that_do_not_end_even_then() {
+        let tasks = Tasks::default();
+        let told = tasks.clone();
+        tasks.spawn(async {});
+        tasks.spawn(async move { told.cut().await });
+        let stuck = tasks.spawn(pending::<()>());
+        let began = Instant::now();
+        let second = Duration::from_secs(1);
+
+        let finished = tasks.finish(second, 2 * second).await;
+
+        let cut = Cut {
+            under_way: 2,
+            unrecorded: 1,
+        };
+        assert_eq!(finished, Err(cut));
+        assert_eq!(began.elapsed(), 3 * second);
+        stuck.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cuts_nothing_off_that_ends_in_time() {
+        let tasks = Tasks::default();
+        let second = Duration::from_secs(1);
+        let sleeping = tasks.spawn(tokio::time::sleep(second));
+
+        let finished = tasks.finish(2 * second, second).await;
+
+        assert_eq!(finished, Ok(()));
+        assert!(sleeping.is_finished());
+    }
 }

@@ -348,6 +348,7 @@ const CRATES: &str = "
     oauth2: token
     prometheus: front telemetry
     rustls-native-certs: http_client
+    socket2: front
     std::env: config
     strsim: config
     tokio-rustls: front

@@ -2,14 +2,19 @@
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     app::{Gateway, reload::Replaceable},
     front::{
+        connection::Connection,
+        exchange::Arrival,
         listener::{Limits, Listener},
         stack,
         stray::Strays,
     },
-    shutdown::{Cut, Drain, Tasks},
+    shutdown::{Cut, Drain},
 };
 
 /// The gateway with its sockets.
@@ -49,20 +54,24 @@ impl Gateway {
     ///
     /// When an address cannot be had.
     pub async fn bind(self) -> Result<Bound, BindError> {
-        let limits = |max_connections| Limits {
+        let limits = |max_connections, linger| Limits {
             max_connections,
             header_timeout: self.server.header_timeout,
+            linger,
         };
         let callers = bind(
             self.server.listen,
             "server.listen",
-            limits(self.server.max_connections),
+            limits(
+                self.server.max_connections,
+                LINGER.min(self.server.drain_timeout),
+            ),
         )
         .await?;
         let operators = bind(
             self.operators.listen,
             "admin.listen",
-            limits(OPERATOR_CONNECTIONS),
+            limits(OPERATOR_CONNECTIONS, Duration::ZERO),
         )
         .await?;
         Ok(Bound {
@@ -108,7 +117,7 @@ impl Bound {
     ///
     /// # Errors
     ///
-    /// When calls are still under way after the drain time.
+    /// When calls had to be cut off after the drain time; what became of them so far is recorded.
     pub async fn serve(self) -> Result<(), Cut> {
         let Self {
             gateway,
@@ -118,51 +127,63 @@ impl Bound {
         let stack = gateway.stack();
         let admin = gateway.admin.clone();
         let gone = Drain::default();
-        let drain_timeout = gateway.server.drain_timeout;
-        let operating = operators.serve(
-            None,
-            move |arrival| {
+        let probed = Connection {
+            tls: None,
+            limits: operators.limits(),
+            answer: move |arrival: Arrival| {
                 let admin = admin.clone();
                 async move { admin.answer(&arrival.head).await }
             },
-            Strays::Untold,
-            gone.clone(),
-            async { tokio::time::sleep(PARTING).await },
-        );
-        let calling = callers.serve(
-            gateway.tls.clone(),
-            move |arrival| stack::answer(stack.clone(), arrival),
-            Strays::Told(gateway.transfers.journal.clone()),
-            gateway.drain.clone(),
-            no_more_calls(gateway.tasks.clone(), gateway.drain.clone(), drain_timeout),
-        );
+            strays: Strays::Untold,
+            drain: gone.clone(),
+        };
+        let called = Connection {
+            tls: gateway.tls.clone(),
+            limits: callers.limits(),
+            answer: move |arrival| stack::answer(stack.clone(), arrival),
+            strays: Strays::Told(gateway.transfers.journal.clone()),
+            drain: gateway.drain.clone(),
+        };
+        let linger = callers.limits().linger;
+        let no_more_calls = CancellationToken::new();
+        let parting = async {
+            no_more_calls.cancelled().await;
+            sleep(PARTING).await;
+        };
+        let calling = callers.serve(called, parting);
         let working = async {
-            let beside = async {
-                tokio::select! {
-                    ((), ()) = async { tokio::join!(gateway.warm_up(), gateway.keep_alive()) } => {}
-                    () = gateway.drain.begun() => {}
-                }
-                // Beside the calls under way: together the two have the time of one.
-                gateway.settle().await;
-            };
-            tokio::join!(calling, beside);
+            tokio::join!(calling, gateway.leave(linger, &no_more_calls));
             let finished = gateway.finish().await;
             // Probes are answered until the very end.
             gone.begin();
             finished
         };
-        let (finished, ()) = tokio::join!(working, operating);
+        let (finished, ()) = tokio::join!(working, operators.serve(probed, sleep(PARTING)));
         finished
     }
 }
 
-/// Ends when no call is under way and connections had a moment to close, or when the drain is over.
-async fn no_more_calls(tasks: Tasks, drain: Drain, drain_timeout: Duration) {
-    let parting = async {
-        tasks.idle().await;
-        tokio::time::sleep(PARTING).await;
-    };
-    drop(tokio::time::timeout(drain.left(drain_timeout), parting).await);
+impl Gateway {
+    /// Does what is done beside the calls, and once the drain has begun, ends both.
+    async fn leave(&self, linger: Duration, no_more_calls: &CancellationToken) {
+        let ending = async {
+            self.drain.begun().await;
+            // So long calls still come.
+            sleep(linger).await;
+            // Those that are cut off are told of at the very end.
+            self.end_calls().await.ok();
+            no_more_calls.cancel();
+        };
+        let beside = async {
+            tokio::select! {
+                ((), ()) = async { tokio::join!(self.warm_up(), self.keep_alive()) } => {}
+                () = self.drain.begun() => {}
+            }
+            // Together with the calls under way it has the time of one.
+            self.settle().await;
+        };
+        tokio::join!(ending, beside);
+    }
 }
 
 async fn bind(
@@ -178,6 +199,11 @@ async fn bind(
             source,
         })
 }
+
+/// How long callers still find the gateway once it has been told to leave: longer than one who has
+/// just been answered takes to ask again, and than a connection under way takes to come; too short to
+/// matter to whoever waits for the gateway's end.
+const LINGER: Duration = Duration::from_millis(300);
 
 /// How long connections may take to close once no call is under way on them.
 const PARTING: Duration = Duration::from_secs(1);

@@ -86,7 +86,7 @@ fn start(path: &Path) -> Result<Result<(), Cut>, Fault> {
         };
         Ok::<_, Fault>(finished)
     });
-    // What is still running was cut by the drain; its intents are in the journal.
+    // What is still running did not end when the drain cut it off; its intents are in the journal.
     runtime.shutdown_background();
     served
 }

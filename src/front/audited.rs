@@ -2,7 +2,8 @@
 //! of strangers who come too fast share a summary record, which follows them.
 //!
 //! The call runs in a task of its own, so neither a caller that hangs up nor a panic can part a
-//! `PATCH` from its record.
+//! `PATCH` from its record; nor can the end of a drain, which stops the call and has it recorded as far
+//! as it came.
 
 use std::{
     convert::Infallible,
@@ -71,13 +72,18 @@ where
         let trail = exchange.trail.clone();
         let claim = exchange.claim.clone();
         let kept = (journal.clone(), trail.clone());
+        let tasks = self.tasks.clone();
         let whole = async move {
-            let replied = AssertUnwindSafe(inner.oneshot(exchange))
-                .catch_unwind()
-                .await;
+            let replying = AssertUnwindSafe(inner.oneshot(exchange)).catch_unwind();
+            let replied = tokio::select! {
+                biased;
+                replied = replying => Some(replied),
+                () = tasks.cut() => None,
+            };
             let reply = match replied {
-                Ok(Ok(reply)) => reply,
-                Err(_) => panicked(&trail),
+                Some(Ok(Ok(reply))) => reply,
+                Some(Err(_)) => panicked(&trail),
+                None => cut_off(&trail),
             };
             let rendered = record(&journal, &trail, &reply).await;
             // A claim without an answer to keep is dropped, and whoever waits for it goes on.
@@ -148,6 +154,14 @@ fn answer(trail: &Trail, reply: &Reply, summary: RecordId) -> Rendered {
     let rendered = reply.render(trail.facts(), summary);
     log(trail, &rendered, reply, summary);
     rendered
+}
+
+/// The end of the drain has come before the call's.
+fn cut_off(trail: &Trail) -> Reply {
+    Reply::Problem(match Forwarded::so_far(trail.facts()) {
+        Forwarded::No => Problem::Draining,
+        forwarded => Problem::UpstreamTimeout { forwarded },
+    })
 }
 
 fn panicked(trail: &Trail) -> Reply {

@@ -13,13 +13,16 @@ pub struct Form {
     /// What is wrong with it.
     pub fault: Option<Fault>,
     is_last: bool,
+    can_be_last: bool,
     is_without_body: bool,
 }
 
 impl Form {
     /// Looks at a request that came over the connection of these heads.
     pub fn of<B>(request: &Request<B>, heads: &Heads) -> Self {
-        let head = if request.version() < Version::HTTP_2 {
+        // Over HTTP/2 a connection ends with a frame of its own.
+        let can_be_last = request.version() < Version::HTTP_2;
+        let head = if can_be_last {
             heads.next()
         } else {
             Head::SOUND
@@ -27,8 +30,16 @@ impl Form {
         Self {
             fault: head.fault,
             is_last: head.is_last,
+            can_be_last,
             is_without_body: request.method() == Method::HEAD,
         }
+    }
+
+    /// Has the answer tell that no other request may follow over the connection.
+    #[must_use]
+    pub fn into_last(mut self) -> Self {
+        self.is_last = self.can_be_last;
+        self
     }
 
     /// Makes the answer one that fits the request, whichever the version of HTTP.

@@ -9,11 +9,14 @@ use std::{
     collections::VecDeque,
     io::{self, IoSlice},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
 
 /// A connection whose heads are looked at.
 #[derive(Debug)]
@@ -25,7 +28,15 @@ pub struct Watched<S> {
 
 /// The heads that came over a connection and are still to be answered, in their order.
 #[derive(Clone, Debug, Default)]
-pub struct Heads(Arc<Mutex<VecDeque<Head>>>);
+pub struct Heads(Arc<Mutex<Seen>>);
+
+/// What was seen of a connection.
+#[derive(Debug)]
+struct Seen {
+    waiting: VecDeque<Head>,
+    heard: Instant,
+    is_http_2: bool,
+}
 
 /// What was seen of one head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +95,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = into.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, into))?;
         let new = into.filled().get(before..).unwrap_or_default();
+        if !new.is_empty() {
+            this.heads.seen().heard = Instant::now();
+        }
         this.place.pass(new, &this.heads);
         Poll::Ready(Ok(()))
     }
@@ -123,13 +137,33 @@ impl Heads {
     /// What was seen of the next head.
     #[must_use]
     pub fn next(&self) -> Head {
-        let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heads.pop_front().unwrap_or(Head::UNSEEN)
+        self.seen().waiting.pop_front().unwrap_or(Head::UNSEEN)
     }
 
-    fn came(&self, head: Head) {
-        let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heads.push_back(head);
+    /// When the connection's last bytes came, or where none came, when it did.
+    #[must_use]
+    pub fn heard(&self) -> Instant {
+        self.seen().heard
+    }
+
+    /// Whether the connection began as one of HTTP/2 does.
+    #[must_use]
+    pub fn is_http_2(&self) -> bool {
+        self.seen().is_http_2
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            heard: Instant::now(),
+            is_http_2: false,
+        }
     }
 }
 
@@ -204,10 +238,11 @@ impl Place {
     /// The place behind a whole head.
     fn behind(head: &[u8], heads: &Heads) -> Self {
         if head.starts_with(HTTP_2) {
+            heads.seen().is_http_2 = true;
             return Self::Behind;
         }
         let (head, body_bytes) = judged(head);
-        heads.came(head);
+        heads.seen().waiting.push_back(head);
         match body_bytes {
             _ if head.is_last => Self::Behind,
             0 => Self::Head(Vec::new()),
@@ -273,7 +308,7 @@ mod tests {
         for piece in pieces {
             place.pass(piece, &heads);
         }
-        heads.0.lock().unwrap().drain(..).collect()
+        heads.seen().waiting.drain(..).collect()
     }
 
     #[test]

@@ -1,36 +1,24 @@
-//! Accepts connections within limits and serves them until told to stop.
+//! Accepts connections within limits until told to stop, and loses none on leaving.
+//!
+//! A connection that the kernel has completed and nobody has accepted is reset when the socket closes,
+//! and its caller may have sent a request by then. So the listener goes on for a while, then has the
+//! kernel complete no more connections, and accepts what is left before it closes.
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body_util::Full;
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
-};
+use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
-use crate::{
-    front::{
-        exchange::{Arrival, Peer},
-        form::Form,
-        heads::Watched,
-        stray::{Stray, Strays},
-        tls::Tls,
-    },
-    shutdown::Drain,
-};
+use crate::front::{connection::Connection, exchange::Arrival};
 
 /// A bound socket with its limits.
 #[derive(Debug)]
@@ -46,6 +34,9 @@ pub struct Limits {
     pub max_connections: usize,
     /// How long a request's head may take, and a TLS handshake.
     pub header_timeout: Duration,
+    /// How long connections are accepted once the drain has begun, and how long one must then be silent
+    /// before it is closed.
+    pub linger: Duration,
 }
 
 impl Listener {
@@ -70,193 +61,188 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Serves connections until the drain begins, then lets those that are open finish what they
-    /// have begun, until `cutoff`, which is polled from then on. What was no request is counted among
-    /// `strays`.
-    pub async fn serve<A, F>(
-        self,
-        tls: Option<Tls>,
-        answer: A,
-        strays: Strays,
-        drain: Drain,
-        cutoff: impl Future<Output = ()>,
-    ) where
+    /// What the listener grants.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits.clone()
+    }
+
+    /// Serves connections until the drain begins and a while longer, then lets those that are open
+    /// finish what they have begun, until `cutoff`, which is polled from the drain's begin on.
+    pub async fn serve<A, F>(self, connection: Connection<A>, cutoff: impl Future<Output = ()>)
+    where
         A: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
     {
-        let connections = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(self.limits.max_connections));
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = drain.begun() => break,
-                accepted = self.accept(&places) => accepted,
-            };
-            let Some((place, stream, peer)) = accepted else {
-                continue;
-            };
-            let serving = Connection {
-                tls: tls.clone(),
-                limits: self.limits.clone(),
-                watcher: connections.watcher(),
-                strays: strays.clone(),
-            };
-            // Whoever waits for connections to end waits until what they were is counted, too.
-            let counted = connections.watcher();
-            let answer = answer.clone();
-            let drain = drain.clone();
-            spawn(async move {
-                // A handshake that is still under way when the drain begins has no request to lose.
-                serving.run(stream, peer, answer, &drain).await;
-                drop((place, counted));
-            });
-        }
-        drop(self.socket);
+        let open = Open::at_most(self.limits.max_connections);
+        let take = |accepted| open.take(accepted, &connection);
         tokio::select! {
-            () = connections.shutdown() => {}
-            () = cutoff => warn!("connections were still open at the end of the drain"),
+            biased;
+            () = connection.drain.begun() => {}
+            () = self.accept_all(&open, take) => {}
+        }
+        let leaving = async {
+            self.linger(&open, take).await;
+            open.ended().await;
+        };
+        tokio::select! {
+            () = leaving => {}
+            () = cutoff => {
+                warn!("connections were still open at the end of the drain");
+                open.abandon().await;
+            }
         }
     }
 
-    /// Accepts the next connection once there is a place for it.
-    async fn accept(
-        &self,
-        places: &Arc<Semaphore>,
-    ) -> Option<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-        let place = Arc::clone(places).acquire_owned().await.ok()?;
-        match self.socket.accept().await {
-            Ok((stream, peer)) => {
-                if let Err(error) = stream.set_nodelay(true) {
-                    debug!(error = %error, "connection already gone");
+    /// Accepts connections as long as callers may not have heard that the gateway is leaving, then those
+    /// that have come by then, and closes the socket.
+    async fn linger(self, open: &Open, take: impl Fn(Accepted)) {
+        let last_handshakes = self.limits.linger / LAST_PART;
+        let usual = self.limits.linger.saturating_sub(last_handshakes);
+        drop(timeout(usual, self.accept_all(open, &take)).await);
+        if !self.limits.linger.is_zero() {
+            turn_newcomers_away(&self.socket);
+        }
+        drop(timeout(last_handshakes, self.accept_all(open, &take)).await);
+        if let Err(error) = self.accept_waiting(open, take).await {
+            warn!(error = %error, "connections may be lost");
+        }
+    }
+
+    /// Accepts one connection after the other, each once there is a place for it.
+    async fn accept_all(&self, open: &Open, take: impl Fn(Accepted)) {
+        while let Some(place) = open.place().await {
+            match self.socket.accept().await {
+                Ok((stream, peer)) => take(Accepted {
+                    place,
+                    stream,
+                    peer,
+                }),
+                Err(error) => pause(&error).await,
+            }
+        }
+    }
+
+    /// Accepts what waits, then closes the socket. The system is asked itself, because the runtime
+    /// knows only of connections whose event it has seen.
+    async fn accept_waiting(self, open: &Open, take: impl Fn(Accepted)) -> io::Result<()> {
+        let socket = self.socket.into_std()?;
+        while let Some(place) = open.place().await {
+            match socket.accept() {
+                Ok((stream, peer)) => {
+                    stream.set_nonblocking(true)?;
+                    take(Accepted {
+                        place,
+                        stream: TcpStream::from_std(stream)?,
+                        peer,
+                    });
                 }
-                Some((place, stream, peer))
-            }
-            Err(error) => {
-                warn!(error = %error, "connection not accepted");
-                // Out of descriptors, most likely: give connections time to end.
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                None
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => pause(&error).await,
             }
         }
+        Ok(())
     }
 }
 
-/// What one connection needs.
-struct Connection {
-    tls: Option<Tls>,
-    limits: Limits,
-    watcher: Watcher,
-    strays: Strays,
+/// A connection with its place.
+struct Accepted {
+    place: OwnedSemaphorePermit,
+    stream: TcpStream,
+    peer: SocketAddr,
 }
 
-impl Connection {
-    async fn run<A, F>(self, stream: TcpStream, peer: SocketAddr, answer: A, drain: &Drain)
+/// The connections that are open.
+struct Open {
+    places: Arc<Semaphore>,
+    running: TaskTracker,
+    abandoned: CancellationToken,
+}
+
+impl Open {
+    fn at_most(max_connections: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(max_connections)),
+            running: TaskTracker::new(),
+            abandoned: CancellationToken::new(),
+        }
+    }
+
+    /// Waits for a place; there is always one in the end.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).acquire_owned().await.ok()
+    }
+
+    fn take<A, F>(&self, accepted: Accepted, connection: &Connection<A>)
     where
         A: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
     {
-        let known = |certificate| Peer {
-            address: peer,
-            certificate,
-        };
-        let Some(tls) = self.tls.clone() else {
-            return self.serve(stream, known(None), answer).await;
-        };
-        let handshake = tokio::time::timeout(self.limits.header_timeout, tls.accept(stream));
-        let shaken = tokio::select! {
-            () = drain.begun() => return,
-            shaken = handshake => shaken,
-        };
-        match shaken {
-            Ok(Ok((stream, certificate))) => self.serve(stream, known(certificate), answer).await,
-            Ok(Err(error)) => {
-                debug!(error = %error, address = %peer, "TLS handshake failed");
-                self.strays.note(Stray::in_handshake(&error), peer);
-            }
-            Err(_) => {
-                debug!(address = %peer, "TLS handshake too slow");
-                self.strays.note(Some(Stray::TlsHandshake), peer);
-            }
+        let Accepted {
+            place,
+            stream,
+            peer,
+        } = accepted;
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(error = %error, "connection already gone");
         }
-    }
-
-    async fn serve<S, A, F>(self, stream: S, peer: Peer, answer: A)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        A: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
-    {
-        let address = peer.address;
-        let begun = CancellationToken::new();
-        let heard = begun.clone();
-        let stream = Watched::new(stream);
-        let heads = stream.heads();
-        let service = service_fn(move |request: Request<Incoming>| {
-            heard.cancel();
-            let form = Form::of(&request, &heads);
-            let answering = answer(Arrival::over_wire(request, form.fault, peer.clone()));
-            async move { Ok::<_, Infallible>(form.fit(answering.await?)) }
+        let serving = connection.clone().run(stream, peer);
+        let abandoned = self.abandoned.clone();
+        self.running.spawn(async move {
+            if abandoned.run_until_cancelled(serving).await.is_none() {
+                debug!(address = %peer, "connection cut off");
+            }
+            drop(place);
         });
-        let mut server = auto::Builder::new(TokioExecutor::new());
-        server
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.header_timeout)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .half_close(false);
-        server
-            .http2()
-            .timer(TokioTimer::new())
-            .max_header_list_size(MAX_HEAD_LIST_BYTES)
-            .max_concurrent_streams(MAX_STREAMS)
-            .keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE);
-        let connection = server
-            .serve_connection(TokioIo::new(stream), service)
-            .into_owned();
-        let stray = tokio::select! {
-            ended = self.watcher.watch(connection) => ended.err().and_then(|error| {
-                debug!(error = %error, address = %address, "connection ended early");
-                if begun.is_cancelled() {
-                    Stray::at_any_time(&*error)
-                } else {
-                    Stray::before_any_call(&*error)
-                }
-            }),
-            () = silence(&begun, self.limits.header_timeout) => {
-                debug!(address = %address, "connection without a request in time");
-                Some(Stray::HeaderTimeout)
-            }
-        };
-        self.strays.note(stray, address);
+    }
+
+    /// Waits until none is open and what they were is counted.
+    async fn ended(&self) {
+        self.running.close();
+        self.running.wait().await;
+    }
+
+    /// Closes those that are open, whatever they are doing.
+    async fn abandon(&self) {
+        self.abandoned.cancel();
+        self.ended().await;
     }
 }
 
-/// Ends when no request has come in time; the server's own clock starts only with the first bytes that
-/// tell which version of HTTP they are.
-async fn silence(begun: &CancellationToken, limit: Duration) {
-    if tokio::time::timeout(limit, begun.cancelled()).await.is_ok() {
-        std::future::pending::<()>().await;
+/// Has the kernel pass over requests for new connections, which their senders repeat after a second;
+/// by then they are refused, or another process is there. Handshakes under way come to their end.
+#[cfg(target_os = "linux")]
+fn turn_newcomers_away(socket: &TcpListener) {
+    use socket2::SockFilter;
+
+    // In the language of the kernel's socket filters: load the byte of the TCP header that has the
+    // flags; where SYN is among them, keep nothing of the packet, else all.
+    // https://www.kernel.org/doc/html/latest/networking/filter.html and RFC 9293 section 3.1.
+    let filter = [
+        SockFilter::new(0x30, 0, 0, 13),
+        SockFilter::new(0x45, 0, 1, 0x02),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
+    if let Err(error) = SockRef::from(socket).attach_filter(&filter) {
+        debug!(error = %error, "newcomers are accepted until the socket closes");
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "connections are drained by their own watcher; calls by their tasks"
-)]
-fn spawn(connection: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(connection);
+/// Elsewhere a connection that is completed in the moment before the socket closes may be reset.
+#[cfg(not(target_os = "linux"))]
+fn turn_newcomers_away(_: &TcpListener) {}
+
+/// Tells why a connection was not accepted, and gives others time to end: most likely the process is
+/// out of descriptors.
+async fn pause(error: &io::Error) {
+    warn!(error = %error, "connection not accepted");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-/// Room for a token of 16 KiB and everything else that proxies add.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
-const MAX_HEAD_LIST_BYTES: u32 = 64 * 1024;
-
-/// Calls on one HTTP/2 connection at once.
-const MAX_STREAMS: u32 = 256;
-
-/// How often an idle HTTP/2 peer is asked whether it is still there, and how long it may take.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Of the linger, the part at its end in which handshakes under way come to their end and no new ones
+/// begin: of 300 ms, as long as a handshake takes half way around the world.
+const LAST_PART: u32 = 3;
 
 /// The pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -12,6 +12,7 @@
 
 pub mod admin;
 pub mod audited;
+pub mod connection;
 pub mod detail;
 pub mod entry;
 pub mod exchange;

@@ -20,6 +20,7 @@ mod hostile;
 mod idempotency;
 mod identity;
 mod jwt;
+mod leaving;
 mod login;
 mod msal;
 mod mtls;

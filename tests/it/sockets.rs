@@ -1,12 +1,10 @@
-//! What needs a socket: framing, limits, callers that leave, TLS, HTTP/2, leaving in good order.
+//! What needs a socket: framing, limits, callers that leave, TLS, HTTP/2.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
-use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use partner_gateway::{
     front::settings::TlsFiles, secret::SecretSource, token::credential::Settings as Credential,
 };
@@ -15,7 +13,9 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::JoinSet};
 
 use crate::harness::{
     BILLING, CUSTOMER, TRANSFER,
-    served::{Served, ask, converse, documented_call, read_answer, read_to_end, until},
+    served::{
+        Served, ask, connect_http_2, converse, documented_call, read_answer, read_to_end, until,
+    },
 };
 
 #[tokio::test]
@@ -295,63 +295,6 @@ async fn keeps_no_place_for_a_connection_that_stays_silent() {
     }
 
     assert!(served.sandbox.seen().is_empty());
-}
-
-#[tokio::test]
-async fn lets_calls_under_way_end_before_it_leaves() -> io::Result<()> {
-    let served = Served::new().await;
-    until(|| !served.sandbox.token_requests().is_empty()).await;
-    served
-        .sandbox
-        .push_fault(Target::PartnerCenter, Fault::Delay { ms: 300 });
-    let mut stream = TcpStream::connect(served.address).await?;
-    stream.write_all(documented_call().as_bytes()).await?;
-    until(|| !served.sandbox.seen().is_empty()).await;
-    let address = served.address;
-
-    let (answer, (left, journal)) = tokio::join!(read_answer(&mut stream), served.stop());
-
-    assert_eq!(answer.0, 200);
-    assert_eq!(left, Ok(()));
-    assert_eq!(journal.records().last().unwrap()["kind"], "stopped");
-    assert!(
-        TcpStream::connect(address).await.is_err(),
-        "still listening"
-    );
-    Ok(())
-}
-
-#[tokio::test]
-async fn leaves_in_the_end_even_when_a_call_does_not() {
-    let served =
-        Served::with(|config| config.server.drain_timeout = Duration::from_millis(100)).await;
-    until(|| !served.sandbox.token_requests().is_empty()).await;
-    served
-        .sandbox
-        .push_fault(Target::PartnerCenter, Fault::Hang);
-    let mut stream = TcpStream::connect(served.address).await.unwrap();
-    stream
-        .write_all(documented_call().as_bytes())
-        .await
-        .unwrap();
-    until(|| !served.sandbox.seen().is_empty()).await;
-
-    let (left, journal) = served.stop().await;
-
-    assert_eq!(left.map_err(|cut| cut.under_way), Err(1));
-    assert_eq!(journal.of_kind("intent").len(), 1);
-}
-
-async fn connect_http_2(
-    address: SocketAddr,
-    connections: &mut JoinSet<hyper::Result<()>>,
-) -> SendRequest<Empty<Bytes>> {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-        .await
-        .unwrap();
-    connections.spawn(connection);
-    sender
 }
 
 fn closing_call() -> String {

@@ -326,12 +326,12 @@ const STEP: Duration = Duration::from_millis(20);
 
 /// Holds the paused time of the runtime still: only the test moves it. A blocking task that is under
 /// way keeps tokio from jumping to the next timer while the audit thread works.
-struct Standstill {
+pub(crate) struct Standstill {
     _end: std::sync::mpsc::Sender<()>,
 }
 
 impl Standstill {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         let (end, wait) = std::sync::mpsc::channel::<()>();
         drop(tokio::task::spawn_blocking(move || wait.recv()));
         Self { _end: end }

@@ -2,6 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use partner_gateway::{
     app::{Gateway, Surroundings, reload::Replaceable},
     clock::SystemClock,
@@ -77,6 +81,11 @@ impl Served {
         journal
     }
 
+    /// Tells the gateway to leave.
+    pub(crate) fn leave(&self) {
+        self.drain.begin();
+    }
+
     /// Tells the gateway to leave and waits until it has.
     pub(crate) async fn stop(mut self) -> (Result<(), Cut>, Journal) {
         self.drain.begin();
@@ -145,6 +154,19 @@ pub(crate) async fn read_answer(stream: &mut TcpStream) -> (u16, String, Value) 
         head,
         serde_json::from_slice(&body).unwrap_or(Value::Null),
     )
+}
+
+/// Begins to speak HTTP/2 on a connection that a task among these serves.
+pub(crate) async fn connect_http_2(
+    address: SocketAddr,
+    connections: &mut JoinSet<hyper::Result<()>>,
+) -> SendRequest<Empty<Bytes>> {
+    let stream = TcpStream::connect(address).await.expect("connection");
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .expect("handshake");
+    connections.spawn(connection);
+    sender
 }
 
 /// Asks the operator listener.

@@ -1,21 +1,22 @@
-//! The program itself: what holds when it is told to stop, killed, or started twice.
+//! The program itself: what holds when it is killed, or started twice.
 
 mod consent;
 mod disk;
 mod explaining;
+mod leaving;
 mod login;
 mod private_ca;
 mod provider;
 mod reloading;
+mod rolling;
 mod site;
 mod telling;
 
-use std::{fs, io::Write as _, path::PathBuf, time::Duration};
+use std::{fs, io::Write as _, path::PathBuf};
 
 use futures_util::future::join_all;
-use sandbox::{Fault, Seen, Target, Transfer};
+use sandbox::{Seen, Transfer};
 use serde_json::Value;
-use tokio::time::Instant;
 
 use self::site::{Answer, Running, Site};
 use crate::harness::{
@@ -24,54 +25,6 @@ use crate::harness::{
     served::until,
     tempdir,
 };
-
-#[tokio::test]
-async fn finishes_what_is_in_flight_when_told_to_stop() {
-    let site = Site::new().await;
-    let gateway = site.start().await;
-    let fault = Fault::Delay { ms: 500 };
-    site.sandbox.push_fault(Target::PartnerCenter, fault);
-
-    let stopping = async {
-        until(|| !site.sandbox.seen().is_empty()).await;
-        gateway.process.signal("TERM");
-    };
-    let (answer, ()) = tokio::join!(gateway.reject(TRANSFER), stopping);
-    let ended = gateway.process.ended().await;
-
-    assert_eq!((answer.status, ended.code), (200, Some(0)), "{ended:?}");
-    let journal = site.journal();
-    let outcome = journal.outcome(&answer.audit_id);
-    assert_eq!(outcome["status"], 200);
-    assert_eq!(outcome["forwarded"], "yes");
-    assert_eq!(kinds(&journal), ["started", "intent", "outcome", "stopped"]);
-}
-
-#[tokio::test]
-async fn exits_3_when_the_drain_runs_out_of_time() {
-    let site = Site::new().await;
-    site.edit("drain_timeout: 15s", "drain_timeout: 2s");
-    let gateway = site.start().await;
-    site.sandbox.push_fault(Target::PartnerCenter, Fault::Hang);
-
-    let stopping = async {
-        until(|| !site.sandbox.seen().is_empty()).await;
-        gateway.process.signal("TERM");
-        Instant::now()
-    };
-    let calling = gateway.call(TRANSFER, BILLING);
-    let (answer, told) = tokio::join!(calling, stopping);
-    let ended = gateway.process.ended().await;
-
-    let took = told.elapsed();
-    assert!(answer.is_err(), "{answer:?}");
-    assert_eq!(ended.code, Some(3), "{ended:?}");
-    let journal = site.journal();
-    assert_eq!(journal.of_kind("intent").len(), 1);
-    assert_eq!(journal.of_kind("outcome").len(), 0);
-    // Well above the drain timeout for the sake of slow machines, and well under twice as much.
-    assert!(took < Duration::from_millis(3500), "it took {took:?}");
-}
 
 #[tokio::test]
 async fn has_an_intent_for_every_patch_after_a_kill() {
@@ -147,16 +100,19 @@ async fn call_until_it_is_gone(site: &Site, gateway: &Running) -> Vec<Answer> {
 
 /// Adds transfers to the sandbox, and returns their IDs.
 fn transfers(site: &Site, group: &str, count: u32) -> Vec<String> {
-    let ids: Vec<_> = (0..count)
-        .map(|number| format!("00000000-{group}-4000-8000-{number:012x}"))
-        .collect();
-    for id in &ids {
-        site.sandbox.add_transfer(Transfer {
-            id: id.clone(),
-            ..Transfer::documented()
-        });
-    }
-    ids
+    (0..count)
+        .map(|number| transfer(site, group, number))
+        .collect()
+}
+
+/// Adds a transfer to the sandbox, and returns its ID.
+fn transfer(site: &Site, group: &str, number: u32) -> String {
+    let id = format!("00000000-{group}-4000-8000-{number:012x}");
+    site.sandbox.add_transfer(Transfer {
+        id: id.clone(),
+        ..Transfer::documented()
+    });
+    id
 }
 
 fn patches(site: &Site) -> Vec<Seen> {

@@ -47,6 +47,8 @@ pub(super) struct Running {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) audit_id: String,
+    /// Whether the connection ends with it.
+    pub(super) is_last: bool,
     pub(super) body: Value,
 }
 
@@ -184,15 +186,25 @@ impl Running {
         account: Option<&str>,
     ) -> io::Result<Answer> {
         let mut stream = BufReader::new(TcpStream::connect(self.address).await?);
-        let account = account.map(|name| format!("Partner-Account: {name}\r\n"));
-        let account = account.unwrap_or_default();
-        let request = format!(
-            "POST /transfers/{customer}/{transfer}/reject HTTP/1.1\r\nHost: gateway\r\n{account}\
-             Authorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
-        );
+        let request = request(customer, transfer, token, account);
         stream.write_all(request.as_bytes()).await?;
         answer(&mut stream).await
     }
+}
+
+/// The bytes of a call.
+pub(super) fn request(
+    customer: &str,
+    transfer: &str,
+    token: &str,
+    account: Option<&str>,
+) -> String {
+    let account = account.map(|name| format!("Partner-Account: {name}\r\n"));
+    let account = account.unwrap_or_default();
+    format!(
+        "POST /transfers/{customer}/{transfer}/reject HTTP/1.1\r\nHost: gateway\r\n{account}\
+         Authorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+    )
 }
 
 /// Writes a file that only its owner reads.
@@ -216,7 +228,7 @@ fn address(log: &str, message: &str) -> Option<SocketAddr> {
 }
 
 /// Reads an answer off a connection that stays open.
-async fn answer(stream: &mut BufReader<TcpStream>) -> io::Result<Answer> {
+pub(super) async fn answer(stream: &mut BufReader<TcpStream>) -> io::Result<Answer> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if stream.read_line(&mut head).await? == 0 {
@@ -232,6 +244,7 @@ async fn answer(stream: &mut BufReader<TcpStream>) -> io::Result<Answer> {
     Ok(Answer {
         status: status.expect("status"),
         audit_id: field("gateway-audit-id: ").expect("audit ID").to_owned(),
+        is_last: field("connection: ") == Some("close"),
         body: serde_json::from_slice(&body).expect("JSON"),
     })
 }

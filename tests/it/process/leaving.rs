@@ -1,0 +1,113 @@
+//! Programs that are told to stop.
+
+use std::io;
+
+use sandbox::{Fault, Target};
+use tokio::net::TcpStream;
+
+use super::{
+    kinds,
+    site::{Running, Site},
+};
+use crate::harness::{
+    BILLING, TRANSFER,
+    process::within,
+    served::{ask, until},
+};
+
+#[tokio::test]
+async fn finishes_what_is_in_flight() {
+    let site = Site::new().await;
+    let gateway = site.start().await;
+    let fault = Fault::Delay { ms: 500 };
+    site.sandbox.push_fault(Target::PartnerCenter, fault);
+
+    let (answer, ()) = tokio::join!(gateway.reject(TRANSFER), stop_under_way(&site, &gateway));
+    let address = gateway.address;
+    let ended = gateway.process.ended().await;
+
+    assert_eq!((answer.status, ended.code), (200, Some(0)), "{ended:?}");
+    let journal = site.journal();
+    let outcome = journal.outcome(&answer.audit_id);
+    assert_eq!(outcome["status"], 200);
+    assert_eq!(outcome["forwarded"], "yes");
+    assert_eq!(kinds(&journal), ["started", "intent", "outcome", "stopped"]);
+    let refused = TcpStream::connect(address).await.expect_err("gone");
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn records_and_answers_what_the_end_of_the_drain_cuts_off_and_exits_3() {
+    let site = Site::new().await;
+    site.edit("drain_timeout: 15s", "drain_timeout: 600ms");
+    let gateway = site.start().await;
+    site.sandbox.push_fault(Target::PartnerCenter, Fault::Hang);
+
+    let (answer, ()) = tokio::join!(gateway.reject(TRANSFER), stop_under_way(&site, &gateway));
+    let ended = gateway.process.ended().await;
+
+    assert_eq!((answer.status, ended.code), (504, Some(3)), "{ended:?}");
+    assert_eq!(answer.body["code"], "upstream_timeout");
+    assert_eq!(answer.body["forwarded"], "unknown");
+    assert!(
+        ended
+            .stderr
+            .contains("by the end of the drain: 1; of these without a record: 0"),
+        "{}",
+        ended.stderr
+    );
+    let journal = site.journal();
+    assert_eq!(kinds(&journal), ["started", "intent", "outcome", "stopped"]);
+    let intent = &journal.of_kind("intent")[0];
+    let outcome = journal.outcome(&answer.audit_id);
+    assert_eq!(outcome["call"], intent["call"]);
+    assert_eq!(outcome["status"], 504);
+    assert_eq!(outcome["outcome"], "failed");
+    assert_eq!(outcome["forwarded"], "unknown");
+    let attempts = outcome["attempts"].as_array().unwrap();
+    assert_eq!(attempts.len(), 1);
+    assert_eq!(attempts[0]["error"], "cut_short");
+    assert_eq!(attempts[0]["request_id"], intent["request_ids"][0]);
+}
+
+#[tokio::test]
+async fn is_not_ready_while_it_leaves_and_serves_nobody_new() {
+    let site = Site::new().await;
+    let gateway = site.start().await;
+    let fault = Fault::Delay { ms: 1500 };
+    site.sandbox.push_fault(Target::PartnerCenter, fault);
+
+    let asking = async {
+        stop_under_way(&site, &gateway).await;
+        let mut missing = Vec::new();
+        within(async || {
+            let (status, checks) = ask(gateway.admin, "/readyz").await;
+            missing = checks.as_array().expect("checks").clone();
+            status == 503
+        })
+        .await;
+        let newcomer = gateway.call(TRANSFER, BILLING).await;
+        within(async || TcpStream::connect(gateway.address).await.is_err()).await;
+        let (status, _) = ask(gateway.admin, "/readyz").await;
+        (missing, newcomer, status)
+    };
+    let (answer, (missing, newcomer, still)) = tokio::join!(gateway.reject(TRANSFER), asking);
+    let ended = gateway.process.ended().await;
+
+    let names: Vec<_> = missing.iter().map(|check| &check["check"]).collect();
+    assert_eq!(names, ["drain"]);
+    let newcomer = newcomer.map(|answer| answer.body["code"].clone());
+    match newcomer {
+        Ok(code) => assert_eq!(code, "draining"),
+        Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused),
+    }
+    assert_eq!((still, answer.status), (503, 200));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(site.sandbox.seen().len(), 1);
+}
+
+/// Tells the gateway to stop once a call has come to Partner Center.
+async fn stop_under_way(site: &Site, gateway: &Running) {
+    until(|| !site.sandbox.seen().is_empty()).await;
+    gateway.process.signal("TERM");
+}

@@ -9,7 +9,10 @@ pub mod retry_after;
 use std::{fmt, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{
+    HeaderMap, Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
 
 use self::pool::Pool;
@@ -101,6 +104,12 @@ pub enum HttpError {
     },
 }
 
+/// An answer says in two ways how long it is, so that two readers may disagree where the next begins: RFC
+/// 9112, section 6.3.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer has both Content-Length and Transfer-Encoding")]
+struct TwoLengths;
+
 /// The client could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -187,6 +196,10 @@ impl HttpClient {
             SendError::NotHttp(source) => HttpError::NotHttp(source),
         })?;
         let (head, body) = answer.into_parts();
+        if head.headers.contains_key(CONTENT_LENGTH) && head.headers.contains_key(TRANSFER_ENCODING)
+        {
+            return Err(HttpError::NotHttp(TwoLengths.into()));
+        }
         let body = Limited::new(body, limit_bytes)
             .collect()
             .await

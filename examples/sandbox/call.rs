@@ -16,12 +16,15 @@ pub(crate) const CORRELATION: &str = "efa4c6f5-153a-4f76-e458-1375e181cc14";
 /// What to try, ready to paste.
 pub(crate) fn invitation(site: &Site) -> String {
     let Transfer { id, customer, .. } = Transfer::documented();
-    let curl = |what: &str, customer: &str, transfer: &str| {
+    let curl = |what: &str, method: &str, path: &str| {
         format!(
-            "# {what}\ncurl -i -X POST http://{}/transfers/{customer}/{transfer}/reject \\\n  -H \
+            "# {what}\ncurl -i -X {method} http://{}/transfers/{path} \\\n  -H \
              'Authorization: Bearer {}'\n\n",
             site.address, site.token
         )
+    };
+    let reject = |what: &str, customer: &str, transfer: &str| {
+        curl(what, "POST", &format!("{customer}/{transfer}/reject"))
     };
     let (other, nothing) = (
         "11111111-1111-4111-8111-111111111111",
@@ -29,9 +32,10 @@ pub(crate) fn invitation(site: &Site) -> String {
     );
     [
         "This is a sandbox: Entra ID and Partner Center are pretended, and nothing leaves this machine.\n\n",
-        &curl("succeeds, once: a transfer that was rejected stays so", &customer, &id),
-        &curl("refused by policy: the caller may not act for this customer", other, &id),
-        &curl("passed on: Partner Center knows no such transfer", &customer, nothing),
+        &reject("succeeds, once: a transfer that was rejected stays so", &customer, &id),
+        &curl("tells how the transfer stands", "GET", &format!("{customer}/{id}")),
+        &reject("refused by policy: the caller may not act for this customer", other, &id),
+        &reject("passed on: Partner Center knows no such transfer", &customer, nothing),
         &format!("# for operators\ncurl -i 'http://{}/readyz?verbose'\n\n", site.admin),
         &format!("The audit journal is in {}. Ctrl-C ends the sandbox.\n", site.journal.display()),
     ]

@@ -9,7 +9,13 @@ use serde::Serialize;
 
 use tracing::error;
 
-use crate::{front::scrape, shutdown::Drain, telemetry::metrics, transfers::Transfers};
+use crate::{
+    front::scrape,
+    partner_center::{account::Account, breaker::State},
+    shutdown::Drain,
+    telemetry::metrics,
+    transfers::Transfers,
+};
 
 /// Answers operators and probes.
 #[derive(Clone, Debug)]
@@ -98,7 +104,7 @@ impl Admin {
                 name: "account",
                 account: Some(account.name().to_string()),
                 ready: true,
-                detail: account.tokens().standing().to_string().into(),
+                detail: standing(account).into(),
             })
             .collect();
         standing.sort_by(|one, other| one.account.cmp(&other.account));
@@ -114,6 +120,22 @@ impl Admin {
             }
         }
     }
+}
+
+/// How an account stands in words; what is as it should be upstream is left out.
+fn standing(account: &Account) -> String {
+    let tokens = account.tokens().standing();
+    let circuit = match account.breaker().state() {
+        State::Closed => "",
+        State::HalfOpen => "; circuit half open",
+        State::Open => "; circuit open",
+    };
+    let throttled = match account.gate().held() {
+        0 => String::new(),
+        1 => "; 1 customer throttled".to_owned(),
+        more => format!("; {more} customers throttled"),
+    };
+    format!("{tokens}{circuit}{throttled}")
 }
 
 fn check(name: &'static str, ready: bool, good: &'static str, bad: &'static str) -> Check {

@@ -3,7 +3,10 @@
 use std::time::SystemTime;
 
 use crate::{
-    partner_center::account::{Account, Accounts},
+    partner_center::{
+        account::{Account, Accounts},
+        breaker::State,
+    },
     telemetry::metrics::{Family, Page},
 };
 
@@ -27,6 +30,15 @@ pub(in crate::front) fn page(accounts: &Accounts) -> Result<String, prometheus::
         counts.map(|(result, count)| (vec![&**account.name(), result], count))
     });
     page.counters(&TOKEN_REFRESHES, refreshes)?;
+    let budget = accounts.default_account().map(Account::budget);
+    let retries = budget.into_iter().flat_map(|budget| {
+        let counts = [
+            ("made", budget.granted()),
+            ("over_budget", budget.refused()),
+        ];
+        counts.map(|(result, count)| (vec![result], count))
+    });
+    page.counters(&RETRIES, retries)?;
     page.text()
 }
 
@@ -39,7 +51,7 @@ const fn of_account(name: &'static str, help: &'static str) -> Family {
 }
 
 /// A further number of each account is one more entry here, and a row in the README.
-const ACCOUNT_GAUGES: [AccountGauge; 6] = [
+const ACCOUNT_GAUGES: [AccountGauge; 8] = [
     AccountGauge {
         family: of_account(
             "partner_gateway_token_seconds_to_expiry",
@@ -97,7 +109,33 @@ const ACCOUNT_GAUGES: [AccountGauge; 6] = [
         ),
         read: |account| account.mfa_compliant().map(f64::from),
     },
+    AccountGauge {
+        family: of_account(
+            "partner_gateway_circuit_breaker_state",
+            "How the circuit breaker stands: 0 closed, 1 half open, 2 open.",
+        ),
+        read: |account| {
+            Some(match account.breaker().state() {
+                State::Closed => 0.0,
+                State::HalfOpen => 1.0,
+                State::Open => 2.0,
+            })
+        },
+    },
+    AccountGauge {
+        family: of_account(
+            "partner_gateway_throttled_customers",
+            "Customers about whom Partner Center wants to be left alone now.",
+        ),
+        read: |account| u32::try_from(account.gate().held()).ok().map(f64::from),
+    },
 ];
+
+const RETRIES: Family = Family {
+    name: "partner_gateway_retries_total",
+    help: "Attempts that were to be repeated, by whether the retry budget, which all accounts share, had room.",
+    labels: &["result"],
+};
 
 const TOKEN_REFRESHES: Family = Family {
     name: "partner_gateway_token_refreshes_total",

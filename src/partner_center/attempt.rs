@@ -34,6 +34,18 @@ pub(in crate::partner_center) enum Ended {
     NotMade(Hindrance),
 }
 
+impl Ended {
+    /// Whether Partner Center may have done what was asked, for all that came back: who answers for a
+    /// failing server does not know what that has done.
+    pub(in crate::partner_center) fn may_have_acted(&self) -> bool {
+        match self {
+            Self::Answered(answer) => matches!(answer.status(), 408 | 500..=599),
+            Self::Broken(broken) => *broken != Break::Unreachable,
+            Self::Refused(..) | Self::NotMade(_) => false,
+        }
+    }
+}
+
 /// Why there is no whole answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Break {

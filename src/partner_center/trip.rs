@@ -40,6 +40,8 @@ pub struct Trip<'a, C> {
     pub(in crate::partner_center) made: u8,
     /// Whether a refused token was replaced already.
     pub(in crate::partner_center) renewed: bool,
+    /// Whether an attempt may have had its effect, for all that came back.
+    pub(in crate::partner_center) acted: bool,
 }
 
 /// What came of asking, repeats included.
@@ -115,6 +117,7 @@ impl<C: OnTransfer> Trip<'_, C> {
                 return last.unwrap_or(Sent::NotMade(hindrance));
             }
             self.made = self.made.saturating_add(1);
+            self.acted |= ended.may_have_acted();
             let (sent, next) = self.judge(ask, ended);
             let goes_on = match (&sent, next) {
                 (Sent::Refused(error), Next::Renew(refused)) => {
@@ -150,10 +153,10 @@ impl<C: OnTransfer> Trip<'_, C> {
         fits
     }
 
-    /// Whether an attempt went before the last one, which may have had its effect.
+    /// Whether an attempt that was not answered for good may have had its effect all the same.
     #[must_use]
-    pub fn has_repeated(&self) -> bool {
-        self.made > 1
+    pub fn may_have_acted(&self) -> bool {
+        self.acted
     }
 
     /// The transfer that all of it is about.

@@ -106,6 +106,7 @@ impl<'a, C: OnTransfer> Clear<'a, C> {
             witness,
             made: 0,
             renewed: false,
+            acted: false,
         }
     }
 }

@@ -143,7 +143,7 @@ fn weigh_answer(answer: Answer, trip: &Trip<'_, RejectTransfer>) -> (Verdict, St
         // These speak for somebody on the way who does not know either.
         408 | 502 | 504 => (Verdict::Answered(answer), Standing::Open),
         // It may be an earlier attempt of this call that has ended it.
-        _ if trip.has_repeated() && answer.says_it_had_ended() => {
+        _ if trip.may_have_acted() && answer.says_it_had_ended() => {
             (Verdict::Answered(answer), Standing::Answered)
         }
         _ => (Verdict::Answered(answer), Standing::Settled),

@@ -33,6 +33,7 @@ mod refresh;
 mod rejecting;
 mod replacing;
 mod sockets;
+mod standing;
 mod strays;
 mod token;
 mod upstream;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use partner_gateway::config::Config;
 
-use crate::harness::{World, call::Call};
+use crate::harness::{World, call::Call, while_time_flows};
 
 #[tokio::test(start_paused = true)]
 async fn sheds_what_is_over_the_limit_at_once() {
@@ -82,7 +82,7 @@ async fn gives_a_place_back_with_each_answer() {
     }
     world.cut_network(true);
     for _ in 0..2 {
-        let failed = world.reject().send().await;
+        let failed = while_time_flows(&world, world.reject().send()).await;
         failed.is_problem(502, "upstream_unreachable", "no");
     }
 }

@@ -235,7 +235,7 @@ mod tests {
             (Fault::CutBody, "BrokenOff", ""),
             (Fault::CutBodyBefore, "BrokenOff", ""),
             (Fault::Informational, "401", "www-authenticate"),
-            (Fault::ConflictingLength, "401", "transfer-encoding"),
+            (Fault::ConflictingLength, "NotHttp", ""),
             (Fault::SwitchingProtocols, "101", "upgrade"),
         ] {
             let told = format!("{fault:?}");

@@ -106,6 +106,19 @@ async fn counts_what_the_readme_lists() {
         ),
         (r#"partner_gateway_mfa_compliant{account="contoso"}"#, "1"),
         (
+            r#"partner_gateway_circuit_breaker_state{account="contoso"}"#,
+            "0",
+        ),
+        (
+            r#"partner_gateway_throttled_customers{account="contoso"}"#,
+            "0",
+        ),
+        (r#"partner_gateway_retries_total{result="made"}"#, "0"),
+        (
+            r#"partner_gateway_retries_total{result="over_budget"}"#,
+            "0",
+        ),
+        (
             r#"partner_gateway_token_refreshes_total{account="contoso",result="consent_required"}"#,
             "0",
         ),

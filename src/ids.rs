@@ -5,7 +5,8 @@
 
 use std::{fmt, str::FromStr};
 
-use uuid::Uuid;
+use aws_lc_rs::rand;
+use uuid::{Builder, Uuid};
 
 /// A customer's tenant in Partner Center.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,10 +58,17 @@ impl CorrelationId {
 }
 
 impl RequestId {
-    /// Draws a fresh random one.
+    /// Draws fresh random ones, asking once for the randomness of all.
     #[must_use]
-    pub fn random() -> Self {
-        Self(Uuid::new_v4())
+    pub fn draw(count: usize) -> Vec<Self> {
+        let mut random = vec![0; count.saturating_mul(16)];
+        if rand::fill(&mut random).is_err() {
+            return (0..count).map(|_| Self(Uuid::new_v4())).collect();
+        }
+        let (each, _) = random.as_chunks();
+        each.iter()
+            .map(|bytes| Self(Builder::from_random_bytes(*bytes).into_uuid()))
+            .collect()
     }
 }
 
@@ -236,6 +244,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn draws_request_ids_that_are_random_guids_and_never_the_same() {
+        let drawn = RequestId::draw(1000);
+
+        let texts: std::collections::HashSet<_> = drawn.iter().map(ToString::to_string).collect();
+        assert_eq!((drawn.len(), texts.len()), (1000, 1000));
+        for text in &texts {
+            let version = text.chars().nth(14);
+            let variant = text.chars().nth(19);
+            assert_eq!((text.len(), version), (36, Some('4')), "{text}");
+            assert!(variant.is_some_and(|it| "89ab".contains(it)), "{text}");
+        }
+    }
 
     #[test]
     fn writes_in_lower_case_what_came_in_upper_case() {

@@ -58,8 +58,11 @@ mod tests {
 
     #[test]
     fn repeats_what_was_not_answered_and_nothing_else() {
-        let drawn = [(); 4].map(|()| RequestId::random());
-        let [first, second, third, fourth] = drawn.map(Some);
+        let drawn = RequestId::draw(4);
+        let &[first, second, third, fourth] = drawn.as_slice() else {
+            panic!("four")
+        };
+        let [first, second, third, fourth] = [first, second, third, fourth].map(Some);
         let mut stock = Stock::of(&drawn);
 
         assert_eq!(stock.next(Ask::Reject), first);

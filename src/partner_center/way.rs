@@ -81,7 +81,7 @@ impl<'a, C: OnTransfer> Clear<'a, C> {
         Plan {
             correlation,
             until,
-            requests: (0..possible).map(|_| RequestId::random()).collect(),
+            requests: RequestId::draw(possible),
         }
     }
 

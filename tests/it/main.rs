@@ -15,6 +15,7 @@ mod audit;
 mod authorization;
 mod breaker;
 mod credentials;
+mod faults;
 mod floods;
 mod hostile;
 mod idempotency;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Full};
 use partner_gateway::http_client::{SendError, Sending, Transport};
 use rustls::CertificateError;
@@ -27,8 +27,12 @@ pub(crate) struct ToSandbox {
     hanging: Arc<Mutex<HashMap<String, watch::Sender<bool>>>>,
     services: Arc<Mutex<HashMap<String, (Service, Sandbox)>>>,
     unconnected: Arc<Mutex<HashMap<String, VecDeque<Unconnected>>>>,
+    observer: Arc<Mutex<Option<Box<Observer>>>>,
     pub(crate) unreachable: Arc<AtomicBool>,
 }
+
+/// Sees each request's headers before it is sent.
+type Observer = dyn Fn(&HeaderMap) + Send;
 
 /// What a host is.
 #[derive(Clone, Copy)]
@@ -54,8 +58,15 @@ impl ToSandbox {
             hanging: Arc::default(),
             services: Arc::default(),
             unconnected: Arc::default(),
+            observer: Arc::default(),
             unreachable: Arc::default(),
         }
+    }
+
+    /// Shows the headers of each request from now on before it is sent.
+    pub(crate) fn observe(&self, observer: impl Fn(&HeaderMap) + Send + 'static) {
+        let mut place = self.observer.lock().expect("observer");
+        *place = Some(Box::new(observer));
     }
 
     /// Has an issuer answer for a host.
@@ -137,6 +148,9 @@ impl Transport for ToSandbox {
     fn send(&self, request: Request<Full<Bytes>>) -> Sending {
         let sandbox = self.sandbox.clone();
         let host = request.uri().host().expect("host").to_owned();
+        if let Some(observer) = &*self.observer.lock().expect("observer") {
+            observer(request.headers());
+        }
         let unconnected = self.unconnected(&host);
         let hanging = self.hanging.lock().expect("hosts");
         let hanging = hanging.get(&host).map(watch::Sender::subscribe);
@@ -183,7 +197,6 @@ impl Transport for ToSandbox {
 mod tests {
     use std::time::Duration;
 
-    use http::HeaderMap;
     use partner_gateway::http_client::{self, Answer, HttpClient, HttpError};
     use sandbox::{Fault, Settings, Target};
 

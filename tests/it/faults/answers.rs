@@ -218,7 +218,7 @@ const FAILING: [Row; 6] = [
 ];
 
 /// No answer comes, and then one.
-const REPEATED: [Row; 4] = [
+const REPEATED: [Row; 5] = [
     Row {
         when: "no answer, then 404",
         given: |world| {
@@ -228,6 +228,17 @@ const REPEATED: [Row; 4] = [
         sent: "PATCH a no_answer; GET b 200 Active; GET c 200 Active; GET d 200 Active; \
                PATCH a 404/900100",
         answer: "404 forwarded yes",
+        transfer: "Active (0)",
+    },
+    Row {
+        when: "no answer, then 409 for a request that is being processed",
+        given: |world| {
+            once(world, Fault::DropBefore);
+            always_on(world, Method::PATCH, refusal(409, "900104"));
+        },
+        sent: "PATCH a no_answer; GET b 200 Active; GET c 200 Active; GET d 200 Active; \
+               PATCH a 409/900104",
+        answer: "409 forwarded yes",
         transfer: "Active (0)",
     },
     Row {

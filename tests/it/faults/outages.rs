@@ -100,11 +100,14 @@ async fn goes_on_looking_but_repeats_nothing_once_the_circuit_opens() {
     let unanswered = World::with(one_to_open).await;
     once(&unanswered, Fault::DropBefore);
 
+    let start = Instant::now();
     let answered = found(&answered, answered.reject()).await;
+    let waited = start.elapsed();
     let unanswered = found(&unanswered, unanswered.reject()).await;
 
     assert_eq!(answered.sent, "PATCH a 500/1");
     assert_eq!(answered.answer, "500 forwarded yes");
+    assert_eq!(waited, Duration::ZERO, "for a repeat that may not be");
     let looks = "GET b 200 Active; GET c 200 Active; GET d 200 Active";
     assert_eq!(unanswered.sent, format!("PATCH a no_answer; {looks}"));
     assert_eq!(unanswered.answer, "504 failed unknown upstream_timeout");

@@ -2,7 +2,7 @@
 
 use sandbox::{Fault, Target, Turn};
 
-use super::{Row, always, once, refusal, rejecting};
+use super::{Row, always, once, put_off, refusal, rejecting};
 use crate::harness::World;
 
 #[tokio::test(start_paused = true)]
@@ -33,7 +33,7 @@ fn tokens(world: &World, number: u64) {
 }
 
 /// Partner Center refuses a token.
-const REFUSED_TOKENS: [Row; 7] = [
+const REFUSED_TOKENS: [Row; 8] = [
     Row {
         when: "401 once",
         given: |world| once(world, refusal(401, "400")),
@@ -71,6 +71,17 @@ const REFUSED_TOKENS: [Row; 7] = [
         sent: "PATCH a 401/400; PATCH b 500/1; PATCH c 200 Reject",
         answer: "200 forwarded yes",
         transfer: "Reject (1)",
+    },
+    Row {
+        when: "401, another token, then 401 again when that is not new any more",
+        given: |world| {
+            once(world, refusal(401, "400"));
+            once(world, put_off(503, "40"));
+            always(world, refusal(401, "400"));
+        },
+        sent: "PATCH a 401/400; PATCH b 503/0; PATCH c 401/400",
+        answer: "502 failed yes upstream_unauthorized",
+        transfer: "Active (0)",
     },
     Row {
         when: "no answer, then 401 once",

@@ -91,8 +91,8 @@ pub struct Attempt {
     pub departure: Departure,
     /// How long it took.
     pub took: Duration,
-    /// Whether anything can have reached Partner Center.
-    pub sent: bool,
+    /// Whether it may have changed something, for all that came back.
+    pub open: bool,
     /// The status answered.
     pub status: Option<u16>,
     /// What went wrong.

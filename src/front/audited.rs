@@ -87,7 +87,9 @@ where
             };
             let rendered = record(&journal, &trail, &reply).await;
             // A claim without an answer to keep is dropped, and whoever waits for it goes on.
-            if let (Some(claim), Some(answer)) = (claim.take(), rendered.to_keep()) {
+            if let Some(claim) = claim.take()
+                && let Some(answer) = rendered.to_keep()
+            {
                 claim.keep(answer);
             }
             rendered

@@ -214,6 +214,7 @@ impl From<Hindrance> for Problem {
     fn from(hindrance: Hindrance) -> Self {
         match hindrance {
             Hindrance::NoToken { retry_after } => Self::TokenUnavailable { retry_after },
+            Hindrance::Open { retry_after } => Self::CircuitOpen { retry_after },
             Hindrance::OutOfTime => Self::UpstreamTimeout {
                 forwarded: Forwarded::No,
             },

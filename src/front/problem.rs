@@ -44,7 +44,7 @@ pub enum Problem {
     PolicyDenied,
     /// The account is not there, or not for this caller.
     AccountForbidden,
-    /// The caller's own rate is used up.
+    /// Too many calls of late, of this caller or for this customer.
     RateLimited {
         /// Whose limit it is.
         limit: Limit,
@@ -211,10 +211,10 @@ impl Forwarded {
         let reads = facts.operation.get() == Some(&Operation::TransfersRead.as_str());
         // What only reads changes nothing, whatever became of it.
         let unknown = if reads { Self::No } else { Self::Unknown };
-        let mut sent = upstream.attempts.iter().filter(|attempt| attempt.sent);
-        if upstream.under_way.is_some() || sent.clone().any(|it| it.status.is_none()) {
+        let mut attempts = upstream.attempts.iter();
+        if upstream.under_way.is_some() || attempts.clone().any(|attempt| attempt.open) {
             unknown
-        } else if sent.next().is_some() {
+        } else if attempts.any(|attempt| attempt.status.is_some()) {
             Self::Yes
         } else {
             Self::No

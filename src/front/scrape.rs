@@ -33,8 +33,8 @@ pub(in crate::front) fn page(accounts: &Accounts) -> Result<String, prometheus::
     let budget = accounts.default_account().map(Account::budget);
     let retries = budget.into_iter().flat_map(|budget| {
         let counts = [
-            ("made", budget.granted()),
-            ("over_budget", budget.refused()),
+            ("granted", budget.granted()),
+            ("refused", budget.refused()),
         ];
         counts.map(|(result, count)| (vec![result], count))
     });

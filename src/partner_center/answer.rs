@@ -53,13 +53,17 @@ impl Answer {
         wire::had_ended(&self.0)
     }
 
-    /// Whether it settles what Partner Center thinks of the request, and is not the word of somebody on
-    /// the way, of a limit or of a defect.
+    /// Whether Partner Center says that somebody is at work on the transfer, who may be the sender of the
+    /// request before this one.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        let status = self.0.status;
-        let passing = matches!(status.as_u16(), 408 | 429);
-        status.is_success() || (status.is_client_error() && !passing)
+    pub fn says_it_is_in_progress(&self) -> bool {
+        wire::is_in_progress(&self.0)
+    }
+
+    /// Whether it tells for good that the transfer is not to be rejected: it had ended, or is not there.
+    #[must_use]
+    pub fn rules_a_rejection_out(&self) -> bool {
+        self.0.status == StatusCode::NOT_FOUND || self.says_it_had_ended()
     }
 
     /// What of it a caller receives.

@@ -13,7 +13,7 @@ use crate::{
     ids::RequestId,
     partner_center::{
         answer::Answer,
-        breaker::Health,
+        breaker::{Health, Open},
         plan::{Attempt, Departure},
         trip::Trip,
         wire::{self, Ask, ErrorBody, Labels, Target},
@@ -34,17 +34,8 @@ pub(in crate::partner_center) enum Ended {
     NotMade(Hindrance),
 }
 
-impl Ended {
-    /// Whether Partner Center may have done what was asked, for all that came back: who answers for a
-    /// failing server does not know what that has done.
-    pub(in crate::partner_center) fn may_have_acted(&self) -> bool {
-        match self {
-            Self::Answered(answer) => matches!(answer.status(), 408 | 500..=599),
-            Self::Broken(broken) => *broken != Break::Unreachable,
-            Self::Refused(..) | Self::NotMade(_) => false,
-        }
-    }
-}
+/// What came of an exchange: an answer, or what broke and how the record names it.
+type Exchanged<'a> = Result<&'a http_client::Answer, &'a (Break, &'static str)>;
 
 /// Why there is no whole answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +58,11 @@ pub enum Hindrance {
     },
     /// The call's deadline is too near.
     OutOfTime,
+    /// Too much went wrong of late.
+    Open {
+        /// When there may be room to try.
+        retry_after: Duration,
+    },
     /// Partner Center wants to be left alone for longer than the call can wait.
     Throttled {
         /// When it may be asked again.
@@ -87,7 +83,7 @@ impl<C: OnTransfer> Trip<'_, C> {
         let customer = self.admission.command().customer();
         self.account
             .gate()
-            .pass(customer, latest_start(self.plan.until))
+            .pass(customer, latest_start(self.plan.until, self.least(ask)))
             .await
             .map_err(|held| Hindrance::Throttled {
                 retry_after: held.retry_after,
@@ -98,6 +94,13 @@ impl<C: OnTransfer> Trip<'_, C> {
             .map_err(|TokenUnavailable { retry_after, .. }| Hindrance::NoToken { retry_after })?;
         if self.time_for(ask).is_none() {
             return Err(Hindrance::OutOfTime);
+        }
+        // Last, because all others wait while the first behind an open circuit tries.
+        if self.pass.is_none() {
+            let entered = self.account.breaker().enter();
+            let entered =
+                entered.map_err(|Open { retry_after }| Hindrance::Open { retry_after })?;
+            self.pass = Some(entered);
         }
         let request = self.stock.next(ask).ok_or(Hindrance::OutOfTime)?;
         Ok((token, request))
@@ -114,8 +117,7 @@ impl<C: OnTransfer> Trip<'_, C> {
         let exchanged = self.exchange(ask, request, &token).await;
         let whole = exchanged.as_ref().ok().filter(|answer| is_final(answer));
         self.heed(ask, whole);
-        self.witness
-            .ended(attempt(departure, clock.elapsed(), exchanged.as_ref()));
+        self.note(ask, departure, clock.elapsed(), exchanged.as_ref());
         match exchanged {
             Ok(answer) if !is_final(&answer) => Ended::Broken(Break::Invalid),
             Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
@@ -155,7 +157,9 @@ impl<C: OnTransfer> Trip<'_, C> {
 
     /// Takes from what came what later attempts and other calls go by.
     fn heed(&mut self, ask: Ask, answer: Option<&http_client::Answer>) {
-        self.pass.note(health(answer));
+        if let Some(pass) = &self.pass {
+            pass.note(health(answer));
+        }
         let Some(answer) = answer else { return };
         self.stock.answered(ask);
         self.account.note_mfa(answer);
@@ -166,6 +170,24 @@ impl<C: OnTransfer> Trip<'_, C> {
                 .gate()
                 .hold(self.admission.command().customer(), wait);
         }
+    }
+
+    /// Notes for the record how an attempt ended.
+    fn note(&mut self, ask: Ask, departure: Departure, took: Duration, exchanged: Exchanged<'_>) {
+        let answer = exchanged.ok();
+        let refusal = answer.filter(|answer| !answer.status.is_success());
+        let open = ask == Ask::Reject && may_have_acted(exchanged);
+        self.acted |= open;
+        self.witness.ended(Attempt {
+            departure,
+            took,
+            open,
+            status: answer.map(|answer| answer.status.as_u16()),
+            error: exchanged.err().map(|(_, name)| *name),
+            error_code: refusal.and_then(|answer| wire::error_body(&answer.body).code),
+            transfer_status: answer
+                .and_then(|answer| wire::transfer_status(&answer.body, self.transfer())),
+        });
     }
 
     fn target(&self) -> Target {
@@ -185,25 +207,16 @@ impl<C: OnTransfer> Trip<'_, C> {
             Ask::Reject => left / FOR_READING_BACK,
             Ask::Read => Duration::ZERO,
         };
-        (left >= usual.min(LEAST)).then(|| usual.min(left.saturating_sub(kept_back)))
+        (left >= self.least(ask)).then(|| usual.min(left.saturating_sub(kept_back)))
     }
 }
 
-fn attempt(
-    departure: Departure,
-    took: Duration,
-    exchanged: Result<&http_client::Answer, &(Break, &'static str)>,
-) -> Attempt {
-    let answer = exchanged.ok();
-    let refusal = answer.filter(|answer| !answer.status.is_success());
-    Attempt {
-        departure,
-        took,
-        sent: !matches!(exchanged, Err((Break::Unreachable, _))),
-        status: answer.map(|answer| answer.status.as_u16()),
-        error: exchanged.err().map(|(_, name)| *name),
-        error_code: refusal.and_then(|answer| wire::error_body(&answer.body).code),
-        transfer_status: answer.and_then(|answer| wire::transfer_status(&answer.body)),
+/// Whether Partner Center may have done what was asked, for all that came back: who answers for a failing
+/// server does not know what that has done.
+fn may_have_acted(exchanged: Exchanged<'_>) -> bool {
+    match exchanged {
+        Ok(answer) => matches!(answer.status.as_u16(), 408 | 500..=599) || !is_final(answer),
+        Err((broken, _)) => *broken != Break::Unreachable,
     }
 }
 
@@ -232,13 +245,10 @@ fn health(answer: Option<&http_client::Answer>) -> Health {
     }
 }
 
-/// When the last attempt may begin that has a chance before the deadline.
-pub(in crate::partner_center) fn latest_start(until: Instant) -> Instant {
-    until.checked_sub(LEAST).unwrap_or(until)
+/// When the last attempt may begin that takes so long at least.
+pub(in crate::partner_center) fn latest_start(until: Instant, least: Duration) -> Instant {
+    until.checked_sub(least).unwrap_or(until)
 }
-
-/// Partner Center seldom answers faster.
-pub(in crate::partner_center) const LEAST: Duration = Duration::from_millis(100);
 
 /// The share of a call's time, as a divisor, that a rejection leaves for finding out what became of it.
 const FOR_READING_BACK: u32 = 4;

@@ -86,6 +86,15 @@ impl Breaker {
         }
     }
 
+    /// Tells whether there may be leave to try, without asking for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Open`] while the upstream is left alone, and while another call probes it.
+    pub fn check(&self) -> Result<(), Open> {
+        self.lock().bar(Instant::now())
+    }
+
     /// Asks for leave to try.
     ///
     /// # Errors
@@ -186,22 +195,26 @@ enum Phase {
 
 impl Circuit {
     fn enter(&mut self, now: Instant) -> Result<u64, Open> {
-        match self.phase {
-            Phase::Closed { .. } => return Ok(self.generation),
-            Phase::Open { until } if now < until => {
-                let retry_after = until.saturating_duration_since(now).max(SHORTEST);
-                return Err(Open { retry_after });
-            }
-            Phase::HalfOpen { probing: true } => {
-                return Err(Open {
-                    retry_after: PROBING,
-                });
-            }
-            Phase::Open { .. } | Phase::HalfOpen { probing: false } => {}
+        self.bar(now)?;
+        if !matches!(self.phase, Phase::Closed { .. }) {
+            self.phase = Phase::HalfOpen { probing: true };
+            self.generation += 1;
         }
-        self.phase = Phase::HalfOpen { probing: true };
-        self.generation += 1;
         Ok(self.generation)
+    }
+
+    /// What bars the way, if anything does.
+    fn bar(&self, now: Instant) -> Result<(), Open> {
+        let retry_after = match self.phase {
+            Phase::Open { until } if now < until => {
+                until.saturating_duration_since(now).max(SHORTEST)
+            }
+            Phase::HalfOpen { probing: true } => PROBING,
+            Phase::Closed { .. } | Phase::Open { .. } | Phase::HalfOpen { probing: false } => {
+                return Ok(());
+            }
+        };
+        Err(Open { retry_after })
     }
 
     fn note(&mut self, health: Health, settings: Settings, now: Instant) {

@@ -23,7 +23,7 @@ use std::{num::NonZeroU8, path::PathBuf, time::Duration};
 
 use http::Uri;
 
-use crate::token;
+use crate::{partner_center::wire::Ask, token};
 
 /// What every account's client has in common.
 #[derive(Clone, Debug)]
@@ -42,6 +42,17 @@ pub struct Settings {
     pub max_response_bytes: usize,
 }
 
+impl Settings {
+    /// The time without which an attempt is not begun: the deadline would be sure to cut it, and of a
+    /// rejection nobody would know what became.
+    fn least(&self, ask: Ask) -> Duration {
+        match ask {
+            Ask::Reject => LEAST_FOR_REJECTING.min(self.attempt_timeout / 4),
+            Ask::Read => LEAST_FOR_READING.min(self.attempt_timeout),
+        }
+    }
+}
+
 /// What one account needs from the configuration.
 #[derive(Clone, Debug)]
 pub struct AccountSettings {
@@ -56,3 +67,9 @@ pub struct AccountSettings {
     /// How the account's tokens are had.
     pub token: token::Settings,
 }
+
+/// An answer and, without one, a first look at what became of it.
+const LEAST_FOR_REJECTING: Duration = Duration::from_secs(1);
+
+/// Partner Center seldom answers faster.
+const LEAST_FOR_READING: Duration = Duration::from_millis(100);

@@ -12,6 +12,8 @@ use crate::{ids::RequestId, partner_center::wire::Ask};
 #[derive(Debug)]
 pub(in crate::partner_center) struct Stock<'a> {
     unused: Iter<'a, RequestId>,
+    /// How many attempts there may still be; a repeat is one, too.
+    left: usize,
     unanswered_rejection: Option<RequestId>,
     unanswered_reading: Option<RequestId>,
 }
@@ -20,13 +22,15 @@ impl<'a> Stock<'a> {
     pub(in crate::partner_center) fn of(requests: &'a [RequestId]) -> Self {
         Self {
             unused: requests.iter(),
+            left: requests.len(),
             unanswered_rejection: None,
             unanswered_reading: None,
         }
     }
 
-    /// The identifier for the next attempt; none where the intent names no further one.
+    /// The identifier for the next attempt; none where there have been as many as the intent allows for.
     pub(in crate::partner_center) fn next(&mut self, ask: Ask) -> Option<RequestId> {
+        self.left = self.left.checked_sub(1)?;
         let next = self.unanswered(ask).or_else(|| self.unused.next().copied());
         *self.slot(ask) = next;
         next
@@ -58,9 +62,9 @@ mod tests {
 
     #[test]
     fn repeats_what_was_not_answered_and_nothing_else() {
-        let drawn = RequestId::draw(4);
-        let &[first, second, third, fourth] = drawn.as_slice() else {
-            panic!("four")
+        let drawn = RequestId::draw(9);
+        let &[first, second, third, fourth, ..] = drawn.as_slice() else {
+            panic!("nine")
         };
         let [first, second, third, fourth] = [first, second, third, fourth].map(Some);
         let mut stock = Stock::of(&drawn);
@@ -73,8 +77,17 @@ mod tests {
         assert_eq!(stock.next(Ask::Read), third);
         stock.answered(Ask::Reject);
         assert_eq!(stock.next(Ask::Reject), fourth);
-        stock.answered(Ask::Reject);
+        assert_eq!(stock.next(Ask::Read), third, "not answered either");
+    }
+
+    #[test]
+    fn allows_for_as_many_attempts_as_there_are_identifiers_repeats_included() {
+        let drawn = RequestId::draw(2);
+        let mut stock = Stock::of(&drawn);
+
+        assert!(stock.next(Ask::Reject).is_some());
+        assert!(stock.next(Ask::Reject).is_some());
         assert_eq!(stock.next(Ask::Reject), None);
-        assert_eq!(stock.next(Ask::Read), third, "a repeat needs no new one");
+        assert_eq!(stock.next(Ask::Read), None);
     }
 }

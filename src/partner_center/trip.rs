@@ -17,7 +17,7 @@ use crate::{
     partner_center::{
         account::Account,
         answer::Answer,
-        attempt::{Break, Ended, Hindrance, LEAST},
+        attempt::{Break, Ended, Hindrance},
         backoff::backoff,
         breaker::Pass,
         plan::{Plan, Witness},
@@ -31,7 +31,8 @@ use crate::{
 pub struct Trip<'a, C> {
     pub(in crate::partner_center) account: &'a Account,
     pub(in crate::partner_center) admission: Admission<C>,
-    pub(in crate::partner_center) pass: Pass<'a>,
+    /// Leave to try, from the first attempt on.
+    pub(in crate::partner_center) pass: Option<Pass<'a>>,
     pub(in crate::partner_center) plan: &'a Plan,
     pub(in crate::partner_center) stock: Stock<'a>,
     pub(in crate::partner_center) clock: &'a SharedClock,
@@ -117,12 +118,9 @@ impl<C: OnTransfer> Trip<'_, C> {
                 return last.unwrap_or(Sent::NotMade(hindrance));
             }
             self.made = self.made.saturating_add(1);
-            self.acted |= ended.may_have_acted();
             let (sent, next) = self.judge(ask, ended);
             let goes_on = match (&sent, next) {
-                (Sent::Refused(error), Next::Renew(refused)) => {
-                    self.renew(&refused, error) && self.has_attempts_left()
-                }
+                (Sent::Refused(error), Next::Renew(refused)) => self.renew(&refused, error),
                 (_, Next::Again(wait)) => self.may_repeat(wait).await,
                 _ => false,
             };
@@ -137,16 +135,16 @@ impl<C: OnTransfer> Trip<'_, C> {
     /// Whether what was asked may be asked again, not before this has passed; it has when this returns.
     pub async fn may_repeat(&mut self, wait: Duration) -> bool {
         self.has_attempts_left()
-            && self.left() >= wait.saturating_add(LEAST)
-            && self.pass.may_go_on()
+            && self.left() >= wait.saturating_add(self.least(Ask::of::<C>()))
+            && self.may_go_on()
             && self.account.budget().withdraw()
             && self.wait(wait).await
-            && self.pass.may_go_on()
+            && self.may_go_on()
     }
 
     /// Lets time pass, where the deadline leaves it.
     pub async fn wait(&self, time: Duration) -> bool {
-        let fits = self.left() >= time.saturating_add(LEAST);
+        let fits = self.left() >= time.saturating_add(self.least(Ask::Read));
         if fits {
             sleep(time).await;
         }
@@ -206,6 +204,17 @@ impl<C: OnTransfer> Trip<'_, C> {
         let due = !self.renewed && tokens.invalidate(refused) == Replacement::Due;
         self.renewed = true;
         due
+    }
+
+    /// The time without which an attempt is not begun. Once nobody knows anyway, a rejection on the last
+    /// moment can only help.
+    pub(in crate::partner_center) fn least(&self, ask: Ask) -> Duration {
+        let ask = if self.acted { Ask::Read } else { ask };
+        self.account.settings().least(ask)
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.pass.as_ref().is_none_or(Pass::may_go_on)
     }
 
     fn has_attempts_left(&self) -> bool {

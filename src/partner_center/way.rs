@@ -5,16 +5,17 @@ use tokio::time::Instant;
 use crate::{
     authorization::permit::Admission,
     clock::SharedClock,
-    command::{OnTransfer, Operation},
+    command::OnTransfer,
     ids::{CorrelationId, RequestId},
     partner_center::{
         account::Account,
         attempt::latest_start,
-        breaker::{Open, Pass},
+        breaker::Open,
         plan::{Plan, Witness},
         stock::Stock,
         throttle::Held,
         trip::Trip,
+        wire::Ask,
     },
 };
 
@@ -30,10 +31,7 @@ pub struct Way<'a, C> {
 
 /// A way with nothing in it at present.
 #[derive(Debug)]
-pub struct Clear<'a, C> {
-    way: Way<'a, C>,
-    pass: Pass<'a>,
-}
+pub struct Clear<'a, C>(Way<'a, C>);
 
 /// Something is in the way; nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,10 +59,11 @@ impl<'a, C: OnTransfer> Way<'a, C> {
     pub async fn clear(self, until: Instant) -> Result<Clear<'a, C>, Blocked> {
         let customer = self.admission.command().customer();
         let gate = self.account.gate();
-        gate.pass(customer, latest_start(until)).await?;
-        let pass = self.account.breaker().enter()?;
+        let least = self.account.settings().least(Ask::of::<C>());
+        gate.pass(customer, latest_start(until, least)).await?;
+        self.account.breaker().check()?;
         self.account.budget().deposit();
-        Ok(Clear { way: self, pass })
+        Ok(Clear(self))
     }
 }
 
@@ -72,16 +71,18 @@ impl<'a, C: OnTransfer> Clear<'a, C> {
     /// Draws identifiers for all that the call may have to send.
     #[must_use]
     pub fn plan(&self, correlation: CorrelationId, until: Instant) -> Plan {
-        let attempts = usize::from(self.way.account.settings().max_attempts.get());
-        let possible = match C::OPERATION {
+        let attempts = usize::from(self.0.account.settings().max_attempts.get());
+        let looks = match Ask::of::<C>() {
             // Each rejection may have to be found out about.
-            Operation::TransfersReject => attempts.saturating_mul(1 + LOOKS).min(MOST_REQUESTS),
-            Operation::TransfersRead | Operation::AuditRead => attempts,
+            Ask::Reject => attempts.saturating_mul(LOOKS),
+            Ask::Read => 0,
         };
+        // One more is for another token.
+        let possible = attempts.saturating_add(looks).saturating_add(1);
         Plan {
             correlation,
             until,
-            requests: RequestId::draw(possible),
+            requests: RequestId::draw(possible.min(MOST_REQUESTS)),
         }
     }
 
@@ -92,14 +93,11 @@ impl<'a, C: OnTransfer> Clear<'a, C> {
         clock: &'a SharedClock,
         witness: &'a dyn Witness,
     ) -> Trip<'a, C> {
-        let Self {
-            way: Way { account, admission },
-            pass,
-        } = self;
+        let Self(Way { account, admission }) = self;
         Trip {
             account,
             admission,
-            pass,
+            pass: None,
             plan,
             stock: Stock::of(&plan.requests),
             clock,

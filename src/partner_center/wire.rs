@@ -10,6 +10,7 @@ use http_body_util::Full;
 use serde_json::{Map, Value};
 
 use crate::{
+    command::{OnTransfer, Operation},
     http_client::Answer,
     ids::{CorrelationId, CustomerId, RequestId, TransferId},
     partner_center::Settings,
@@ -30,6 +31,17 @@ pub enum Ask {
     Reject,
     /// How the transfer stands.
     Read,
+}
+
+impl Ask {
+    /// What a command asks.
+    #[must_use]
+    pub fn of<C: OnTransfer>() -> Self {
+        match C::OPERATION {
+            Operation::TransfersReject => Self::Reject,
+            Operation::TransfersRead | Operation::AuditRead => Self::Read,
+        }
+    }
 }
 
 /// The transfer that a request is about.
@@ -109,9 +121,8 @@ impl Template {
             ))
             .body(Full::new(body))?;
         let headers = out.headers_mut();
-        headers.reserve(HEADERS);
+        headers.clone_from(&self.headers);
         headers.insert(header::AUTHORIZATION, token.authorization().clone());
-        headers.extend(self.headers.clone());
         if ask == Ask::Reject {
             let json = HeaderValue::from_static("application/json");
             headers.insert(header::CONTENT_TYPE, json);
@@ -148,11 +159,18 @@ pub fn had_ended(answer: &Answer) -> bool {
     answer.status == StatusCode::BAD_REQUEST && code.as_deref() == Some(HAD_ENDED)
 }
 
-/// The transfer's state in a body, as spelt there.
+/// Whether Partner Center says that the transfer is in progress, or in the hands of another request.
 #[must_use]
-pub fn transfer_status(body: &[u8]) -> Option<String> {
-    let entity = object(body)?;
-    entity.get("id")?;
+pub fn is_in_progress(answer: &Answer) -> bool {
+    let code = error_body(&answer.body).code;
+    let busy = matches!(code.as_deref(), Some(IN_PROGRESS | IN_OTHER_HANDS));
+    answer.status == StatusCode::CONFLICT && busy
+}
+
+/// The transfer's state in a body that names it, as spelt there.
+#[must_use]
+pub fn transfer_status(body: &[u8], transfer: TransferId) -> Option<String> {
+    let entity = object(body).filter(|entity| is_named(entity, transfer))?;
     entity
         .get("status")?
         .as_str()
@@ -244,6 +262,12 @@ pub const NO_MFA: &str = "900421";
 
 /// Partner Center's code, with status 400, for a transfer that had ended before.
 const HAD_ENDED: &str = "900102";
+
+/// Partner Center's code, with status 409, for a transfer that is in progress.
+const IN_PROGRESS: &str = "900101";
+
+/// Partner Center's code, with status 409, for a transfer that another request is processing.
+const IN_OTHER_HANDS: &str = "900104";
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
 const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");

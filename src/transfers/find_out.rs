@@ -1,8 +1,7 @@
 //! Finds out what became of a rejection by looking at the transfer.
 //!
 //! One look right after a time-out proves nothing: what Partner Center has taken in may become visible
-//! later. So several looks are spaced out, and only a transfer that all of them show as it was is believed
-//! to be so. The transfer is read by its own ID: the list of all transfers is throttled.
+//! later. So several looks are spaced out, and only what the last of them shows is believed. The transfer is read by its own ID: the list of all transfers is throttled.
 
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ pub(in crate::transfers) enum Found {
     Rejected(Answer),
     /// Not rejected.
     Otherwise,
-    /// Not at all: no look was answered by the transfer.
+    /// Not at all: the last look, if there was one, was not answered by the transfer.
     Nothing,
 }
 
@@ -29,13 +28,13 @@ pub(in crate::transfers) async fn find_out(trip: &mut Trip<'_, RejectTransfer>) 
         if !trip.wait(pause).await {
             break;
         }
-        let Some(answer) = trip.look().await else {
-            continue;
+        found = match trip.look().await {
+            Some(answer) if answer.proves_rejection(trip.transfer()) => {
+                return Found::Rejected(answer);
+            }
+            Some(_) => Found::Otherwise,
+            None => Found::Nothing,
         };
-        if answer.proves_rejection(trip.transfer()) {
-            return Found::Rejected(answer);
-        }
-        found = Found::Otherwise;
     }
     found
 }

@@ -17,7 +17,7 @@ impl Witness for Noting<'_> {
         let Attempt {
             departure,
             took,
-            sent,
+            open,
             status,
             error,
             error_code,
@@ -27,7 +27,7 @@ impl Witness for Noting<'_> {
             trail::Attempt {
                 departure: noted(departure),
                 took,
-                sent,
+                open,
                 status,
                 error,
                 error_code,

@@ -90,42 +90,51 @@ pub enum Ended {
 
 /// Sends the rejection and finds out what became of it, again if it had no effect.
 async fn settle(trip: &mut Trip<'_, RejectTransfer>) -> Verdict {
-    let mut doubt = None;
+    let mut before = None;
     loop {
         let (verdict, standing) = weigh(trip.reject().await, trip);
+        let verdict = verdict.given(before.take());
         if standing == Standing::Settled {
-            return verdict.given(doubt);
-        }
-        let found = find_out(trip).await;
-        if let Found::Rejected(answer) = found {
-            return Verdict::Reconciled(answer);
-        }
-        if standing == Standing::Answered {
             return verdict;
         }
-        doubt = doubt.or(verdict.doubt());
-        match found {
-            Found::Nothing => return Verdict::Unknown(doubt.unwrap_or(Doubt::Silent)),
-            _ if trip.may_repeat(Duration::ZERO).await => {}
-            _ => return verdict.given(doubt),
+        match (standing, find_out(trip).await) {
+            (_, Found::Rejected(answer)) => return Verdict::Reconciled(answer),
+            (Standing::Unproven, _) => return verdict,
+            (_, Found::Nothing) => {
+                return Verdict::Unknown(verdict.doubt().unwrap_or(Doubt::Silent));
+            }
+            (Standing::Open, Found::Otherwise) if trip.may_repeat(Duration::ZERO).await => {
+                before = Some(verdict);
+            }
+            (_, Found::Otherwise) => return verdict,
         }
     }
 }
 
-/// What is left to do once Partner Center has been asked.
+/// What is left to find out once Partner Center has been asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     /// Nothing.
     Settled,
-    /// Look whether the transfer is rejected all the same.
-    Answered,
-    /// Look whether it is rejected; if it is not, ask again.
+    /// Whether the transfer shows what the answer does not.
+    Unproven,
+    /// Whether an earlier attempt of this call is what the answer speaks of.
+    Repeated,
+    /// What became of it; if nothing did, it may be asked again.
     Open,
 }
 
 fn weigh(sent: Sent, trip: &Trip<'_, RejectTransfer>) -> (Verdict, Standing) {
     match sent {
-        Sent::Answered(answer) => weigh_answer(answer, trip),
+        Sent::Answered(answer) => {
+            let standing = standing(&answer, trip);
+            let verdict = match standing {
+                Standing::Unproven => Verdict::Unconfirmed,
+                _ if answer.proves_rejection(trip.transfer()) => Verdict::Rejected(answer),
+                _ => Verdict::Answered(answer),
+            };
+            (verdict, standing)
+        }
         Sent::Refused(error) => (Verdict::Unauthorized(error), Standing::Settled),
         Sent::NotMade(hindrance) => (Verdict::NotMade(hindrance), Standing::Settled),
         Sent::Broken(Break::Unreachable) => (Verdict::Unreachable, Standing::Settled),
@@ -134,18 +143,13 @@ fn weigh(sent: Sent, trip: &Trip<'_, RejectTransfer>) -> (Verdict, Standing) {
     }
 }
 
-fn weigh_answer(answer: Answer, trip: &Trip<'_, RejectTransfer>) -> (Verdict, Standing) {
+fn standing(answer: &Answer, trip: &Trip<'_, RejectTransfer>) -> Standing {
+    let speaks_of_a_request = answer.says_it_had_ended() || answer.says_it_is_in_progress();
     match answer.status() {
-        200 if answer.proves_rejection(trip.transfer()) => {
-            (Verdict::Rejected(answer), Standing::Settled)
-        }
-        200 => (Verdict::Unconfirmed, Standing::Answered),
+        200 if !answer.proves_rejection(trip.transfer()) => Standing::Unproven,
         // These speak for somebody on the way who does not know either.
-        408 | 502 | 504 => (Verdict::Answered(answer), Standing::Open),
-        // It may be an earlier attempt of this call that has ended it.
-        _ if trip.may_have_acted() && answer.says_it_had_ended() => {
-            (Verdict::Answered(answer), Standing::Answered)
-        }
-        _ => (Verdict::Answered(answer), Standing::Settled),
+        408 | 502 | 504 => Standing::Open,
+        _ if trip.may_have_acted() && speaks_of_a_request => Standing::Repeated,
+        _ => Standing::Settled,
     }
 }

@@ -44,20 +44,24 @@ impl Verdict {
         }
     }
 
-    /// The verdict on a call that had sent a rejection before, of which nobody knows: only what tells of the
-    /// transfer itself settles that, too.
+    /// The verdict on a call that had been asked before, with that verdict: one of which nobody knows is
+    /// settled only by what tells of the transfer itself, and a later failure to ask does not unsay an
+    /// earlier answer.
     #[must_use]
-    pub fn given(self, doubt: Option<Doubt>) -> Self {
-        match doubt {
-            Some(doubt) if !self.tells_of_the_transfer() => Self::Unknown(doubt),
-            _ => self,
+    pub fn given(self, before: Option<Self>) -> Self {
+        match (before, self) {
+            (Some(Self::Unknown(doubt)), now) if !now.tells_of_the_transfer() => {
+                Self::Unknown(doubt)
+            }
+            (Some(before), Self::NotMade(_) | Self::Unreachable) => before,
+            (_, now) => now,
         }
     }
 
     fn tells_of_the_transfer(&self) -> bool {
         match self {
             Self::Rejected(_) | Self::Reconciled(_) | Self::Unconfirmed => true,
-            Self::Answered(answer) => answer.is_settled(),
+            Self::Answered(answer) => answer.rules_a_rejection_out(),
             _ => false,
         }
     }

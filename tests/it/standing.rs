@@ -55,7 +55,7 @@ async fn tells_how_the_circuit_stands_and_how_the_budget_was_used() {
     assert!(open.account.ends_with("; circuit open"));
     assert!(half_open.account.ends_with("; circuit half open"));
     assert!(!closed_again.account.contains("circuit"));
-    let made = |told: &Told| told.number("partner_gateway_retries_total{result=\"made\"}");
+    let made = |told: &Told| told.number("partner_gateway_retries_total{result=\"granted\"}");
     assert_eq!(made(&closed), "0");
     assert_ne!(made(&open), "0");
 }

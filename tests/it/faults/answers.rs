@@ -124,7 +124,7 @@ const ENDED: [Row; 5] = [
         },
         sent: "PATCH a 500/800003; PATCH b 400/900102; GET c 500/800003; \
                GET d 500/800003; GET e 500/800003",
-        answer: "400 forwarded yes",
+        answer: "504 failed unknown upstream_timeout",
         transfer: "Reject (1)",
     },
     Row {
@@ -237,8 +237,8 @@ const REPEATED: [Row; 5] = [
             always_on(world, Method::PATCH, refusal(409, "900104"));
         },
         sent: "PATCH a no_answer; GET b 200 Active; GET c 200 Active; GET d 200 Active; \
-               PATCH a 409/900104",
-        answer: "409 forwarded yes",
+               PATCH a 409/900104; GET e 200 Active; GET f 200 Active; GET g 200 Active",
+        answer: "504 failed unknown upstream_timeout",
         transfer: "Active (0)",
     },
     Row {

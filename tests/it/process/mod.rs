@@ -15,7 +15,7 @@ mod telling;
 use std::{fs, io::Write as _, path::PathBuf};
 
 use futures_util::future::join_all;
-use sandbox::{Seen, Transfer};
+use sandbox::{Fault, Seen, Target, Transfer, Turn};
 use serde_json::Value;
 
 use self::site::{Answer, Running, Site};
@@ -80,6 +80,40 @@ async fn lets_one_process_have_the_journal() {
     );
     assert_eq!(first.reject(TRANSFER).await.status, 200);
     assert_eq!(kinds(&site.journal()), ["started", "intent", "outcome"]);
+}
+
+#[tokio::test]
+async fn sends_nothing_twice_over_a_kept_connection_that_breaks() {
+    let site = Site::new().await;
+    let gateway = site.start().await;
+    for (number, (fault, error)) in (0..).zip([
+        (Fault::CommitThenSilence, "no_answer"),
+        (Fault::ResetAfter, "no_answer"),
+        (Fault::CutBody, "broken_off"),
+    ]) {
+        gateway.reject(TRANSFER).await;
+        let transfer = transfer(&site, "abcd", number);
+        let turn = Turn::of(fault).of_transfer(&transfer);
+        site.sandbox.push_turn(Target::PartnerCenter, turn);
+
+        let answer = gateway.reject(&transfer).await;
+
+        let record = site.journal().outcome(&answer.audit_id);
+        assert_eq!(
+            (answer.status, &record["outcome"]),
+            (200, &"reconciled".into())
+        );
+        let [patch, look] = &record["attempts"].as_array().unwrap()[..] else {
+            panic!("{record}")
+        };
+        assert_eq!(
+            (&patch["error"], &look["status"]),
+            (&error.into(), &200.into())
+        );
+        let history = site.sandbox.transfer_history(CUSTOMER, &transfer).unwrap();
+        assert_eq!(history.request_ids, [patch["request_id"].as_str().unwrap()]);
+        assert_eq!((history.effects, history.reads), (1, 1));
+    }
 }
 
 /// Lets 64 callers reject one transfer after the other until the gateway is gone, and returns the

@@ -275,7 +275,7 @@ const ALWAYS_BROKEN: [Row; 4] = [
 ];
 
 /// Something comes that is not a whole answer.
-const NOT_WHOLE: [Row; 9] = [
+const NOT_WHOLE: [Row; 11] = [
     Row {
         when: "half of the body comes after the effect",
         given: |world| once(world, Fault::CutBody),
@@ -312,6 +312,20 @@ const NOT_WHOLE: [Row; 9] = [
         sent: "PATCH a too_large; GET b too_large; GET b too_large; GET b too_large",
         answer: "502 failed unknown upstream_invalid",
         transfer: "Active (0)",
+    },
+    Row {
+        when: "both Content-Length and Transfer-Encoding say how long the body is",
+        given: |world| once(world, Fault::ConflictingLength),
+        sent: "PATCH a not_http; GET b 200 Reject",
+        answer: "200 reconciled yes",
+        transfer: "Reject (1)",
+    },
+    Row {
+        when: "the same of every answer",
+        given: |world| always(world, Fault::ConflictingLength),
+        sent: "PATCH a not_http; GET b not_http; GET b not_http; GET b not_http",
+        answer: "502 failed unknown upstream_invalid",
+        transfer: "Reject (1)",
     },
     Row {
         when: "another protocol greets",

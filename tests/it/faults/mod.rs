@@ -157,7 +157,11 @@ fn sent(world: &World, answer: &Answer) -> String {
             header(&seen, "ms-correlationid"),
             answer.record["correlation_id"]
         );
-        let shown = seen.answered.as_deref().and_then(shown).unwrap_or_default();
+        let heard = seen
+            .answered
+            .as_deref()
+            .filter(|_| attempt["error"].is_null());
+        let shown = heard.and_then(shown).unwrap_or_default();
         let line = format!("{} {letter} {ending} {shown}", seen.method);
         told.push(line.trim_end().to_owned());
         answered.push(seen);

@@ -32,10 +32,7 @@ pub(in crate::front) fn page(accounts: &Accounts) -> Result<String, prometheus::
     page.counters(&TOKEN_REFRESHES, refreshes)?;
     let budget = accounts.default_account().map(Account::budget);
     let retries = budget.into_iter().flat_map(|budget| {
-        let counts = [
-            ("granted", budget.granted()),
-            ("refused", budget.refused()),
-        ];
+        let counts = [("granted", budget.granted()), ("refused", budget.refused())];
         counts.map(|(result, count)| (vec![result], count))
     });
     page.counters(&RETRIES, retries)?;

@@ -37,4 +37,5 @@ mod sockets;
 mod standing;
 mod strays;
 mod token;
+mod unsaid;
 mod upstream;

@@ -33,6 +33,7 @@ mod rate;
 mod refresh;
 mod rejecting;
 mod replacing;
+mod soak;
 mod sockets;
 mod standing;
 mod strays;

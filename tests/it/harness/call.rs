@@ -12,7 +12,10 @@ use partner_gateway::{
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use super::{World, canary, journal::hex};
+use super::{
+    World, canary,
+    journal::{Journal, hex},
+};
 
 /// A call under construction.
 pub(crate) struct Call<'a> {
@@ -110,9 +113,7 @@ impl<'a> Call<'a> {
     /// Sends the call, waits for the answer and checks it.
     pub(crate) async fn send(self) -> Answer {
         let world = self.world;
-        let mut answer = self.send_among_many().await;
-        answer.record = world.journal().outcome(answer.audit_id());
-        checked_record(&answer);
+        let answer = self.send_among_many().await.recorded(world.journal());
         world.looks.after_call(&world.gateway);
         answer
     }
@@ -141,6 +142,13 @@ impl Answer {
         self.headers
             .get(name)
             .map(|value| value.to_str().expect("text"))
+    }
+
+    /// The answer with its record, once that stands in the journal, checked against each other.
+    pub(crate) fn recorded(mut self, journal: &Journal) -> Self {
+        self.record = journal.outcome(self.audit_id());
+        checked_record(&self);
+        self
     }
 
     /// The ID of the record that the answer names.

@@ -68,10 +68,14 @@ impl Journal {
 
     /// The records of one kind.
     pub(crate) fn of_kind(&self, kind: &str) -> Vec<Value> {
-        self.records()
-            .into_iter()
-            .filter(|record| record["kind"] == kind)
-            .collect()
+        let read = self.read();
+        let of_kind = read.records.iter().filter(|it| it["kind"] == kind);
+        of_kind.cloned().collect()
+    }
+
+    /// How many outcome records there are.
+    pub(crate) fn outcomes(&self) -> usize {
+        self.read().outcomes.len()
     }
 
     /// The outcome record that an answer names; there must be exactly one.

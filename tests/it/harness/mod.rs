@@ -299,6 +299,15 @@ pub(crate) async fn while_time_passes<T>(something: impl Future<Output = T>) -> 
 /// Lets time flow in small steps, each when everything else has come to rest, the journal included, until
 /// something is done.
 pub(crate) async fn while_time_flows<T>(world: &World, something: impl Future<Output = T>) -> T {
+    while_time_flows_by(world, || STEP, something).await
+}
+
+/// The same with steps of one's own.
+pub(crate) async fn while_time_flows_by<T>(
+    world: &World,
+    mut step: impl FnMut() -> Duration,
+    something: impl Future<Output = T>,
+) -> T {
     let mut something = std::pin::pin!(something);
     loop {
         for _ in 0..ROUNDS {
@@ -310,7 +319,7 @@ pub(crate) async fn while_time_flows<T>(world: &World, something: impl Future<Ou
             }
             drop(world.gateway.journal().settle().await);
         }
-        tokio::time::advance(STEP).await;
+        tokio::time::advance(step()).await;
     }
 }
 

@@ -17,6 +17,7 @@ mod breaker;
 mod credentials;
 mod faults;
 mod floods;
+mod hang_ups;
 mod hostile;
 mod idempotency;
 mod identity;

@@ -1,9 +1,14 @@
 //! Connections that do not come about, break, or bring something else than a whole answer.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use http::Method;
 use sandbox::{Fault, Then};
 
-use super::{Row, always, always_on, found, once, refusal, rejecting};
+use super::{Found, Row, always, always_on, found, once, refusal, rejecting};
 use crate::harness::World;
 
 #[tokio::test(start_paused = true)]
@@ -16,18 +21,26 @@ async fn does_not_unsay_an_answer_where_later_connections_are_refused() {
     let world = World::new().await;
     once(&world, refusal(500, "800003"));
 
-    let cut = async {
-        while world.sandbox.seen().is_empty() {
-            tokio::task::yield_now().await;
-        }
-        world.cut_network(true);
-    };
-    let (found, ()) = tokio::join!(found(&world, world.reject()), cut);
+    let found = found_with_a_cut(&world, 1).await;
 
     let sent = "PATCH a 500/800003; - b connect; - b connect; - b connect";
     assert_eq!(found.sent, sent);
     assert_eq!(found.answer, "500 forwarded yes");
     assert_eq!(found.transfer, "Active (0)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stays_in_doubt_where_no_connection_for_a_repeat_can_be_had() {
+    let world = World::new().await;
+    once(&world, late(3, Then::Silence));
+
+    let found = found_with_a_cut(&world, 4).await;
+
+    let looks = "GET b 200 Active; GET c 200 Active; GET d 200 Active";
+    let refused = "- a connect; - a connect; - a connect";
+    assert_eq!(found.sent, format!("PATCH a no_answer; {looks}; {refused}"));
+    assert_eq!(found.answer, "504 failed unknown upstream_timeout");
+    assert_eq!(found.transfer, "Reject (1)");
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,6 +86,18 @@ async fn gives_up_on_a_connection_that_always_breaks() {
 #[tokio::test(start_paused = true)]
 async fn takes_no_part_of_an_answer_for_the_whole() {
     rejecting(NOT_WHOLE).await;
+}
+
+/// Makes the call, with no connection to be had for any but so many requests upstream.
+async fn found_with_a_cut(world: &World, requests: usize) -> Found {
+    let (sent, unreachable) = (AtomicUsize::new(0), Arc::clone(&world.network.unreachable));
+    world.network.observe(move |headers| {
+        let upstream = headers.contains_key("ms-requestid");
+        if upstream && sent.fetch_add(1, Ordering::SeqCst) == requests {
+            unreachable.store(true, Ordering::SeqCst);
+        }
+    });
+    found(world, world.reject()).await
 }
 
 /// An effect that so many looks do not see, with no answer.

@@ -27,7 +27,7 @@ pub(crate) struct ToSandbox {
     hanging: Arc<Mutex<HashMap<String, watch::Sender<bool>>>>,
     services: Arc<Mutex<HashMap<String, (Service, Sandbox)>>>,
     unconnected: Arc<Mutex<HashMap<String, VecDeque<Unconnected>>>>,
-    observer: Arc<Mutex<Option<Box<Observer>>>>,
+    observers: Arc<Mutex<Vec<Box<Observer>>>>,
     pub(crate) unreachable: Arc<AtomicBool>,
 }
 
@@ -58,15 +58,15 @@ impl ToSandbox {
             hanging: Arc::default(),
             services: Arc::default(),
             unconnected: Arc::default(),
-            observer: Arc::default(),
+            observers: Arc::default(),
             unreachable: Arc::default(),
         }
     }
 
     /// Shows the headers of each request from now on before it is sent.
     pub(crate) fn observe(&self, observer: impl Fn(&HeaderMap) + Send + 'static) {
-        let mut place = self.observer.lock().expect("observer");
-        *place = Some(Box::new(observer));
+        let mut observers = self.observers.lock().expect("observers");
+        observers.push(Box::new(observer));
     }
 
     /// Has an issuer answer for a host.
@@ -148,7 +148,7 @@ impl Transport for ToSandbox {
     fn send(&self, request: Request<Full<Bytes>>) -> Sending {
         let sandbox = self.sandbox.clone();
         let host = request.uri().host().expect("host").to_owned();
-        if let Some(observer) = &*self.observer.lock().expect("observer") {
+        for observer in &*self.observers.lock().expect("observers") {
             observer(request.headers());
         }
         let unconnected = self.unconnected(&host);

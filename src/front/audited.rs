@@ -90,7 +90,7 @@ where
             if let Some(claim) = claim.take()
                 && let Some(answer) = rendered.to_keep()
             {
-                claim.keep(answer);
+                claim.keep(answer.by_itself());
             }
             rendered
         };

@@ -163,8 +163,8 @@ impl Rendered {
     pub fn to_keep(&self) -> Option<Kept> {
         (self.forwarded == Forwarded::Yes).then(|| Kept {
             status: self.status,
-            headers: copied(wire::passed_on(&self.headers)),
-            body: Bytes::copy_from_slice(&self.body),
+            headers: wire::passed_on(&self.headers),
+            body: self.body.clone(),
             code: self.code,
         })
     }
@@ -235,17 +235,6 @@ fn render_problem(problem: &Problem, facts: &Facts, audit: RecordId) -> Rendered
         code: Some(code),
         forwarded,
     }
-}
-
-/// Headers with memory of their own: what was read shares the connection's buffer, which would stay as long
-/// as they do.
-fn copied(mut headers: HeaderMap) -> HeaderMap {
-    for value in headers.values_mut() {
-        if let Ok(own) = HeaderValue::from_bytes(value.as_bytes()) {
-            *value = own;
-        }
-    }
-    headers
 }
 
 fn problem_headers(problem: &Problem) -> HeaderMap {

@@ -49,6 +49,19 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// The same with memory of its own. What was read shares the buffers of its connection, which would
+    /// stay as long as the answer does.
+    #[must_use]
+    pub fn by_itself(mut self) -> Self {
+        self.body = Bytes::copy_from_slice(&self.body);
+        for value in self.headers.values_mut() {
+            if let Ok(own) = HeaderValue::from_bytes(value.as_bytes()) {
+                *value = own;
+            }
+        }
+        self
+    }
+
     /// What the answer counts among those that are kept, with what is remembered beside it.
     pub(in crate::transfers) fn weight(&self, key: &Key, fingerprint: &Fingerprint) -> u32 {
         let header = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();

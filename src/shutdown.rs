@@ -106,6 +106,16 @@ impl Drain {
     }
 }
 
+/// Has a write beyond the limit on the size of files fail, as one on a full disk does. Unheard, the signal
+/// that comes with it ends the process.
+///
+/// # Errors
+///
+/// When the handler cannot be installed.
+pub fn outlive_file_limits() -> io::Result<()> {
+    signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
+}
+
 /// Hears SIGHUP, which asks for the configuration to be read anew.
 #[derive(Debug)]
 pub struct Hangups(Signal);
@@ -147,6 +157,9 @@ pub fn asked_to_stop() -> io::Result<impl Future<Output = &'static str>> {
         }
     })
 }
+
+/// Its number on Linux, on the BSDs and on macOS, on the processors that Rust's first two tiers know.
+const SIGXFSZ: i32 = 25;
 
 #[cfg(test)]
 mod tests {

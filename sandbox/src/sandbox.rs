@@ -14,7 +14,7 @@ use crate::{
     log::{Log, Seen, TokenRequest, header_list},
     partner_center::{self, Serving},
     routes,
-    script::{Fault, Target},
+    script::{Fault, Script, Target},
     settings::Settings,
     time::Watch,
     tokens::Tokens,
@@ -43,10 +43,8 @@ pub(crate) struct State {
     pub(crate) transfers: Transfers,
     pub(crate) enforce_mfa: bool,
     pub(crate) answers: u64,
-    token_faults: Turns,
-    partner_center_faults: Turns,
-    kubernetes_faults: Turns,
-    vault_faults: Turns,
+    /// The turns that no request has taken yet.
+    script: Script,
     pub(crate) vault: Vault,
     pub(crate) secrets: Secrets,
     pub(crate) seen: Log<Seen>,
@@ -70,10 +68,7 @@ impl Sandbox {
             transfers,
             enforce_mfa: settings.enforce_mfa,
             answers: 0,
-            token_faults: settings.script.token.clone(),
-            partner_center_faults: settings.script.partner_center.clone(),
-            kubernetes_faults: settings.script.kubernetes.clone(),
-            vault_faults: settings.script.key_vault.clone(),
+            script: settings.script.clone(),
             vault: Vault::default(),
             secrets: Secrets::default(),
             seen: Log::default(),
@@ -108,7 +103,7 @@ impl Sandbox {
                 assertion: form::shown_assertion(request.body()),
                 status: 0,
             });
-            let fault = state.token_faults.next(request.method(), None);
+            let fault = state.script.token.next(request.method(), None);
             (number, fault)
         };
         let answer = faults::token(fault, |change| entra::grant(self, &request, change)).await?;
@@ -150,7 +145,7 @@ impl Sandbox {
         let (number, fault) = {
             let mut state = self.state();
             let number = state.kubernetes_requests.note(&request);
-            (number, state.kubernetes_faults.next(request.method(), None))
+            (number, state.script.kubernetes.next(request.method(), None))
         };
         let answer = || kubernetes::answer(self, &request, number);
         let answer = faults::kubernetes(fault, answer).await?;
@@ -167,7 +162,7 @@ impl Sandbox {
         let (number, fault) = {
             let mut state = self.state();
             let number = state.vault_requests.note(&request);
-            (number, state.vault_faults.next(request.method(), None))
+            (number, state.script.key_vault.next(request.method(), None))
         };
         let answer = || key_vault::answer(self, &request, number);
         let answer = faults::key_vault(fault, answer).await?;
@@ -234,14 +229,12 @@ impl Sandbox {
     ///
     /// Only requests to Partner Center are for a transfer: other services give a turn of one to nobody.
     pub fn push_turn(&self, target: Target, turn: Turn) {
-        let mut state = self.state();
-        let turns = match target {
-            Target::Token => &mut state.token_faults,
-            Target::PartnerCenter => &mut state.partner_center_faults,
-            Target::Kubernetes => &mut state.kubernetes_faults,
-            Target::KeyVault => &mut state.vault_faults,
-        };
-        turns.push(turn);
+        self.state().script.turns(target).push(turn);
+    }
+
+    /// Forgets the turns that no request has taken yet.
+    pub fn forget_turns(&self, target: Target) {
+        *self.state().script.turns(target) = Turns::default();
     }
 
     /// Has Partner Center refuse users who signed in without MFA, or take them again.
@@ -260,7 +253,7 @@ impl Sandbox {
         let mut state = self.state();
         let transfer = routes::lower_case_transfer(head.uri.path());
         let transfer = transfer.as_ref().map(|(_, id)| id.as_str());
-        let waiting = state.partner_center_faults.waiting(&head.method, transfer);
+        let waiting = state.script.partner_center.waiting(&head.method, transfer);
         let breaks_off = matches!(waiting, Some(Fault::ResetInTheMiddle));
         if breaks_off {
             let request = Request::from_parts(head.clone(), Bytes::new());
@@ -284,12 +277,12 @@ impl State {
     fn met_at_partner_center(&mut self, request: &Request<Bytes>) -> Fault {
         let method = request.method();
         let Some((customer, id)) = routes::lower_case_transfer(request.uri().path()) else {
-            return self.partner_center_faults.next(method, None);
+            return self.script.partner_center.next(method, None);
         };
         let request_id = request.headers().get("ms-requestid");
         let request_id = request_id.and_then(|value| value.to_str().ok());
         self.transfers
             .note(&customer, &id, method, request_id.unwrap_or_default());
-        self.partner_center_faults.next(method, Some(&id))
+        self.script.partner_center.next(method, Some(&id))
     }
 }

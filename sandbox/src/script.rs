@@ -200,6 +200,15 @@ impl Script {
             key_vault: read("key_vault", raw.key_vault)?,
         })
     }
+
+    pub(crate) fn turns(&mut self, target: Target) -> &mut Turns {
+        match target {
+            Target::Token => &mut self.token,
+            Target::PartnerCenter => &mut self.partner_center,
+            Target::Kubernetes => &mut self.kubernetes,
+            Target::KeyVault => &mut self.key_vault,
+        }
+    }
 }
 
 impl Fault {

@@ -57,6 +57,7 @@ fn start(path: &Path) -> Result<Result<(), Cut>, Fault> {
         .build()?;
     let served = runtime.block_on(async {
         let hangups = Hangups::listen()?;
+        shutdown::outlive_file_limits()?;
         let bound = Gateway::build(config, Surroundings::real())
             .await?
             .bind()

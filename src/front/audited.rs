@@ -160,8 +160,9 @@ fn answer(trail: &Trail, reply: &Reply, summary: RecordId) -> Rendered {
 
 /// The end of the drain has come before the call's.
 fn cut_off(trail: &Trail) -> Reply {
-    Reply::Problem(match Forwarded::so_far(trail.facts()) {
-        Forwarded::No => Problem::Draining,
+    let facts = trail.facts();
+    Reply::Problem(match Forwarded::so_far(facts) {
+        Forwarded::No if facts.upstream().under_way.is_none() => Problem::Draining,
         forwarded => Problem::UpstreamTimeout { forwarded },
     })
 }

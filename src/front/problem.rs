@@ -5,7 +5,9 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::{
-    audit::trail::Facts, command::Operation, identity::Unidentified,
+    audit::trail::{Attempt, Facts},
+    command::Operation,
+    identity::Unidentified,
     partner_center::wire::ErrorBody,
 };
 
@@ -204,18 +206,15 @@ impl Problem {
 }
 
 impl Forwarded {
-    /// What is known of a call that did not come to its own end.
+    /// What is known of a call that did not come to its own end. What only reads changes nothing, whatever
+    /// became of it.
     #[must_use]
     pub fn so_far(facts: &Facts) -> Self {
         let upstream = facts.upstream();
         let reads = facts.operation.get() == Some(&Operation::TransfersRead.as_str());
-        // What only reads changes nothing, whatever became of it.
-        let unknown = if reads { Self::No } else { Self::Unknown };
-        let mut attempts = upstream.attempts.iter();
-        if upstream.under_way.is_some() || attempts.clone().any(|attempt| attempt.open) {
-            unknown
-        } else if attempts.any(|attempt| attempt.status.is_some()) {
-            Self::Yes
+        let reached = |attempt: &Attempt| attempt.open || attempt.status.is_some();
+        if !reads && (upstream.under_way.is_some() || upstream.attempts.iter().any(reached)) {
+            Self::Unknown
         } else {
             Self::No
         }

@@ -204,7 +204,7 @@ impl<C: OnTransfer> Trip<'_, C> {
         let usual = self.account.settings().attempt_timeout;
         let left = self.left();
         let kept_back = match ask {
-            Ask::Reject => left / FOR_READING_BACK,
+            Ask::Reject => (left / FOR_READING_BACK).max(FOR_ONE_LOOK.min(left / 2)),
             Ask::Read => Duration::ZERO,
         };
         (left >= self.least(ask)).then(|| usual.min(left.saturating_sub(kept_back)))
@@ -252,3 +252,6 @@ pub(in crate::partner_center) fn latest_start(until: Instant, least: Duration) -
 
 /// The share of a call's time, as a divisor, that a rejection leaves for finding out what became of it.
 const FOR_READING_BACK: u32 = 4;
+
+/// What one look takes, with the pause before it.
+const FOR_ONE_LOOK: Duration = Duration::from_millis(500);

@@ -217,6 +217,24 @@ async fn forgets_requests_and_keeps_histories() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn forgets_the_turns_of_one_service() {
+    let world = World::new().await;
+    for target in [Target::PartnerCenter, Target::Token] {
+        let turn = Turn::of(Fault::DropBefore).always();
+        world.sandbox.push_turn(target, turn);
+    }
+
+    world.sandbox.forget_turns(Target::PartnerCenter);
+
+    assert_eq!(
+        world.ask(Method::PATCH, "first").await,
+        shown(200, "Reject")
+    );
+    let asked = Request::post("/t/oauth2/v2.0/token").body(Bytes::new());
+    assert!(world.sandbox.entra(asked.unwrap()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn refuses_a_second_rejection_unless_it_is_the_same_request() {
     let world = World::new().await;
     world.ask(Method::PATCH, "first").await;

@@ -160,7 +160,7 @@ async fn ends_in_doubt_at_the_deadline() {
     let looks = "GET b 200 Active; GET c 200 Active";
     assert_eq!(
         unmoved.sent,
-        format!("PATCH a timeout; {looks}; PATCH a timeout")
+        format!("PATCH a timeout; {looks}; PATCH a timeout; GET d 200 Active; PATCH a timeout")
     );
     assert_eq!(unmoved.answer, "504 failed unknown upstream_timeout");
     assert_eq!(unmoved.transfer, "Active (0)");

@@ -126,14 +126,6 @@ impl Site {
         self.listening(self.spawn("serve")).await.ready().await
     }
 
-    /// The same from a shell that first does something to its own process.
-    pub(super) async fn start_after(&self, preparation: &str) -> Running {
-        let script = format!(r#"{preparation}; exec "$0" serve "$@""#);
-        let mut shell = Command::new("/bin/sh");
-        let process = Process::spawn(self.on_config(shell.arg("-c").arg(script).arg(PROGRAM)));
-        self.listening(process).await.ready().await
-    }
-
     /// Waits until a process has told where it listens.
     pub(super) async fn listening(&self, mut process: Process) -> Running {
         let mut told = (None, None);

@@ -13,6 +13,7 @@ use std::{collections::HashSet, time::Duration};
 use fastrand::Rng;
 use futures_util::future::{join, join_all};
 use partner_gateway::{authorization::Customers, command::Operation, config::Config};
+use sandbox::Target;
 use tokio::time::Instant;
 
 use self::{plan::Plan, tally::Tally};
@@ -108,6 +109,7 @@ fn plans(random: &mut Rng) -> Vec<Plan> {
 
 /// Checks that nothing of what has befallen the gateway has stayed.
 async fn serves_on(world: &World) {
+    world.sandbox.forget_turns(Target::PartnerCenter);
     tokio::time::advance(Duration::from_mins(1)).await;
     let answer = while_time_flows(world, world.reject().send()).await;
     assert_eq!(answer.status, 200, "{}", answer.record);

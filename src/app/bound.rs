@@ -201,9 +201,9 @@ async fn bind(
 }
 
 /// How long callers still find the gateway once it has been told to leave: longer than one who has
-/// just been answered takes to ask again, and than a connection under way takes to come; too short to
-/// matter to whoever waits for the gateway's end.
-const LINGER: Duration = Duration::from_millis(300);
+/// just been answered takes to ask again on a busy machine, and than a connection under way takes to come;
+/// too short to matter to whoever waits for the gateway's end.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How long connections may take to close once no call is under way on them.
 const PARTING: Duration = Duration::from_secs(1);

@@ -241,8 +241,8 @@ async fn pause(error: &io::Error) {
 }
 
 /// Of the linger, the part at its end in which handshakes under way come to their end and no new ones
-/// begin: of 300 ms, as long as a handshake takes half way around the world.
-const LAST_PART: u32 = 3;
+/// begin: of a second, as long as a handshake takes half way around the world.
+const LAST_PART: u32 = 10;
 
 /// The pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -56,13 +56,13 @@ async fn tells_connections_of_http_2_at_once_and_waits_for_the_silence_of_others
 #[tokio::test(start_paused = true)]
 async fn has_no_connection_completed_in_its_last_moments() {
     let _standstill = Standstill::begin();
-    let listening = Listening::lingering(Duration::from_hours(3)).await;
+    let listening = Listening::lingering(Duration::from_hours(10)).await;
     let address = listening.address;
 
     listening.drain.begin();
     let early = converse(address, documented_call().as_bytes()).await;
     until(|| reached(address) == Reached::Connected).await;
-    tokio::time::advance(Duration::from_hours(2)).await;
+    tokio::time::advance(Duration::from_hours(9)).await;
     until(|| reached(address) == Reached::Nobody).await;
     tokio::time::advance(Duration::from_hours(1)).await;
     until(|| reached(address) == Reached::Refused).await;

@@ -74,7 +74,8 @@ async fn records_and_answers_what_the_end_of_the_drain_cuts_off_and_exits_3() {
 async fn is_not_ready_while_it_leaves_and_serves_nobody_new() {
     let site = Site::new().await;
     let gateway = site.start().await;
-    let fault = Fault::Delay { ms: 1500 };
+    // Longer than the listener lingers.
+    let fault = Fault::Delay { ms: 4000 };
     site.sandbox.push_fault(Target::PartnerCenter, fault);
 
     let asking = async {

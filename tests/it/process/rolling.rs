@@ -9,6 +9,7 @@ use socket2::SockRef;
 use tokio::{
     io::{AsyncWriteExt as _, BufReader},
     net::TcpStream,
+    time::Instant,
 };
 
 use super::{
@@ -100,8 +101,9 @@ impl<'a> Street<'a> {
         let mut calls = Vec::new();
         let mut kept = None;
         for number in 0.. {
-            let stream = match kept.take().filter(is_open) {
-                Some(stream) => stream,
+            let fresh = |(stream, since): &(_, Instant)| is_open(stream) && since.elapsed() < STALE;
+            let stream = match kept.take().filter(fresh) {
+                Some((stream, _)) => stream,
                 None => match self.connect().await {
                     Some(stream) => BufReader::new(stream),
                     None => break,
@@ -113,7 +115,7 @@ impl<'a> Street<'a> {
                 self.served.set(self.served.get() + 1);
             }
             if keeps && !answer.is_last {
-                kept = Some(stream);
+                kept = Some((stream, Instant::now()));
             }
             calls.push((transfer, answer));
         }
@@ -153,6 +155,10 @@ async fn stopped(gateway: Running) -> Ended {
     gateway.process.signal("TERM");
     gateway.process.ended().await
 }
+
+/// A connection that was silent for so long is not used again: HTTP/1 has no way to tell whether it is just
+/// being closed. The time in which a gateway leaves is longer.
+const STALE: Duration = Duration::from_millis(500);
 
 const RESTARTS: usize = 20;
 const CALLERS: u32 = 64;

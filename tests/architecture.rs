@@ -324,7 +324,7 @@ const ROOMS: &str = "
     authorization: ids command identity
     token: clock http_client file secret cause flight validity
     partner_center: ids clock command authorization token http_client cause
-    audit: ids clock http_client
+    audit: ids clock http_client file
     transfers: ids command clock identity authorization token partner_center audit
     telemetry: ids audit
     front: ids command clock shutdown transfers audit telemetry identity authorization partner_center validity
@@ -336,7 +336,7 @@ const ROOMS: &str = "
 /// Which outside crate, or part of one, only some rooms may name.
 const CRATES: &str = "
     arc-swap: front transfers
-    base64: token
+    base64: audit token
     clap: main cli
     governor: authorization
     hyper-rustls: http_client

@@ -10,6 +10,7 @@ use serde::Deserialize;
 pub struct Head {
     seq: u64,
     hash: LineHash,
+    checkpoint: LineHash,
 }
 
 /// The SHA-256 of a line without its newline; writes itself as 64 hexadecimal digits.
@@ -45,7 +46,8 @@ impl Head {
     /// The head of a journal without records.
     pub const GENESIS: Self = Self {
         seq: 0,
-        hash: LineHash([0; SHA256_OUTPUT_LEN]),
+        hash: LineHash::NONE,
+        checkpoint: LineHash::NONE,
     };
 
     /// The number of the last record; 0 where there is none.
@@ -60,12 +62,29 @@ impl Head {
         self.hash
     }
 
+    /// The hash of the last checkpoint's line; zeros where there is none.
+    #[must_use]
+    pub fn checkpoint(&self) -> LineHash {
+        self.checkpoint
+    }
+
     /// Moves on to a line that was built to follow this head.
     #[must_use]
     pub fn then(&self, line: &[u8]) -> Self {
         Self {
             seq: self.seq.saturating_add(1),
             hash: LineHash::of(line),
+            checkpoint: self.checkpoint,
+        }
+    }
+
+    /// Moves on to a checkpoint's line that was built to follow this head.
+    #[must_use]
+    pub fn then_checkpoint(&self, line: &[u8]) -> Self {
+        let then = self.then(line);
+        Self {
+            checkpoint: then.hash,
+            ..then
         }
     }
 
@@ -87,10 +106,14 @@ impl Head {
         if read.prev != self.hash.to_string() {
             return Err(Break::Hash { seq: expected });
         }
-        Ok(self.then(line))
+        Ok(match &*read.kind {
+            CHECKPOINT => self.then_checkpoint(line),
+            _ => self.then(line),
+        })
     }
 
-    /// Starts in the middle of a chain: takes a line's word for what came before it.
+    /// Starts in the middle of a chain: takes a line's word for what came before it. Checkpoints before
+    /// it are not known.
     ///
     /// # Errors
     ///
@@ -98,14 +121,21 @@ impl Head {
     pub fn resume(line: &[u8]) -> Result<Self, Break> {
         let read: Link =
             serde_json::from_slice(line).map_err(|_| Break::NotARecord { expected: 0 })?;
-        Ok(Self {
-            seq: read.seq,
-            hash: LineHash::of(line),
+        let before = Self {
+            seq: read.seq.saturating_sub(1),
+            ..Self::GENESIS
+        };
+        Ok(match &*read.kind {
+            CHECKPOINT => before.then_checkpoint(line),
+            _ => before.then(line),
         })
     }
 }
 
 impl LineHash {
+    /// What stands where there is no line.
+    pub const NONE: Self = Self([0; SHA256_OUTPUT_LEN]);
+
     /// Hashes a line without its newline.
     #[must_use]
     pub fn of(line: &[u8]) -> Self {
@@ -131,8 +161,13 @@ impl fmt::Debug for LineHash {
 #[derive(Deserialize)]
 struct Link {
     seq: u64,
+    #[serde(default)]
+    kind: String,
     prev: String,
 }
+
+/// The kind of a record that signs the chain up to the line before it.
+pub const CHECKPOINT: &str = "checkpoint";
 
 #[cfg(test)]
 mod tests {

@@ -21,9 +21,11 @@ use crate::{
     audit::{
         Settings,
         chain::Head,
+        checkpoint,
         record::Draft,
         recovery::{self, OpenError, Opened},
         segment::Segment,
+        signing::{KeyError, SigningKey},
         summary::{Counted, Tally, WINDOW, WindowId},
         writer::{self, Writer},
     },
@@ -54,6 +56,9 @@ pub enum StartError {
     /// It cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The key that signs its checkpoints cannot be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Its first record cannot be written.
     #[error("writing the first audit record")]
     First(#[source] Unwritable),
@@ -67,6 +72,7 @@ pub enum StartError {
 pub(in crate::audit) enum Job {
     Append(Draft, oneshot::Sender<Result<(), Unwritable>>),
     Probe(oneshot::Sender<Result<(), Unwritable>>),
+    Sign(oneshot::Sender<Result<(), Unwritable>>),
 }
 
 /// What journal and writer both see.
@@ -102,13 +108,14 @@ impl Journal {
             cut,
             lock,
         } = recovery::open(&settings.dir)?;
+        let key = SigningKey::obtain(settings, &head)?;
         let board = Arc::new(Board {
             boot: BootId::next(),
             healthy: AtomicBool::new(true),
             tally: Tally::beyond(settings.unauthenticated_rate),
         });
         let boot = board.boot;
-        let jobs = spawn(settings, id, head, segment, Arc::clone(&board), clock)?;
+        let jobs = spawn(settings, id, head, segment, key, Arc::clone(&board), clock)?;
         let journal = Self(Arc::new(Shared {
             board,
             jobs,
@@ -124,6 +131,9 @@ impl Journal {
                 .await
                 .map_err(StartError::First)?;
         }
+        let shared = Arc::downgrade(&journal.0);
+        let still_open = move || shared.upgrade().map(Self);
+        checkpoint::write_in_time(settings.checkpoint_interval, still_open);
         Ok(journal)
     }
 
@@ -137,12 +147,7 @@ impl Journal {
     ///
     /// Dropping the future does not take the record back.
     pub async fn append(&self, draft: Draft) -> Result<(), Unwritable> {
-        let (done, waiting) = oneshot::channel();
-        self.0
-            .jobs
-            .send(Job::Append(draft, done))
-            .map_err(|_| gone())?;
-        waiting.await.unwrap_or_else(|_| Err(gone()))
+        self.ask(|done| Job::Append(draft, done)).await
     }
 
     /// Counts an answer to a caller that is not known where such answers come faster than they may be
@@ -174,7 +179,7 @@ impl Journal {
         self.settle().await.is_ok()
     }
 
-    /// Writes the last record of this run and waits until all is on the disk.
+    /// Writes the last record of this run, has it signed, and waits until all is on the disk.
     ///
     /// # Errors
     ///
@@ -182,7 +187,7 @@ impl Journal {
     pub async fn stop(&self) -> Result<(), Unwritable> {
         self.close().await?;
         self.append(Draft::stopped(self.boot())).await?;
-        self.settle().await
+        self.sign().await
     }
 
     /// Writes what has been summed up so far and waits until all is on the disk.
@@ -211,8 +216,20 @@ impl Journal {
     ///
     /// When it could not be written.
     pub async fn settle(&self) -> Result<(), Unwritable> {
+        self.ask(Job::Probe).await
+    }
+
+    /// Has everything handed in so far signed, and waits until it is on the disk with its checkpoint.
+    pub(in crate::audit) async fn sign(&self) -> Result<(), Unwritable> {
+        self.ask(Job::Sign).await
+    }
+
+    async fn ask(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<(), Unwritable>>) -> Job,
+    ) -> Result<(), Unwritable> {
         let (done, waiting) = oneshot::channel();
-        self.0.jobs.send(Job::Probe(done)).map_err(|_| gone())?;
+        self.0.jobs.send(job(done)).map_err(|_| gone())?;
         waiting.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -256,11 +273,12 @@ fn spawn(
     id: JournalId,
     head: Head,
     segment: Option<Segment>,
+    key: SigningKey,
     board: Arc<Board>,
     clock: SharedClock,
 ) -> Result<mpsc::Sender<Job>, StartError> {
     let (jobs, queue) = mpsc::channel();
-    let writer = Writer::new(settings, id, head, segment, board, clock);
+    let writer = Writer::new(settings, id, head, segment, key, board, clock);
     thread::Builder::new()
         .name("audit".to_owned())
         .spawn(move || writer::run(writer, &queue))

@@ -76,6 +76,14 @@ pub(in crate::audit) struct Members<'a> {
     pub(in crate::audit) counts: Vec<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) cut: Option<Cut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) upto: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    pub(in crate::audit) head: Option<LineHash>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) key_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) signature: Option<&'a str>,
 }
 
 #[derive(Serialize)]

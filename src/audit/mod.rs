@@ -1,15 +1,17 @@
 //! The audit journal: whatever the gateway does with its credentials can be told afterwards.
 //!
 //! [`trail`] gathers the facts of one call, [`record`] gives them their fixed form, [`journal`] makes
-//! them durable, and `summary` counts what has no record of its own. This room knows nothing of HTTP and
-//! nothing of Partner Center.
+//! them durable, [`checkpoint`] has the end of their chain signed, and `summary` counts what has no
+//! record of its own. This room knows nothing of HTTP and nothing of Partner Center.
 
 pub mod chain;
+pub mod checkpoint;
 pub mod journal;
 mod members;
 pub mod record;
 pub mod recovery;
 pub mod segment;
+pub mod signing;
 mod summary;
 pub mod trail;
 mod writer;
@@ -25,6 +27,10 @@ pub struct Settings {
     pub durability: Durability,
     /// Records a second of answers to callers that are not known; those beyond it are summed up.
     pub unauthenticated_rate: NonZeroU32,
+    /// The file of the key that signs checkpoints; one is made in `dir` where none is named.
+    pub signing_key_file: Option<PathBuf>,
+    /// How often the chain's head is signed.
+    pub checkpoint_interval: Duration,
 }
 
 /// When an answer may leave.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     audit::{
-        chain::LineHash,
+        chain::{CHECKPOINT, Head, LineHash},
         members::{AttemptMember, Members},
         trail::{Facts, Upstream},
     },
@@ -128,6 +128,21 @@ impl Draft {
     #[must_use]
     pub fn stopped(boot: BootId) -> Self {
         Self::new(RecordId::next(), &Members::of_run("stopped", boot))
+    }
+
+    /// Signs the chain up to the line before it.
+    #[must_use]
+    pub fn checkpoint(boot: BootId, over: &Head, key_id: &str, signature: &str) -> Self {
+        Self::new(
+            RecordId::next(),
+            &Members {
+                upto: Some(over.seq()),
+                head: Some(over.hash()),
+                key_id: Some(key_id),
+                signature: Some(signature),
+                ..Members::of_run(CHECKPOINT, boot)
+            },
+        )
     }
 
     /// Stands for answers that have no record of their own, and for bytes that never became a request.

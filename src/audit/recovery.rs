@@ -239,7 +239,7 @@ fn identity(dir: &Path, is_new: bool) -> Result<JournalId, OpenError> {
 }
 
 /// Puts a whole file in place, so that it is there entirely or not at all.
-fn write_durably(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub(in crate::audit) fn write_durably(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let new = dir.join(format!("{name}.new"));
     let mut file = OpenOptions::new()
         .write(true)

@@ -23,9 +23,11 @@ use crate::{
     audit::{
         Durability, Settings,
         chain::Head,
+        checkpoint::statement,
         journal::{Board, Job, Unwritable},
         record::Draft,
         segment::Segment,
+        signing::SigningKey,
     },
     clock::SharedClock,
     ids::JournalId,
@@ -43,10 +45,22 @@ pub(in crate::audit) struct Writer {
     head: Head,
     /// Absent at first and after any error.
     segment: Option<Segment>,
+    key: SigningKey,
     /// Summaries that could not be written yet.
     summaries: Vec<Draft>,
     /// When relaxed writes were first left unsynced.
     unsynced_since: Option<Instant>,
+}
+
+/// What waits to be written at once.
+#[derive(Debug, Default)]
+struct Batch {
+    drafts: Vec<Draft>,
+    waiting: Vec<Waiting>,
+    /// Somebody waits for the disk, whatever the durability.
+    probed: bool,
+    /// A checkpoint is to be the last line.
+    signed: bool,
 }
 
 /// What a batch put on the disk.
@@ -58,12 +72,35 @@ enum Wrote {
 
 type Waiting = oneshot::Sender<Result<(), Unwritable>>;
 
+impl Batch {
+    fn take(&mut self, job: Job) {
+        let done = match job {
+            Job::Append(draft, done) => {
+                self.drafts.push(draft);
+                done
+            }
+            Job::Probe(done) => {
+                self.probed = true;
+                done
+            }
+            Job::Sign(done) => {
+                // What has been signed is not to be missed after a power cut.
+                self.probed = true;
+                self.signed = true;
+                done
+            }
+        };
+        self.waiting.push(done);
+    }
+}
+
 impl Writer {
     pub(in crate::audit) fn new(
         settings: &Settings,
         journal: JournalId,
         head: Head,
         segment: Option<Segment>,
+        key: SigningKey,
         board: Arc<Board>,
         clock: SharedClock,
     ) -> Self {
@@ -75,14 +112,15 @@ impl Writer {
             clock,
             head,
             segment,
+            key,
             summaries: Vec::new(),
             unsynced_since: None,
         }
     }
 
     /// Writes a batch and tells everyone who waits for it.
-    fn commit(&mut self, drafts: &[Draft], waiting: Vec<Waiting>, probed: bool) {
-        let written = self.write(drafts, probed);
+    fn commit(&mut self, batch: Batch) {
+        let written = self.write(&batch);
         match written {
             // An empty segment takes no room, so it says nothing about a disk that was full.
             Ok(Wrote::Nothing) => {}
@@ -93,13 +131,13 @@ impl Writer {
             error!(error = %error, "audit journal not writable");
             Unwritable::new(error)
         });
-        for waiting in waiting {
+        for waiting in batch.waiting {
             // Whoever stopped waiting does not need to be told.
             drop(waiting.send(told.clone()));
         }
     }
 
-    fn write(&mut self, drafts: &[Draft], probed: bool) -> io::Result<Wrote> {
+    fn write(&mut self, batch: &Batch) -> io::Result<Wrote> {
         let before = self.head.seq();
         let healing = self.segment.is_none();
         // Those that wait are written before more are taken, so that no pile grows on a full disk.
@@ -110,11 +148,11 @@ impl Writer {
             Some(segment) => segment,
             None => Segment::create(&self.dir, self.head.seq().saturating_add(1))?,
         };
-        let (lines, head) = self.encode(drafts);
+        let (lines, head) = self.encode(batch);
         segment.write(&lines)?;
         match self.durability {
             Durability::Strict => segment.sync()?,
-            Durability::Relaxed { .. } if probed => segment.sync()?,
+            Durability::Relaxed { .. } if batch.probed => segment.sync()?,
             Durability::Relaxed { .. } => {
                 self.unsynced_since.get_or_insert_with(Instant::now);
             }
@@ -132,23 +170,34 @@ impl Writer {
         })
     }
 
-    /// Numbers and chains the summaries that are due and the drafts, from the last acknowledged record on.
-    fn encode(&self, drafts: &[Draft]) -> (Vec<u8>, Head) {
+    /// Numbers and chains the summaries that are due, the drafts, and the checkpoint where one is asked
+    /// for, from the last acknowledged record on.
+    fn encode(&self, batch: &Batch) -> (Vec<u8>, Head) {
         let time = self.clock.now();
-        let mut lines = Vec::with_capacity(drafts.len().saturating_mul(TYPICAL_LINE_BYTES));
+        let line = |draft: &Draft, head: &Head| {
+            let seq = head.seq().saturating_add(1);
+            draft.line(self.journal, seq, time, head.hash())
+        };
+        let mut lines = Vec::with_capacity(batch.drafts.len().saturating_mul(TYPICAL_LINE_BYTES));
         let mut head = self.head;
-        for draft in self.summaries.iter().chain(drafts) {
-            let line = draft.line(
-                self.journal,
-                head.seq().saturating_add(1),
-                time,
-                head.hash(),
-            );
+        for draft in self.summaries.iter().chain(&batch.drafts) {
+            let line = line(draft, &head);
             head = head.then(&line);
             lines.extend_from_slice(&line);
             lines.push(b'\n');
         }
+        if batch.signed {
+            let line = line(&self.checkpoint(&head), &head);
+            head = head.then_checkpoint(&line);
+            lines.extend_from_slice(&line);
+            lines.push(b'\n');
+        }
         (lines, head)
+    }
+
+    fn checkpoint(&self, over: &Head) -> Draft {
+        let signature = self.key.sign(statement(self.journal, over).as_bytes());
+        Draft::checkpoint(self.board.boot, over, self.key.id(), &signature)
     }
 
     /// Syncs relaxed writes when their time has come.
@@ -193,22 +242,11 @@ pub(in crate::audit) fn run(mut writer: Writer, queue: &Receiver<Job>) {
                 Err(_) => return,
             },
         };
-        let mut drafts = Vec::new();
-        let mut waiting = Vec::new();
-        let mut probed = false;
+        let mut batch = Batch::default();
         for job in std::iter::once(first).chain(queue.try_iter().take(BATCH - 1)) {
-            match job {
-                Job::Append(draft, done) => {
-                    drafts.push(draft);
-                    waiting.push(done);
-                }
-                Job::Probe(done) => {
-                    probed = true;
-                    waiting.push(done);
-                }
-            }
+            batch.take(job);
         }
-        writer.commit(&drafts, waiting, probed);
+        writer.commit(batch);
     }
 }
 

@@ -2,12 +2,18 @@
 
 use std::{num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
+use secrecy::SecretSlice;
+
 use crate::{
-    audit::{Durability, Settings},
+    audit::{
+        Durability, Settings,
+        signing::{ACCEPTED, SigningKey},
+    },
     config::{
         fault::{Place, quoted},
         measure::{duration, size},
         scalar::{number, one_of, path},
+        secret_file::{contents, secret_file, shown},
         section::{Cursor, Section},
     },
 };
@@ -18,12 +24,13 @@ pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
     let durability = durability(section);
     let segment = section.required("segment_bytes", size(SEGMENT));
     section.required("segment_age", duration(MINUTE..=DAY));
-    section.required("checkpoint_interval", duration(SECOND..=HOUR));
+    let checkpoint_interval = section.required("checkpoint_interval", duration(SECOND..=HOUR));
     let retention = section.required("retention", duration(DAY..=DECADE));
     let kept = section.required("keep_after_ack", duration(Duration::ZERO..=DECADE));
     let most = section.required("max_bytes", size(JOURNAL));
     let rate = section.required("unauthenticated_rate", number(1..=100_000_u32));
-    section.skip("signing_key_file");
+    let key = section.take("signing_key_file");
+    let key = key.map(|cursor| signing_key(&cursor));
     section.skip("sinks");
     if kept > retention && retention.is_some() {
         let problem = "longer than retention; accepted: at most retention".to_owned();
@@ -37,7 +44,23 @@ pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
         dir: dir?,
         durability: durability?,
         unauthenticated_rate: rate.and_then(NonZeroU32::new)?,
+        signing_key_file: key.map_or(Some(None), |path| path.map(Some))?,
+        checkpoint_interval: checkpoint_interval?,
     })
+}
+
+/// The key is read again when the journal opens; here it is only tried.
+fn signing_key(cursor: &Cursor<'_>) -> Option<PathBuf> {
+    let path = secret_file(cursor)?;
+    let pem = SecretSlice::from(contents(cursor, &path)?);
+    if SigningKey::parse(&pem).is_none() {
+        cursor.fault(format!(
+            "{} holds no Ed25519 key; accepted: {ACCEPTED}",
+            shown(&path)
+        ));
+        return None;
+    }
+    Some(path)
 }
 
 fn durability(section: &Section<'_>) -> Option<Durability> {

@@ -74,18 +74,16 @@ fn differs(node: &Node, default: &Node) -> bool {
 }
 
 /// Keys whose silent absence would be dangerous or useless.
-const REFUSED: [(&str, When); 4] = [
+const REFUSED: [(&str, When); 3] = [
     ("accounts.*.refresh_token.nats", When::Present),
     ("cluster", When::Filled),
-    ("audit.signing_key_file", When::Present),
     ("audit.sinks", When::Filled),
 ];
 
 /// Keys that tune what is not built.
-const IDLE: [&str; 8] = [
+const IDLE: [&str; 7] = [
     "audit.segment_bytes",
     "audit.segment_age",
-    "audit.checkpoint_interval",
     "audit.retention",
     "audit.keep_after_ack",
     "audit.max_bytes",

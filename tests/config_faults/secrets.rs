@@ -2,7 +2,9 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use crate::site::{ACCOUNTS, CALLERS, SECRET, Site};
+use rcgen::KeyPair;
+
+use crate::site::{ACCOUNTS, CALLERS, SECRET, Site, with};
 
 #[test]
 fn refuses_a_secret_that_is_not_where_it_should_be() {
@@ -149,4 +151,28 @@ fn never_repeats_a_secret_that_stands_in_a_variable_or_beside_its_place() {
 fn referring(reference: &str) -> String {
     let accounts = ACCOUNTS.replace("{file: DIR/secret}", reference);
     format!("{accounts}{CALLERS}")
+}
+
+#[test]
+fn tries_the_key_that_signs_checkpoints() {
+    let site = Site::new();
+    let ed25519 = KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
+    let p256 = KeyPair::generate().expect("a key");
+    site.write("ed25519.key", ed25519.serialize_pem(), 0o600);
+    site.write("open.key", ed25519.serialize_pem(), 0o644);
+    site.write("p256.key", p256.serialize_pem(), 0o600);
+    let with_key = |name| with(&format!("audit: {{signing_key_file: DIR/{name}}}"));
+
+    let config = site.config(&with_key("ed25519.key"), &[]);
+    let refused = ["absent.key", "open.key", "p256.key", "secret"];
+    let faults = site.faults_of_each(refused.map(with_key));
+
+    let path = Some(site.path("ed25519.key"));
+    assert_eq!(config.audit.signing_key_file, path);
+    insta::assert_snapshot!(faults, @r#"
+    config.yaml:13: audit.signing_key_file: reading "DIR/absent.key": No such file or directory (os error 2)
+    config.yaml:13: audit.signing_key_file: "DIR/open.key" can be read by everyone (mode 0644); accepted: a file closed to others, such as mode 0640, or a projected volume
+    config.yaml:13: audit.signing_key_file: "DIR/p256.key" holds no Ed25519 key; accepted: an Ed25519 private key as PKCS#8 in PEM, such as `openssl genpkey -algorithm ed25519` makes
+    config.yaml:13: audit.signing_key_file: "DIR/secret" holds no Ed25519 key; accepted: an Ed25519 private key as PKCS#8 in PEM, such as `openssl genpkey -algorithm ed25519` makes
+    "#);
 }

@@ -1,17 +1,19 @@
 //! The journal: what stands in it, and what a restart makes of what it finds.
 
-use std::{convert::Infallible, fs, future::ready, num::NonZeroU32, path::Path, sync::Arc};
+mod checkpoints;
+mod start;
+
+use std::{convert::Infallible, fs, future::ready, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use partner_gateway::{
     audit::{
-        Durability, Settings,
+        Durability,
         chain::Break,
         journal::{Journal, StartError},
         recovery::OpenError,
     },
-    clock::SystemClock,
     front::{
         audited::Audited,
         entry::Entry,
@@ -24,7 +26,8 @@ use partner_gateway::{
 use serde_json::Value;
 use tower::{ServiceExt as _, service_fn};
 
-use crate::harness::{CORRELATION, World, call::whole, journal, tempdir};
+use self::start::start;
+use crate::harness::{CORRELATION, Standstill, World, call::whole, journal, tempdir};
 
 #[tokio::test(start_paused = true)]
 async fn writes_the_records_of_a_call_in_the_order_of_the_contract() {
@@ -52,16 +55,23 @@ async fn goes_on_where_the_last_run_ended() {
     let world = World::over(sandbox, dir, |_| {}).await;
     world.reject().send().await;
 
-    let kinds: Vec<String> = kinds(&world);
+    let kinds = kinds_of(world.journal());
     assert_eq!(
         kinds,
         [
-            "started", "intent", "outcome", "stopped", "started", "intent", "outcome"
+            "started",
+            "intent",
+            "outcome",
+            "stopped",
+            "checkpoint",
+            "started",
+            "intent",
+            "outcome"
         ]
     );
     let records = world.journal().records();
-    assert_eq!(records[0]["journal"], records[6]["journal"]);
-    assert_ne!(records[0]["boot"], records[6]["boot"]);
+    assert_eq!(records[0]["journal"], records[7]["journal"]);
+    assert_ne!(records[0]["boot"], records[7]["boot"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,7 +138,8 @@ async fn loses_no_whole_record_wherever_the_last_one_is_torn() {
         journal.read_on();
         let left: Vec<Value> = journal.records();
         assert_eq!(left[2]["kind"], "outcome");
-        assert_eq!(left[3]["kind"], "started");
+        assert_eq!(left[3]["kind"], "stopped");
+        assert_eq!(left[4]["kind"], "started");
     }
 }
 
@@ -195,7 +206,7 @@ async fn has_one_process_at_a_time() {
 #[tokio::test(start_paused = true)]
 async fn writes_without_waiting_for_the_disk_where_that_is_asked_for() {
     let world = World::with(|config| {
-        let flush_interval = std::time::Duration::from_secs(1);
+        let flush_interval = Duration::from_secs(1);
         config.audit.durability = Durability::Relaxed { flush_interval };
     })
     .await;
@@ -205,7 +216,7 @@ async fn writes_without_waiting_for_the_disk_where_that_is_asked_for() {
 
     let journal = journal::Journal::of(dir.path());
     journal.read_on();
-    assert_eq!(journal.records().last().unwrap()["kind"], "stopped");
+    assert_eq!(journal.last_kinds(), ["stopped", "checkpoint"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -275,6 +286,7 @@ async fn names_a_record_even_where_recording_panics() {
 
 #[tokio::test(start_paused = true)]
 async fn sums_up_refusals_only_however_many_failures_there_are() {
+    let _standstill = Standstill::begin();
     let dir = tempdir();
     let journal = start(dir.path()).await.unwrap();
     let forwarded = Forwarded::No;
@@ -316,17 +328,8 @@ async fn answered(journal: &Journal, reply: Reply) -> (u16, String) {
     (answer.status().as_u16(), named.to_owned())
 }
 
-async fn start(dir: &Path) -> Result<Journal, StartError> {
-    let settings = Settings {
-        dir: dir.to_owned(),
-        durability: Durability::Strict,
-        unauthenticated_rate: NonZeroU32::MIN,
-    };
-    Journal::start(&settings, "0000000000000000", Arc::new(SystemClock)).await
-}
-
-fn kinds(world: &World) -> Vec<String> {
-    let records = world.journal().records();
+fn kinds_of(journal: &journal::Journal) -> Vec<String> {
+    let records = journal.records();
     records
         .iter()
         .map(|record| record["kind"].as_str().unwrap().to_owned())

@@ -125,8 +125,8 @@ async fn tells_what_it_has_summed_up_before_it_leaves() {
     let records = journal.records();
     let kinds = records.iter().rev().map(|it| it["kind"].as_str().unwrap());
     assert_eq!(
-        kinds.take(3).collect::<Vec<_>>(),
-        ["stopped", "summary", "outcome"]
+        kinds.take(4).collect::<Vec<_>>(),
+        ["checkpoint", "stopped", "summary", "outcome"]
     );
 }
 

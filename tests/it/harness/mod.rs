@@ -186,6 +186,8 @@ pub(crate) fn config(dir: &TempDir) -> Config {
             dir: dir.path().to_owned(),
             durability: audit::Durability::Strict,
             unauthenticated_rate: 50.try_into().expect("a rate"),
+            signing_key_file: None,
+            checkpoint_interval: Duration::from_hours(1),
         },
         telemetry: telemetry::Settings {
             format: telemetry::Format::Text,

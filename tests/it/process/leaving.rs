@@ -31,7 +31,8 @@ async fn finishes_what_is_in_flight() {
     let outcome = journal.outcome(&answer.audit_id);
     assert_eq!(outcome["status"], 200);
     assert_eq!(outcome["forwarded"], "yes");
-    assert_eq!(kinds(&journal), ["started", "intent", "outcome", "stopped"]);
+    let all = ["started", "intent", "outcome", "stopped", "checkpoint"];
+    assert_eq!(kinds(&journal), all);
     let refused = TcpStream::connect(address).await.expect_err("gone");
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
 }
@@ -57,7 +58,8 @@ async fn records_and_answers_what_the_end_of_the_drain_cuts_off_and_exits_3() {
         ended.stderr
     );
     let journal = site.journal();
-    assert_eq!(kinds(&journal), ["started", "intent", "outcome", "stopped"]);
+    let all = ["started", "intent", "outcome", "stopped", "checkpoint"];
+    assert_eq!(kinds(&journal), all);
     let intent = &journal.of_kind("intent")[0];
     let outcome = journal.outcome(&answer.audit_id);
     assert_eq!(outcome["call"], intent["call"]);

@@ -1,0 +1,160 @@
+//! The key that signs checkpoints: made beside the journal at the first start, or kept elsewhere by
+//! the operator.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    signature::{Ed25519KeyPair, KeyPair as _},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+
+use crate::{
+    audit::{
+        Settings,
+        chain::{Head, LineHash},
+        recovery::write_durably,
+    },
+    file,
+};
+
+/// An Ed25519 key with its name.
+pub struct SigningKey {
+    pair: Ed25519KeyPair,
+    id: String,
+}
+
+/// The key cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// It cannot be read.
+    #[error(
+        "the key that signs audit checkpoints cannot be read from {path:?}; let the gateway's own user read it"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// It is something else.
+    #[error(
+        "{path:?} holds no key that signs audit checkpoints; restore it from a backup, or put there {ACCEPTED}"
+    )]
+    Odd {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is gone, and checkpoints were signed before.
+    #[error(
+        "the journal has signed checkpoints, but {path:?} is gone; restore it from a backup, or name a key in audit.signing_key_file"
+    )]
+    Lost {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be made.
+    #[error("making the key that signs audit checkpoints in {path:?}")]
+    Make {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+impl SigningKey {
+    /// Reads the key that the settings name, or the one in the journal's directory, which is made where
+    /// no checkpoint has been signed yet.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or made, is no Ed25519 key, or is gone.
+    pub(in crate::audit) fn obtain(settings: &Settings, head: &Head) -> Result<Self, KeyError> {
+        if let Some(path) = &settings.signing_key_file {
+            return Self::read(path);
+        }
+        let path = settings.dir.join(OWN);
+        match Self::read(&path) {
+            Err(KeyError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                // A new key in place of one that was taken away would hide that it was.
+                if head.checkpoint() != LineHash::NONE {
+                    return Err(KeyError::Lost { path });
+                }
+                Self::make(&settings.dir).map_err(|source| KeyError::Make { path, source })
+            }
+            read => read,
+        }
+    }
+
+    /// Reads a key from PKCS#8 in PEM.
+    #[must_use]
+    pub fn parse(pem: &SecretSlice<u8>) -> Option<Self> {
+        let key = PrivatePkcs8KeyDer::from_pem_slice(pem.expose_secret()).ok()?;
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.secret_pkcs8_der()).ok()?;
+        Some(Self::of(pair))
+    }
+
+    /// The first 16 hexadecimal digits of the SHA-256 of the raw public key.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Signs a text, in base64.
+    pub(in crate::audit) fn sign(&self, text: &[u8]) -> String {
+        STANDARD.encode(self.pair.sign(text))
+    }
+
+    fn read(path: &Path) -> Result<Self, KeyError> {
+        let pem = file::read(path, LARGEST_BYTES).map_err(|source| KeyError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&SecretSlice::from(pem)).ok_or_else(|| KeyError::Odd {
+            path: path.to_owned(),
+        })
+    }
+
+    fn make(dir: &Path) -> io::Result<Self> {
+        let failed = |_| io::Error::other("the cryptographic library made no key");
+        let pair = Ed25519KeyPair::generate().map_err(failed)?;
+        // Version 1 is what other people's tools read; its 48 bytes fill one line of PEM.
+        let key = pair.to_pkcs8v1().map_err(failed)?;
+        let base64 = SecretString::from(STANDARD.encode(key.as_ref()));
+        let base64 = base64.expose_secret();
+        let pem = SecretString::from(format!(
+            "-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n"
+        ));
+        write_durably(dir, OWN, pem.expose_secret().as_bytes())?;
+        Ok(Self::of(pair))
+    }
+
+    fn of(pair: Ed25519KeyPair) -> Self {
+        let hash = digest(&SHA256, pair.public_key().as_ref());
+        let digits = |byte: &u8| format!("{byte:02x}");
+        let id = hash.as_ref().iter().take(8).map(digits).collect();
+        Self { pair, id }
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SigningKey").field(&self.id).finish()
+    }
+}
+
+/// What a key's file holds.
+pub const ACCEPTED: &str =
+    "an Ed25519 private key as PKCS#8 in PEM, such as `openssl genpkey -algorithm ed25519` makes";
+
+/// The key's file in the journal's directory.
+const OWN: &str = "signing.key";
+
+/// Far more than a key in PEM with remarks around it.
+const LARGEST_BYTES: u64 = 64 << 10;

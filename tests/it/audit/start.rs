@@ -1,0 +1,29 @@
+//! A journal by itself.
+
+use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
+
+use partner_gateway::{
+    audit::{
+        Durability, Settings,
+        journal::{Journal, StartError},
+    },
+    clock::SystemClock,
+};
+
+pub(super) async fn start(dir: &Path) -> Result<Journal, StartError> {
+    start_with(&settings(dir)).await
+}
+
+pub(super) async fn start_with(settings: &Settings) -> Result<Journal, StartError> {
+    Journal::start(settings, "0000000000000000", Arc::new(SystemClock)).await
+}
+
+pub(super) fn settings(dir: &Path) -> Settings {
+    Settings {
+        dir: dir.to_owned(),
+        durability: Durability::Strict,
+        unauthenticated_rate: NonZeroU32::MIN,
+        signing_key_file: None,
+        checkpoint_interval: Duration::from_hours(1),
+    }
+}

@@ -31,6 +31,8 @@ pub struct Settings {
     pub signing_key_file: Option<PathBuf>,
     /// How often the chain's head is signed.
     pub checkpoint_interval: Duration,
+    /// When a segment is closed, and the next one begun.
+    pub segment: segment::Bounds,
 }
 
 /// When an answer may leave.

@@ -3,15 +3,30 @@
 use std::{
     ffi::OsStr,
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
+
+use serde::Deserialize;
 
 /// An open file that records are appended to.
 #[derive(Debug)]
 pub struct Segment {
     file: File,
+    bytes: u64,
+    /// The time of its first record; absent where it has none.
+    began: Option<SystemTime>,
+}
+
+/// How large and how old a segment may grow.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Reached by the last lines at the latest that are written at once.
+    pub bytes: u64,
+    /// Counted from the time of the first record, also over restarts.
+    pub age: Duration,
 }
 
 impl Segment {
@@ -34,7 +49,11 @@ impl Segment {
             .mode(PRIVATE)
             .open(&path)?;
         sync_directory(dir)?;
-        Ok(Self { file })
+        Ok(Self {
+            file,
+            bytes: 0,
+            began: None,
+        })
     }
 
     /// Opens a segment to append to.
@@ -44,16 +63,32 @@ impl Segment {
     /// When the file cannot be opened.
     pub fn reopen(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).open(path)?;
-        Ok(Self { file })
+        let bytes = file.metadata()?.len();
+        let began = first_time(path)?;
+        Ok(Self { file, bytes, began })
     }
 
-    /// Hands lines to the operating system.
+    /// Whether it is large or old enough once so many more bytes are written.
+    #[must_use]
+    pub fn is_full_with(&self, more: usize, now: SystemTime, bounds: Bounds) -> bool {
+        let more = u64::try_from(more).unwrap_or(u64::MAX);
+        let age = self.began.and_then(|began| now.duration_since(began).ok());
+        self.bytes.saturating_add(more) >= bounds.bytes || age >= Some(bounds.age)
+    }
+
+    /// Hands lines to the operating system, the first of which is of this time.
     ///
     /// # Errors
     ///
     /// When not all of them could be written; the segment must not be used any more.
-    pub fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        self.file.write_all(lines)
+    pub fn write(&mut self, lines: &[u8], now: SystemTime) -> io::Result<()> {
+        self.file.write_all(lines)?;
+        let written = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+        self.bytes = self.bytes.saturating_add(written);
+        if written > 0 {
+            self.began.get_or_insert(now);
+        }
+        Ok(())
     }
 
     /// Waits until everything written is on the disk.
@@ -107,6 +142,21 @@ pub fn make_directory(dir: &Path) -> io::Result<()> {
         .create(dir)
 }
 
+/// The time of a segment's first record; a torn one has none.
+fn first_time(path: &Path) -> io::Result<Option<SystemTime>> {
+    let mut line = Vec::new();
+    let mut file = BufReader::new(File::open(path)?.take(LONGEST_LINE_BYTES));
+    file.read_until(b'\n', &mut line)?;
+    let record: Option<Timed> = serde_json::from_slice(&line).ok();
+    Ok(record.and_then(|record| humantime::parse_rfc3339(&record.time).ok()))
+}
+
+/// When a record was written.
+#[derive(Deserialize)]
+struct Timed {
+    time: String,
+}
+
 fn file_name(first: u64) -> String {
     format!("{PREFIX}{first:020}{SUFFIX}")
 }
@@ -121,6 +171,9 @@ fn first_record(name: &OsStr) -> Option<u64> {
 const PREFIX: &str = "journal-";
 const SUFFIX: &str = ".jsonl";
 const DIGITS: usize = 20;
+
+/// The contract's bound for a record.
+const LONGEST_LINE_BYTES: u64 = 8 << 10;
 
 /// Records name customers and callers; only the gateway's own user reads them.
 const PRIVATE: u32 = 0o600;

@@ -3,7 +3,8 @@
 //! It takes whatever waits, numbers and chains it, writes once, syncs once, and then answers all. The
 //! sync in progress is what gathers the next batch; there is no timer. After any error the descriptor
 //! is never used again: the next batch begins a new segment, named after the record that follows the
-//! last acknowledged one, and what the old segment holds from there on is void.
+//! last acknowledged one, and what the old segment holds from there on is void. A segment that is large
+//! or old enough ends with a checkpoint, and the next batch begins a new one, too.
 
 use std::{
     io,
@@ -13,7 +14,7 @@ use std::{
         atomic::Ordering,
         mpsc::{Receiver, RecvTimeoutError},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::{sync::oneshot, time::Instant};
@@ -26,7 +27,7 @@ use crate::{
         checkpoint::statement,
         journal::{Board, Job, Unwritable},
         record::Draft,
-        segment::Segment,
+        segment::{Bounds, Segment},
         signing::SigningKey,
     },
     clock::SharedClock,
@@ -38,12 +39,13 @@ use crate::{
 pub(in crate::audit) struct Writer {
     dir: PathBuf,
     durability: Durability,
+    bounds: Bounds,
     journal: JournalId,
     board: Arc<Board>,
     clock: SharedClock,
     /// The end of what was acknowledged.
     head: Head,
-    /// Absent at first and after any error.
+    /// Absent at first, after any error, and after one is closed.
     segment: Option<Segment>,
     key: SigningKey,
     /// Summaries that could not be written yet.
@@ -107,6 +109,7 @@ impl Writer {
         Self {
             dir: settings.dir.clone(),
             durability: settings.durability,
+            bounds: settings.segment,
             journal,
             board,
             clock,
@@ -138,31 +141,34 @@ impl Writer {
     }
 
     fn write(&mut self, batch: &Batch) -> io::Result<Wrote> {
-        let before = self.head.seq();
-        let healing = self.segment.is_none();
         // Those that wait are written before more are taken, so that no pile grows on a full disk.
         if self.summaries.is_empty() {
             self.summaries = self.board.tally.take_due(self.board.boot);
         }
+        let is_new = self.segment.is_none();
         let mut segment = match self.segment.take() {
             Some(segment) => segment,
             None => Segment::create(&self.dir, self.head.seq().saturating_add(1))?,
         };
-        let (lines, head) = self.encode(batch);
-        segment.write(&lines)?;
-        match self.durability {
-            Durability::Strict => segment.sync()?,
-            Durability::Relaxed { .. } if batch.probed => segment.sync()?,
-            Durability::Relaxed { .. } => {
-                self.unsynced_since.get_or_insert_with(Instant::now);
-            }
+        let time = self.clock.now();
+        let (mut lines, mut head) = self.encode(batch, time);
+        // A probe leaves a segment as it is, or it would leave one empty file after another.
+        let asked = batch.signed || !lines.is_empty();
+        let closes = asked && segment.is_full_with(lines.len(), time, self.bounds);
+        if batch.signed || closes {
+            head = self.sign(head, time, &mut lines);
         }
-        self.segment = Some(segment);
+        segment.write(&lines, time)?;
+        self.sync(&segment, batch.probed || closes)?;
+        if is_new && self.head.seq() > 0 {
+            info!(
+                audit.seq = self.head.seq(),
+                "audit journal goes on in a new segment"
+            );
+        }
+        self.segment = (!closes).then_some(segment);
         self.head = head;
         self.summaries.clear();
-        if healing && before > 0 {
-            info!(audit.seq = before, "audit journal goes on in a new segment");
-        }
         Ok(if lines.is_empty() {
             Wrote::Nothing
         } else {
@@ -170,34 +176,41 @@ impl Writer {
         })
     }
 
-    /// Numbers and chains the summaries that are due, the drafts, and the checkpoint where one is asked
-    /// for, from the last acknowledged record on.
-    fn encode(&self, batch: &Batch) -> (Vec<u8>, Head) {
-        let time = self.clock.now();
-        let line = |draft: &Draft, head: &Head| {
-            let seq = head.seq().saturating_add(1);
-            draft.line(self.journal, seq, time, head.hash())
-        };
+    /// Syncs what was written, or remembers since when it is not.
+    fn sync(&mut self, segment: &Segment, at_once: bool) -> io::Result<()> {
+        match self.durability {
+            Durability::Relaxed { .. } if !at_once => {
+                self.unsynced_since.get_or_insert_with(Instant::now);
+                Ok(())
+            }
+            Durability::Relaxed { .. } | Durability::Strict => segment.sync(),
+        }
+    }
+
+    /// Numbers and chains the summaries that are due and the drafts, from the last acknowledged record on.
+    fn encode(&self, batch: &Batch, time: SystemTime) -> (Vec<u8>, Head) {
         let mut lines = Vec::with_capacity(batch.drafts.len().saturating_mul(TYPICAL_LINE_BYTES));
         let mut head = self.head;
         for draft in self.summaries.iter().chain(&batch.drafts) {
-            let line = line(draft, &head);
+            let line = self.line(draft, &head, time);
             head = head.then(&line);
-            lines.extend_from_slice(&line);
-            lines.push(b'\n');
-        }
-        if batch.signed {
-            let line = line(&self.checkpoint(&head), &head);
-            head = head.then_checkpoint(&line);
-            lines.extend_from_slice(&line);
-            lines.push(b'\n');
+            put(&line, &mut lines);
         }
         (lines, head)
     }
 
-    fn checkpoint(&self, over: &Head) -> Draft {
-        let signature = self.key.sign(statement(self.journal, over).as_bytes());
-        Draft::checkpoint(self.board.boot, over, self.key.id(), &signature)
+    /// Adds a checkpoint over everything before.
+    fn sign(&self, over: Head, time: SystemTime, lines: &mut Vec<u8>) -> Head {
+        let signature = self.key.sign(statement(self.journal, &over).as_bytes());
+        let draft = Draft::checkpoint(self.board.boot, &over, self.key.id(), &signature);
+        let line = self.line(&draft, &over, time);
+        put(&line, lines);
+        over.then_checkpoint(&line)
+    }
+
+    fn line(&self, draft: &Draft, after: &Head, time: SystemTime) -> Vec<u8> {
+        let seq = after.seq().saturating_add(1);
+        draft.line(self.journal, seq, time, after.hash())
     }
 
     /// Syncs relaxed writes when their time has come.
@@ -219,6 +232,11 @@ impl Writer {
             _ => None,
         }
     }
+}
+
+fn put(line: &[u8], lines: &mut Vec<u8>) {
+    lines.extend_from_slice(line);
+    lines.push(b'\n');
 }
 
 /// Serves jobs until the last handle is gone.

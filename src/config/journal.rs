@@ -7,6 +7,7 @@ use secrecy::SecretSlice;
 use crate::{
     audit::{
         Durability, Settings,
+        segment::Bounds,
         signing::{ACCEPTED, SigningKey},
     },
     config::{
@@ -23,7 +24,7 @@ pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
     let dir = section.need("dir").and_then(|cursor| directory(&cursor));
     let durability = durability(section);
     let segment = section.required("segment_bytes", size(SEGMENT));
-    section.required("segment_age", duration(MINUTE..=DAY));
+    let age = section.required("segment_age", duration(MINUTE..=DAY));
     let checkpoint_interval = section.required("checkpoint_interval", duration(SECOND..=HOUR));
     let retention = section.required("retention", duration(DAY..=DECADE));
     let kept = section.required("keep_after_ack", duration(Duration::ZERO..=DECADE));
@@ -46,6 +47,10 @@ pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
         unauthenticated_rate: rate.and_then(NonZeroU32::new)?,
         signing_key_file: key.map_or(Some(None), |path| path.map(Some))?,
         checkpoint_interval: checkpoint_interval?,
+        segment: Bounds {
+            bytes: segment?,
+            age: age?,
+        },
     })
 }
 

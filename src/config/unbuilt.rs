@@ -81,9 +81,7 @@ const REFUSED: [(&str, When); 3] = [
 ];
 
 /// Keys that tune what is not built.
-const IDLE: [&str; 7] = [
-    "audit.segment_bytes",
-    "audit.segment_age",
+const IDLE: [&str; 5] = [
     "audit.retention",
     "audit.keep_after_ack",
     "audit.max_bytes",

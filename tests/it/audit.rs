@@ -1,6 +1,7 @@
 //! The journal: what stands in it, and what a restart makes of what it finds.
 
 mod checkpoints;
+mod segments;
 mod start;
 
 use std::{convert::Infallible, fs, future::ready, time::Duration};

@@ -149,7 +149,7 @@ async fn does_not_start_with_a_key_that_it_cannot_read() {
 }
 
 /// Checks every checkpoint of a journal and the chain that they are; tells their numbers.
-fn verified(dir: &Path, keys: &[&Public]) -> Vec<u64> {
+pub(super) fn verified(dir: &Path, keys: &[&Public]) -> Vec<u64> {
     let texts = journal::segments(dir).into_iter();
     let text: String = texts.map(|it| fs::read_to_string(it).unwrap()).collect();
     let mut previous = "0".repeat(64);
@@ -180,13 +180,13 @@ fn verified(dir: &Path, keys: &[&Public]) -> Vec<u64> {
 }
 
 /// What an outsider has of a key.
-struct Public {
+pub(super) struct Public {
     id: String,
     raw: Vec<u8>,
 }
 
 impl Public {
-    fn of(file: &Path) -> Self {
+    pub(super) fn of(file: &Path) -> Self {
         let key = PrivatePkcs8KeyDer::from_pem_file(file).unwrap();
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.secret_pkcs8_der()).unwrap();
         let raw = pair.public_key().as_ref().to_vec();

@@ -6,8 +6,9 @@ use partner_gateway::{
     audit::{
         Durability, Settings,
         journal::{Journal, StartError},
+        segment::Bounds,
     },
-    clock::SystemClock,
+    clock::{SharedClock, SystemClock},
 };
 
 pub(super) async fn start(dir: &Path) -> Result<Journal, StartError> {
@@ -15,7 +16,14 @@ pub(super) async fn start(dir: &Path) -> Result<Journal, StartError> {
 }
 
 pub(super) async fn start_with(settings: &Settings) -> Result<Journal, StartError> {
-    Journal::start(settings, "0000000000000000", Arc::new(SystemClock)).await
+    start_by(settings, Arc::new(SystemClock)).await
+}
+
+pub(super) async fn start_by(
+    settings: &Settings,
+    clock: SharedClock,
+) -> Result<Journal, StartError> {
+    Journal::start(settings, "0000000000000000", clock).await
 }
 
 pub(super) fn settings(dir: &Path) -> Settings {
@@ -25,5 +33,9 @@ pub(super) fn settings(dir: &Path) -> Settings {
         unauthenticated_rate: NonZeroU32::MIN,
         signing_key_file: None,
         checkpoint_interval: Duration::from_hours(1),
+        segment: Bounds {
+            bytes: 64 << 20,
+            age: Duration::from_hours(1),
+        },
     }
 }

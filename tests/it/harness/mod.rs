@@ -188,6 +188,10 @@ pub(crate) fn config(dir: &TempDir) -> Config {
             unauthenticated_rate: 50.try_into().expect("a rate"),
             signing_key_file: None,
             checkpoint_interval: Duration::from_hours(1),
+            segment: audit::segment::Bounds {
+                bytes: 64 << 20,
+                age: Duration::from_hours(1),
+            },
         },
         telemetry: telemetry::Settings {
             format: telemetry::Format::Text,

@@ -42,6 +42,17 @@ pub enum Break {
     },
 }
 
+impl Break {
+    /// The number of the first record that is not as it should be.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        match self {
+            Self::NotARecord { expected } | Self::Number { expected, .. } => *expected,
+            Self::Hash { seq } => *seq,
+        }
+    }
+}
+
 impl Head {
     /// The head of a journal without records.
     pub const GENESIS: Self = Self {
@@ -97,19 +108,30 @@ impl Head {
         let expected = self.seq.saturating_add(1);
         let read: Link =
             serde_json::from_slice(line).map_err(|_| Break::NotARecord { expected })?;
-        if read.seq != expected {
-            return Err(Break::Number {
-                expected,
-                found: read.seq,
-            });
-        }
-        if read.prev != self.hash.to_string() {
-            return Err(Break::Hash { seq: expected });
-        }
+        self.precedes(read.seq, &read.prev)?;
         Ok(match &*read.kind {
             CHECKPOINT => self.then_checkpoint(line),
             _ => self.then(line),
         })
+    }
+
+    /// Holds what a record says of itself and of the one before it against this head.
+    ///
+    /// # Errors
+    ///
+    /// When it has another number, or names another line before it.
+    pub(in crate::audit) fn precedes(&self, seq: u64, prev: &str) -> Result<(), Break> {
+        let expected = self.seq.saturating_add(1);
+        if seq != expected {
+            return Err(Break::Number {
+                expected,
+                found: seq,
+            });
+        }
+        if prev != self.hash.to_string() {
+            return Err(Break::Hash { seq });
+        }
+        Ok(())
     }
 
     /// Starts in the middle of a chain: takes a line's word for what came before it. Checkpoints before

@@ -1,19 +1,22 @@
 //! The audit journal: whatever the gateway does with its credentials can be told afterwards.
 //!
 //! [`trail`] gathers the facts of one call, [`record`] gives them their fixed form, [`journal`] makes
-//! them durable, [`checkpoint`] has the end of their chain signed, and `summary` counts what has no
-//! record of its own. This room knows nothing of HTTP and nothing of Partner Center.
+//! them durable, [`checkpoint`] has the end of their chain signed, `summary` counts what has no record of
+//! its own, and [`verify`] proves what stands there. This room knows nothing of HTTP and nothing of Partner
+//! Center.
 
 pub mod chain;
 pub mod checkpoint;
 pub mod journal;
 mod members;
+pub mod public_key;
 pub mod record;
 pub mod recovery;
 pub mod segment;
 pub mod signing;
 mod summary;
 pub mod trail;
+pub mod verify;
 mod writer;
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};

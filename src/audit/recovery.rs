@@ -62,7 +62,8 @@ pub enum OpenError {
     },
     /// A record was changed, removed or inserted.
     #[error(
-        "the audit journal is damaged in {path:?} at byte {offset}; keep the directory for examination and give the gateway a new one"
+        "the audit journal is damaged at record {}, in {path:?} at byte {offset}; `partner-gateway audit verify --dir {}` tells more; keep the directory for examination and give the gateway a new one",
+        source.seq(), path.parent().unwrap_or(path).display()
     )]
     Damaged {
         /// The segment.

@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod audit;
 pub mod check;
 pub mod explain;
 pub mod login;
@@ -56,6 +57,11 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         account: String,
     },
+    /// Looks after the audit journal.
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
+    },
 }
 
 /// What `check --explain` asks about.
@@ -99,6 +105,7 @@ pub fn run(arguments: Arguments) -> u8 {
         Command::Login { config, account } => {
             login::run(&config, &account, &Environment::of_process())
         }
+        Command::Audit { command } => audit::run(command, &Environment::of_process()),
     }
 }
 

@@ -41,3 +41,4 @@ mod strays;
 mod token;
 mod unsaid;
 mod upstream;
+mod verifying;

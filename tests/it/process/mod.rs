@@ -11,6 +11,7 @@ mod reloading;
 mod rolling;
 mod site;
 mod telling;
+mod verifying;
 
 use std::{fs, io::Write as _, path::PathBuf};
 

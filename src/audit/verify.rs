@@ -1,0 +1,120 @@
+//! Proving a journal: the whole chain is read, every checkpoint checked, nothing changed.
+//!
+//! Takes no lock, so that it can be done while the gateway writes, and holds one line at a time.
+
+pub mod findings;
+pub mod kept;
+mod lines;
+pub mod seals;
+mod walk;
+mod written;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use self::{
+    findings::{Damage, Fault, Findings},
+    kept::Kept,
+    lines::Lines,
+    walk::{Step, Walk},
+};
+use crate::{audit::public_key::PublicKey, ids::JournalId};
+
+/// What the journal is held against, beside itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The key that must have signed every checkpoint; without it no signature is checked.
+    pub key: Option<&'a PublicKey>,
+    /// Checkpoints that were kept elsewhere.
+    pub kept: &'a Kept,
+}
+
+/// The journal could not be read, so nothing can be said of it.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// The directory or a file in it cannot be read.
+    #[error("reading {path:?}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The journal's identity is not a GUID.
+    #[error(
+        "{path:?} does not hold a journal's GUID; restore it, because every record must name it"
+    )]
+    Identity {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is nothing to verify.
+    #[error("there is no segment of a journal (journal-*.jsonl) in {dir:?}")]
+    Empty {
+        /// The directory.
+        dir: PathBuf,
+    },
+}
+
+/// Reads the journal in `dir` from end to end, up to the first record that is not as it should be.
+/// `progress` hears the number of records read so far, now and then.
+///
+/// # Errors
+///
+/// When it cannot be read. A journal that is damaged is no error; the findings tell.
+pub fn verify(
+    dir: &Path,
+    evidence: Evidence<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Findings, Unreadable> {
+    let journal = identity(dir)?;
+    let lines = Lines::of(dir)?;
+    if lines.first().is_none() && evidence.kept.is_empty() {
+        return Err(Unreadable::Empty {
+            dir: dir.to_owned(),
+        });
+    }
+    let mut walk = Walk::new(journal, lines, evidence);
+    if let Some((seq, found)) = evidence.kept.foreign(journal) {
+        let found = found.to_owned();
+        let fault = Fault::OtherJournal { seq, found };
+        let path = dir.join(IDENTITY);
+        return Ok(walk.findings(None, Some(Damage::new(fault, path, 0))));
+    }
+    loop {
+        let (unfinished, damage) = match walk.step()? {
+            Step::On => {
+                if walk.records.is_multiple_of(TOLD_EVERY) {
+                    progress(walk.records);
+                }
+                continue;
+            }
+            Step::End => (None, walk.truncated(dir)),
+            Step::Unfinished(tail) => (Some(tail), walk.truncated(dir)),
+            Step::Damaged(damage) => (None, Some(damage)),
+        };
+        return Ok(walk.findings(unfinished, damage));
+    }
+}
+
+impl Unreadable {
+    fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        |source| Self::Io { path, source }
+    }
+}
+
+fn identity(dir: &Path) -> Result<JournalId, Unreadable> {
+    let path = dir.join(IDENTITY);
+    let text = fs::read_to_string(&path).map_err(Unreadable::at(&path))?;
+    text.trim()
+        .parse()
+        .map_err(|_| Unreadable::Identity { path })
+}
+
+const IDENTITY: &str = "journal.id";
+
+/// In records: some tenths of a second on a common disk.
+const TOLD_EVERY: u64 = 50_000;

@@ -1,0 +1,167 @@
+//! Checkpoints: whether each says what stands before it, and whether its signature is the key's.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+use crate::{
+    audit::{
+        chain::{Head, LineHash},
+        public_key::PublicKey,
+        verify::written::Written,
+    },
+    ids::JournalId,
+};
+
+/// The checkpoints of a journal as far as it was read.
+#[derive(Debug)]
+pub(in crate::audit::verify) struct Seals<'a> {
+    journal: JournalId,
+    key: Option<&'a PublicKey>,
+    previous: Previous,
+    /// How many there were.
+    pub(in crate::audit::verify) count: u64,
+    /// Of these, those whose signature could not be checked.
+    pub(in crate::audit::verify) unchecked: u64,
+    /// The last record that a good signature covers, and the number of its checkpoint.
+    pub(in crate::audit::verify) signed: Option<Signed>,
+    /// The number of the last checkpoint, whatever its signature.
+    pub(in crate::audit::verify) last: Option<u64>,
+}
+
+/// How far good signatures reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// The last record that is covered.
+    pub upto: u64,
+    /// The checkpoint that covers it.
+    pub checkpoint: u64,
+}
+
+/// What is wrong with a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// A member is missing.
+    #[error("it lacks upto, head, key_id or signature")]
+    Form,
+    /// It stands for another record than the one before it.
+    #[error("it is for record {found}, and record {before} stands before it")]
+    Upto {
+        /// What it says.
+        found: u64,
+        /// The record before it.
+        before: u64,
+    },
+    /// It stands for another line than the one before it.
+    #[error("it is for another line than the one before it")]
+    Head,
+    /// It was signed with another key.
+    #[error("it was signed with key {found:?}, and the key to check it with is {key}")]
+    OtherKey {
+        /// What it says.
+        found: String,
+        /// The key's own ID.
+        key: String,
+    },
+    /// The signature does not hold.
+    #[error("its signature does not hold")]
+    Signature,
+}
+
+#[derive(Clone, Debug)]
+enum Previous {
+    Known(LineHash),
+    /// It went with older segments; only where a checkpoint was the last line of these is its hash known.
+    Gone(Option<String>),
+}
+
+impl<'a> Seals<'a> {
+    pub(in crate::audit::verify) fn new(journal: JournalId, key: Option<&'a PublicKey>) -> Self {
+        Self {
+            journal,
+            key,
+            previous: Previous::Known(Head::GENESIS.hash()),
+            count: 0,
+            unchecked: 0,
+            signed: None,
+            last: None,
+        }
+    }
+
+    /// Notes that older segments are gone, and the hash of the last line that they held.
+    pub(in crate::audit::verify) fn begin_after(&mut self, prev: &str) {
+        self.previous = Previous::Gone(Some(prev.to_owned()));
+    }
+
+    /// Looks at a checkpoint that follows `before`; `hash` is its own line's.
+    pub(in crate::audit::verify) fn check(
+        &mut self,
+        record: &Written<'_>,
+        before: Option<Head>,
+        hash: LineHash,
+    ) -> Result<(), Flaw> {
+        let (Some(upto), Some(head), Some(key_id), Some(signature)) =
+            (record.upto, &record.head, &record.key_id, &record.signature)
+        else {
+            return Err(Flaw::Form);
+        };
+        let seq_before = record.seq.saturating_sub(1);
+        if upto != seq_before {
+            return Err(Flaw::Upto {
+                found: upto,
+                before: seq_before,
+            });
+        }
+        let is_head = before.map_or(*head == *record.prev, |it| *head == it.hash().to_string());
+        if !is_head {
+            return Err(Flaw::Head);
+        }
+        match self.key {
+            Some(key) if *key_id != key.id() => {
+                return Err(Flaw::OtherKey {
+                    found: key_id.chars().take(64).collect(),
+                    key: key.id(),
+                });
+            }
+            Some(key) => self.judge(key, (upto, head, signature), record.seq)?,
+            None => self.unchecked = self.unchecked.saturating_add(1),
+        }
+        self.previous = Previous::Known(hash);
+        self.count = self.count.saturating_add(1);
+        self.last = Some(record.seq);
+        Ok(())
+    }
+
+    fn judge(
+        &mut self,
+        key: &PublicKey,
+        (upto, head, signature): (u64, &str, &str),
+        checkpoint: u64,
+    ) -> Result<(), Flaw> {
+        let signature = BASE64_STANDARD
+            .decode(signature)
+            .map_err(|_| Flaw::Signature)?;
+        let holds = |previous: &str| {
+            let text = signed_text(self.journal, upto, head, previous);
+            key.has_signed(text.as_bytes(), &signature)
+        };
+        match &self.previous {
+            Previous::Known(previous) if holds(&previous.to_string()) => {}
+            Previous::Known(_) => return Err(Flaw::Signature),
+            Previous::Gone(before) => {
+                let first_ever = Head::GENESIS.hash().to_string();
+                if !holds(&first_ever) && !before.as_deref().is_some_and(holds) {
+                    // What it was signed over went with the segments; the next one covers it, too.
+                    self.unchecked = self.unchecked.saturating_add(1);
+                    return Ok(());
+                }
+            }
+        }
+        self.signed = Some(Signed { upto, checkpoint });
+        Ok(())
+    }
+}
+
+/// What a checkpoint's signature is made over.
+#[must_use]
+pub fn signed_text(journal: JournalId, upto: u64, head: &str, previous: &str) -> String {
+    format!("partner-gateway/audit/v1\n{journal}\n{upto}\n{head}\n{previous}\n")
+}

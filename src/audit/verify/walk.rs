@@ -1,0 +1,260 @@
+//! The walk along the chain, record by record, and who is to blame where it breaks.
+
+use std::path::Path;
+
+use crate::{
+    audit::{
+        chain::{Break, Head, LineHash},
+        verify::{
+            Evidence, Unreadable,
+            findings::{Damage, Fault, Findings, Record, Unfinished},
+            kept::Kept,
+            lines::{Lines, Next, Spot},
+            seals::Seals,
+            written::Written,
+        },
+    },
+    ids::JournalId,
+};
+
+/// How far a journal has been read.
+pub(in crate::audit::verify) struct Walk<'a> {
+    journal: JournalId,
+    /// The same as records spell it.
+    name: String,
+    lines: Lines,
+    seals: Seals<'a>,
+    kept: &'a Kept,
+    kept_found: usize,
+    /// Where the first record of a journal begins after 1, nothing is known of the one before it.
+    head: Option<Head>,
+    /// The head before the last record.
+    before: Option<Head>,
+    /// Where the last record stands.
+    last: Option<Spot>,
+    pub(in crate::audit::verify) records: u64,
+    first: Option<Record>,
+    last_time: String,
+}
+
+/// What came of one step.
+pub(in crate::audit::verify) enum Step {
+    /// A record that is as it should be.
+    On,
+    /// Nothing more.
+    End,
+    /// Nothing more but what is no record.
+    Unfinished(Unfinished),
+    /// The first thing that is wrong.
+    Damaged(Damage),
+}
+
+impl<'a> Walk<'a> {
+    pub(in crate::audit::verify) fn new(
+        journal: JournalId,
+        lines: Lines,
+        evidence: Evidence<'a>,
+    ) -> Self {
+        let is_whole = lines.first().is_none_or(|first| first <= 1);
+        Self {
+            journal,
+            name: journal.to_string(),
+            lines,
+            seals: Seals::new(journal, evidence.key),
+            kept: evidence.kept,
+            kept_found: 0,
+            head: is_whole.then_some(Head::GENESIS),
+            before: None,
+            last: None,
+            records: 0,
+            first: None,
+            last_time: String::new(),
+        }
+    }
+
+    fn due(&self) -> u64 {
+        let first = self.lines.first().unwrap_or(1);
+        self.head.map_or(first, |head| head.seq().saturating_add(1))
+    }
+
+    pub(in crate::audit::verify) fn step(&mut self) -> Result<Step, Unreadable> {
+        let mut line = Vec::new();
+        let due = self.due();
+        let spot = match self.lines.next(due, &mut line)? {
+            Next::End => return Ok(Step::End),
+            Next::Misnamed(spot, found) => {
+                let expected = due;
+                let fault = Break::Number { expected, found }.into();
+                return Ok(Step::Damaged(self.damage(fault, spot)));
+            }
+            Next::Line(spot) => spot,
+        };
+        let Some(record) = Written::read(&line) else {
+            return self.not_a_record(spot, &line);
+        };
+        let whole = line.strip_suffix(b"\n").unwrap_or(&line);
+        match self.take(&record, whole) {
+            Ok(()) => {
+                self.last = Some(spot);
+                Ok(Step::On)
+            }
+            Err(fault) => self.blame(fault, &record, whole, spot).map(Step::Damaged),
+        }
+    }
+
+    /// Moves on to a record, if it is the one that is due.
+    fn take(&mut self, record: &Written<'_>, line: &[u8]) -> Result<(), Fault> {
+        let expected = self.due();
+        let seq = record.seq;
+        if record.journal != self.name {
+            let found = record.journal.chars().take(64).collect();
+            return Err(Fault::Foreign {
+                seq: expected,
+                found,
+            });
+        }
+        let next = match self.head {
+            Some(head) => {
+                head.precedes(seq, &record.prev)?;
+                head.then(line)
+            }
+            None if seq == expected => {
+                self.seals.begin_after(&record.prev);
+                Head::resume(line)?
+            }
+            None => {
+                return Err(Break::Number {
+                    expected,
+                    found: seq,
+                }
+                .into());
+            }
+        };
+        if record.is_checkpoint() {
+            let checked = self.seals.check(record, self.head, next.hash());
+            checked.map_err(|flaw| Fault::Checkpoint { seq, flaw })?;
+        }
+        match self.kept.agrees(seq, next.hash()) {
+            Some(false) => return Err(Fault::Kept { seq }),
+            Some(true) => self.kept_found = self.kept_found.saturating_add(1),
+            None => {}
+        }
+        self.before = self.head.replace(next);
+        self.records = self.records.saturating_add(1);
+        self.last_time.clear();
+        self.last_time.push_str(&record.time);
+        self.first
+            .get_or_insert_with(|| Record::at(seq, &record.time));
+        Ok(())
+    }
+
+    /// Finds out which of two records that do not fit together is the wrong one.
+    fn blame(
+        &mut self,
+        fault: Fault,
+        record: &Written<'_>,
+        line: &[u8],
+        spot: Spot,
+    ) -> Result<Damage, Unreadable> {
+        match (&fault, self.last) {
+            (Fault::Chain(Break::Number { found, .. }), _)
+                if self
+                    .before
+                    .is_some_and(|before| before.precedes(*found, &record.prev).is_ok()) =>
+            {
+                Ok(self.damage(Fault::Twice { seq: *found }, spot))
+            }
+            (Fault::Chain(Break::Hash { seq }), Some(last)) if !self.is_known_before(record) => {
+                let changed = seq.saturating_sub(1);
+                if self.is_denied_by_the_next(*seq, line)? {
+                    return Ok(self.damage(fault, spot));
+                }
+                Ok(self.damage(Fault::Changed { seq: changed }, last))
+            }
+            _ => Ok(self.damage(fault, spot)),
+        }
+    }
+
+    /// Whether a checkpoint names the line before it in its other member.
+    fn is_known_before(&self, record: &Written<'_>) -> bool {
+        let before = self.head.map(|head| head.hash().to_string());
+        record.is_checkpoint() && record.head == before
+    }
+
+    /// Whether the record after this line names another one, so that this line is the one that changed.
+    fn is_denied_by_the_next(&mut self, seq: u64, line: &[u8]) -> Result<bool, Unreadable> {
+        let mut next = Vec::new();
+        let due = seq.saturating_add(1);
+        let Next::Line(_) = self.lines.next(due, &mut next)? else {
+            return Ok(false);
+        };
+        let hash = LineHash::of(line).to_string();
+        Ok(Written::read(&next).is_some_and(|it| it.seq == due && it.prev != hash))
+    }
+
+    /// A line that is no record is what a crash, or a gateway that is writing, leaves behind; unless a
+    /// record comes after it.
+    fn not_a_record(&mut self, spot: Spot, line: &[u8]) -> Result<Step, Unreadable> {
+        let expected = self.due();
+        let damage = self.damage(Break::NotARecord { expected }.into(), spot);
+        if !self.lines.is_in_last(spot) {
+            return Ok(Step::Damaged(damage));
+        }
+        // What the gateway is writing at this moment must not be taken for the rest of this line.
+        let mut goes_on = line.ends_with(b"\n") || Lines::is_cut(line);
+        let mut rest = Vec::new();
+        while goes_on && self.lines.rest(&mut rest)? {
+            if Written::read(&rest).is_some() {
+                return Ok(Step::Damaged(damage));
+            }
+            goes_on = rest.ends_with(b"\n") || Lines::is_cut(&rest);
+        }
+        Ok(Step::Unfinished(Unfinished {
+            bytes: self.lines.here().offset.saturating_sub(spot.offset),
+            path: damage.path,
+            offset: spot.offset,
+        }))
+    }
+
+    /// What is missing behind the last record.
+    pub(in crate::audit::verify) fn truncated(&self, dir: &Path) -> Option<Damage> {
+        let seq = self.due();
+        let kept = self.kept.first_from(seq)?;
+        let mut end = self.damage(Fault::Truncated { seq, kept }, self.lines.here());
+        if end.path.as_os_str().is_empty() {
+            dir.clone_into(&mut end.path);
+        }
+        Some(end)
+    }
+
+    fn damage(&self, fault: Fault, spot: Spot) -> Damage {
+        Damage::new(fault, self.lines.path(spot), spot.offset)
+    }
+
+    pub(in crate::audit::verify) fn findings(
+        &self,
+        unfinished: Option<Unfinished>,
+        damage: Option<Damage>,
+    ) -> Findings {
+        let first = self.first.as_ref().map(|first| first.seq);
+        Findings {
+            journal: self.journal,
+            segments: self.lines.segments(),
+            records: self.records,
+            first: self.first.clone(),
+            last: self
+                .head
+                .filter(|_| self.records > 0)
+                .map(|head| (Record::at(head.seq(), &self.last_time), head.hash())),
+            checkpoints: self.seals.count,
+            unchecked: self.seals.unchecked,
+            signed: self.seals.signed,
+            last_checkpoint: self.seals.last,
+            kept_found: self.kept_found,
+            kept_before: first.map_or(0, |first| self.kept.count_before(first)),
+            void_bytes: self.lines.void_bytes(),
+            unfinished,
+            damage,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! `audit verify`: whether the journal is what the gateway wrote.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal as _, Write},
+    path::{Path, PathBuf},
+};
+
+use secrecy::{ExposeSecret as _, SecretSlice};
+
+use super::telling::{self, Told};
+use crate::{
+    audit::{
+        public_key::{NotAKey, PublicKey},
+        verify::{
+            Evidence, Unreadable,
+            kept::{Kept, NotACheckpoint},
+            verify,
+        },
+    },
+    cause,
+    config::{environment::Environment, fault::Faults, load::load},
+    file,
+};
+
+/// What is to be verified, against what.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The configuration file, where it says which directory.
+    pub config: Option<PathBuf>,
+    /// The journal's directory.
+    pub dir: Option<PathBuf>,
+    /// The file of the public key.
+    pub key: Option<PathBuf>,
+    /// The file of checkpoints that were kept elsewhere.
+    pub checkpoint: Option<PathBuf>,
+    /// Whether a program reads the answer.
+    pub json: bool,
+}
+
+/// Where the key came from that signatures were checked with.
+#[derive(Clone, Debug)]
+pub(in crate::cli::audit) enum Trusted {
+    /// Who asked brought it.
+    Brought(PublicKey),
+    /// It lay beside the journal.
+    Beside(PublicKey),
+    /// There is none.
+    Nothing,
+}
+
+/// Nothing can be said of the journal.
+#[derive(Debug, thiserror::Error)]
+enum Unknown {
+    #[error("{0}")]
+    Config(Faults),
+    #[error("reading {path:?}: {source}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("{path:?} cannot be used as the key: {source}; --key takes the public key in PEM")]
+    Key { path: PathBuf, source: NotAKey },
+    #[error(
+        "{path:?} cannot be used as a checkpoint: {source}; --checkpoint takes records as they stand in the journal"
+    )]
+    Checkpoint {
+        path: PathBuf,
+        source: NotACheckpoint,
+    },
+    #[error("{}", cause::chain(.0))]
+    Journal(#[from] Unreadable),
+    #[error("telling the result: {0}")]
+    Out(io::Error),
+}
+
+/// Verifies a journal, tells the result, and returns the process's exit code.
+#[must_use]
+pub fn run(question: &Question, environment: &Environment) -> u8 {
+    match answer(question, environment) {
+        Ok(true) => INTACT,
+        Ok(false) => NOT_INTACT,
+        Err(why) => {
+            let said = writeln!(io::stderr(), "partner-gateway: {why}\nnothing was verified");
+            said.map_or(UNKNOWN, |()| UNKNOWN)
+        }
+    }
+}
+
+/// Whether the journal is intact.
+fn answer(question: &Question, environment: &Environment) -> Result<bool, Unknown> {
+    let dir = directory(question, environment)?;
+    let trusted = key(question, &dir)?;
+    let kept = kept(question)?;
+    let evidence = Evidence {
+        key: trusted.key(),
+        kept: &kept,
+    };
+    let mut counter = Counter::on_terminal();
+    let verified = verify(&dir, evidence, &mut |records| counter.show(records));
+    counter.clear();
+    let findings = verified?;
+    let told = Told {
+        dir: &dir,
+        trusted: &trusted,
+        findings: &findings,
+    };
+    let mut out = io::stdout().lock();
+    let written = if question.json {
+        telling::as_json(&told, &mut out)
+    } else {
+        telling::as_text(&told, &mut out)
+    };
+    written.and_then(|()| out.flush()).map_err(Unknown::Out)?;
+    Ok(findings.damage.is_none())
+}
+
+fn directory(question: &Question, environment: &Environment) -> Result<PathBuf, Unknown> {
+    if let Some(config) = &question.config {
+        let loaded = load(config, environment).map_err(Unknown::Config)?;
+        return Ok(loaded.config.audit.dir);
+    }
+    Ok(question.dir.clone().unwrap_or_default())
+}
+
+fn key(question: &Question, dir: &Path) -> Result<Trusted, Unknown> {
+    if let Some(path) = &question.key {
+        let pem = read(path)?;
+        let key = PublicKey::from_pem(&pem);
+        return key.map(Trusted::Brought).map_err(unfit_key(path));
+    }
+    let path = dir.join("signing.key");
+    let pem = match file::read(&path, LARGEST_KEY) {
+        Ok(pem) => SecretSlice::from(pem),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Trusted::Nothing),
+        Err(source) => return Err(Unknown::File { path, source }),
+    };
+    let key = PublicKey::of_private(pem.expose_secret());
+    key.map(Trusted::Beside).map_err(unfit_key(&path))
+}
+
+fn kept(question: &Question) -> Result<Kept, Unknown> {
+    let Some(path) = &question.checkpoint else {
+        return Ok(Kept::default());
+    };
+    Kept::parse(&read(path)?).map_err(|source| Unknown::Checkpoint {
+        path: path.clone(),
+        source,
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Unknown> {
+    file::read(path, file::LARGEST_BYTES).map_err(|source| Unknown::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn unfit_key(path: &Path) -> impl FnOnce(NotAKey) -> Unknown {
+    let path = path.to_owned();
+    |source| Unknown::Key { path, source }
+}
+
+impl Trusted {
+    fn key(&self) -> Option<&PublicKey> {
+        match self {
+            Self::Brought(key) | Self::Beside(key) => Some(key),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// Tells a person who waits how far it has come.
+struct Counter {
+    is_seen: bool,
+    is_dirty: bool,
+}
+
+impl Counter {
+    fn on_terminal() -> Self {
+        Self {
+            is_seen: io::stderr().is_terminal(),
+            is_dirty: false,
+        }
+    }
+
+    fn show(&mut self, records: u64) {
+        self.say(format_args!("\r{records} records"));
+        self.is_dirty = true;
+    }
+
+    fn clear(&mut self) {
+        if self.is_dirty {
+            self.say(format_args!("\r\x1b[K"));
+        }
+    }
+
+    fn say(&self, what: fmt::Arguments<'_>) {
+        if self.is_seen {
+            // Nobody is there to be told where it fails.
+            drop(io::stderr().write_fmt(what));
+        }
+    }
+}
+
+const INTACT: u8 = 0;
+const NOT_INTACT: u8 = 1;
+const UNKNOWN: u8 = 2;
+
+/// In bytes: a key in PEM has some 120.
+const LARGEST_KEY: u64 = 16 << 10;

@@ -203,6 +203,11 @@ impl Gateway {
         join_all(accounts.map(|account| keep_alive::keep_alive(account.tokens()))).await;
     }
 
+    /// Closes the calls that earlier runs left open, as far as that is done before this is dropped.
+    pub async fn close_orphans(&self) {
+        self.transfers.close_orphans().await;
+    }
+
     /// Has no refresh token presented from now on, and those that were had kept; once, whoever asks.
     pub(in crate::app) async fn settle(&self) {
         let settling = async {

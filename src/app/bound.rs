@@ -176,7 +176,9 @@ impl Gateway {
         };
         let beside = async {
             tokio::select! {
-                ((), ()) = async { tokio::join!(self.warm_up(), self.keep_alive()) } => {}
+                ((), (), ()) = async {
+                    tokio::join!(self.warm_up(), self.keep_alive(), self.close_orphans())
+                } => {}
                 () = self.drain.begun() => {}
             }
             // Together with the calls under way it has the time of one.

@@ -8,7 +8,7 @@ use std::{
     io,
     net::IpAddr,
     sync::{
-        Arc, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -22,6 +22,7 @@ use crate::{
         Settings,
         chain::Head,
         checkpoint,
+        orphans::Orphan,
         record::Draft,
         recovery::{self, OpenError, Opened},
         segment::Segment,
@@ -87,6 +88,7 @@ pub(in crate::audit) struct Board {
 struct Shared {
     board: Arc<Board>,
     jobs: mpsc::Sender<Job>,
+    orphans: Mutex<Vec<Orphan>>,
     _lock: File,
 }
 
@@ -106,6 +108,7 @@ impl Journal {
             head,
             segment,
             cut,
+            orphans,
             lock,
         } = recovery::open(&settings.dir)?;
         let key = SigningKey::obtain(settings, &head)?;
@@ -119,6 +122,7 @@ impl Journal {
         let journal = Self(Arc::new(Shared {
             board,
             jobs,
+            orphans: Mutex::new(orphans),
             _lock: lock,
         }));
         journal
@@ -166,6 +170,13 @@ impl Journal {
         self.named(self.0.board.tally.count_unwritten(code, from))
     }
 
+    /// Has a record written that could not be, as soon as the journal can be written again.
+    pub fn owe(&self, draft: Draft) {
+        if self.0.board.tally.owe(draft) {
+            write_in_time(Arc::downgrade(&self.0), None);
+        }
+    }
+
     /// Counts bytes that never became a request, by their class.
     pub fn stray(&self, class: &'static str, from: IpAddr) {
         self.named(self.0.board.tally.count(class, from));
@@ -200,7 +211,7 @@ impl Journal {
         self.flush().await
     }
 
-    /// Waits until everything handed in so far and every summary that is due is on the disk.
+    /// Waits until everything handed in so far and whatever is due is on the disk.
     async fn flush(&self) -> Result<(), Unwritable> {
         self.settle().await?;
         // Summaries that a full disk had held back were written first.
@@ -233,6 +244,17 @@ impl Journal {
         waiting.await.unwrap_or_else(|_| Err(gone()))
     }
 
+    /// Takes the intents that earlier runs left without an outcome, to be closed each once.
+    #[must_use]
+    pub fn take_orphans(&self) -> Vec<Orphan> {
+        let mut orphans = self
+            .0
+            .orphans
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *orphans)
+    }
+
     /// This run of the process.
     #[must_use]
     pub fn boot(&self) -> BootId {
@@ -241,26 +263,27 @@ impl Journal {
 
     /// Sees to the end of a window that was opened.
     fn named(&self, counted: Counted) -> RecordId {
-        if let Some(window) = counted.opened {
-            close_in_time(Arc::downgrade(&self.0), window);
+        if counted.opened.is_some() {
+            write_in_time(Arc::downgrade(&self.0), counted.opened);
         }
         counted.record
     }
 }
 
-/// Has a window's summary written when its time is over, or as soon after as the disk allows.
+/// Has a window's summary, and what is owed, written when its time is over, or as soon after as the disk
+/// allows.
 #[expect(
     clippy::disallowed_methods,
     reason = "whoever stops the journal writes the summary, so no drain has to wait for its time"
 )]
-fn close_in_time(journal: Weak<Shared>, window: WindowId) {
+fn write_in_time(journal: Weak<Shared>, window: Option<WindowId>) {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(WINDOW).await;
             let Some(journal) = journal.upgrade().map(Journal) else {
                 return;
             };
-            journal.0.board.tally.close(window);
+            window.inspect(|window| journal.0.board.tally.close(*window));
             if journal.flush().await.is_ok() {
                 return;
             }

@@ -7,8 +7,9 @@ use serde::{Serialize, Serializer};
 use crate::{
     audit::{
         chain::LineHash,
+        orphans::Orphan,
         record::{Count, Cut},
-        trail::{Attempt, Departure, Facts},
+        trail::{Attempt, Departure, Facts, Upstream},
     },
     ids::BootId,
 };
@@ -20,7 +21,7 @@ pub(in crate::audit) struct Members<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) call: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::audit) operation: Option<&'static str>,
+    pub(in crate::audit) operation: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) customer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +31,7 @@ pub(in crate::audit) struct Members<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) issuer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::audit) auth: Option<&'static str>,
+    pub(in crate::audit) auth: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) peer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,13 +41,13 @@ pub(in crate::audit) struct Members<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) partner_tenant: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::audit) flow: Option<&'static str>,
+    pub(in crate::audit) flow: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) correlation_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) trace_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::audit) decision: Option<&'static str>,
+    pub(in crate::audit) decision: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) rule: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,8 +136,45 @@ impl<'a> Members<'a> {
     }
 }
 
+impl<'a> Members<'a> {
+    /// What is known of a call whose intent alone is left.
+    pub(in crate::audit) fn of_orphan(
+        kind: &'static str,
+        orphan: &'a Orphan,
+        boot: BootId,
+    ) -> Self {
+        Self {
+            call: Some(orphan.call.clone()),
+            operation: orphan.operation.as_deref(),
+            customer: orphan.customer.clone(),
+            transfer: orphan.transfer.clone(),
+            principal: orphan.principal.as_deref(),
+            issuer: orphan.issuer.as_deref(),
+            auth: orphan.auth.as_deref(),
+            peer: orphan.peer.clone(),
+            reason: orphan.reason.as_deref(),
+            account: orphan.account.as_deref(),
+            partner_tenant: orphan.partner_tenant.as_deref(),
+            flow: orphan.flow.as_deref(),
+            correlation_id: orphan.correlation_id.clone(),
+            trace_id: orphan.trace_id.clone(),
+            decision: orphan.decision.as_deref(),
+            rule: orphan.rule.as_deref(),
+            policy: orphan.policy.as_deref(),
+            ..Self::of_run(kind, boot)
+        }
+    }
+}
+
 impl AttemptMember {
-    pub(in crate::audit) fn of(attempt: &Attempt) -> Self {
+    /// The attempts of a call, the one that was cut short last.
+    pub(in crate::audit) fn all(upstream: &Upstream) -> Vec<Self> {
+        let cut_short = upstream.under_way.as_ref().map(Self::cut_short);
+        let ended = upstream.attempts.iter().map(Self::of);
+        ended.chain(cut_short).collect()
+    }
+
+    fn of(attempt: &Attempt) -> Self {
         Self {
             duration_us: Some(attempt.took.as_micros()),
             status: attempt.status,
@@ -146,7 +184,7 @@ impl AttemptMember {
         }
     }
 
-    pub(in crate::audit) fn cut_short(departure: &Departure) -> Self {
+    fn cut_short(departure: &Departure) -> Self {
         Self {
             error: Some("cut_short"),
             ..Self::begun(departure)

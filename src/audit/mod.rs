@@ -1,14 +1,15 @@
 //! The audit journal: whatever the gateway does with its credentials can be told afterwards.
 //!
 //! [`trail`] gathers the facts of one call, [`record`] gives them their fixed form, [`journal`] makes
-//! them durable, [`checkpoint`] has the end of their chain signed, `summary` counts what has no record of
-//! its own, and [`verify`] proves what stands there. This room knows nothing of HTTP and nothing of Partner
-//! Center.
+//! them durable, [`checkpoint`] has the end of their chain signed, [`orphans`] are intents that a run left
+//! without an outcome, `summary` counts what has no record of its own, and [`verify`] proves what stands
+//! there. This room knows nothing of HTTP and nothing of Partner Center.
 
 pub mod chain;
 pub mod checkpoint;
 pub mod journal;
 mod members;
+pub mod orphans;
 pub mod public_key;
 pub mod record;
 pub mod recovery;

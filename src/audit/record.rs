@@ -11,7 +11,8 @@ use crate::{
     audit::{
         chain::{CHECKPOINT, Head, LineHash},
         members::{AttemptMember, Members},
-        trail::{Facts, Upstream},
+        orphans::{Closing, Orphan},
+        trail::Facts,
     },
     ids::{BootId, JournalId, RecordId, RequestId},
 };
@@ -70,12 +71,7 @@ impl Draft {
     /// Tells how a call ended.
     #[must_use]
     pub fn outcome(id: RecordId, facts: &Facts, boot: BootId, ending: &Ending<'_>) -> Self {
-        let Upstream {
-            attempts,
-            under_way,
-            transfer_status,
-        } = facts.upstream();
-        let cut_short = under_way.as_ref().map(AttemptMember::cut_short);
+        let upstream = facts.upstream();
         Self::new(
             id,
             &Members {
@@ -84,16 +80,28 @@ impl Draft {
                 code: ending.code,
                 outcome: Some(ending.outcome),
                 forwarded: Some(ending.forwarded),
-                attempts: attempts
-                    .iter()
-                    .map(AttemptMember::of)
-                    .chain(cut_short)
-                    .collect(),
-                transfer_status,
+                attempts: AttemptMember::all(&upstream),
+                transfer_status: upstream.transfer_status,
                 body_sha256: Some(LineHash::of(ending.body)),
                 body_bytes: Some(ending.body.len()),
                 duration_us: Some(facts.began.elapsed().as_micros()),
                 ..Members::of_call("outcome", facts, boot)
+            },
+        )
+    }
+
+    /// Tells what could be found out of a call whose intent alone is left. There is no status: nobody was
+    /// answered, as far as anybody knows.
+    #[must_use]
+    pub fn closing(orphan: &Orphan, boot: BootId, closing: &Closing) -> Self {
+        Self::new(
+            RecordId::next(),
+            &Members {
+                outcome: Some(closing.outcome),
+                forwarded: Some(closing.forwarded),
+                attempts: AttemptMember::all(&closing.upstream),
+                transfer_status: closing.upstream.transfer_status.clone(),
+                ..Members::of_orphan("outcome", orphan, boot)
             },
         )
     }

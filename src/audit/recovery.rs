@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     audit::{
         chain::{Break, Head, LineHash},
+        orphans::{Open, Orphan},
         record::Cut,
         segment::{self, Segment, make_directory, sync_directory},
     },
@@ -29,6 +30,8 @@ pub struct Opened {
     pub segment: Option<Segment>,
     /// The torn tail that was cut off.
     pub cut: Option<Cut>,
+    /// The intents that have no outcome, the oldest first.
+    pub orphans: Vec<Orphan>,
     /// Held for as long as the journal is open.
     pub lock: File,
 }
@@ -88,9 +91,10 @@ pub fn open(dir: &Path) -> Result<Opened, OpenError> {
     let id = identity(dir, segments.is_empty())?;
     let mut head = Head::GENESIS;
     let mut cut = None;
+    let mut open = Open::default();
     for (index, (first, path)) in segments.iter().enumerate() {
         let next = segments.get(index + 1).map(|(next, _)| *next);
-        head = match read(path, *first, next, head)? {
+        head = match read(path, *first, next, head, &mut open)? {
             Reading::Whole(head) => head,
             Reading::Torn { head, offset } => {
                 cut = Some(cut_off(dir, path, offset).map_err(at(path))?);
@@ -107,6 +111,7 @@ pub fn open(dir: &Path) -> Result<Opened, OpenError> {
         head,
         segment,
         cut,
+        orphans: open.into_orphans(),
         lock,
     })
 }
@@ -119,7 +124,13 @@ enum Reading {
 
 /// Follows the chain through one segment, up to where the next segment begins: what a segment holds
 /// at or above the next one's name was never acknowledged.
-fn read(path: &Path, first: u64, next: Option<u64>, mut head: Head) -> Result<Reading, OpenError> {
+fn read(
+    path: &Path,
+    first: u64,
+    next: Option<u64>,
+    mut head: Head,
+    open: &mut Open,
+) -> Result<Reading, OpenError> {
     let mut lines = BufReader::new(File::open(path).map_err(at(path))?);
     let mut offset = 0;
     let mut line = Vec::new();
@@ -148,7 +159,10 @@ fn read(path: &Path, first: u64, next: Option<u64>, mut head: Head) -> Result<Re
             }),
         };
         match followed {
-            Ok(followed) => head = followed,
+            Ok(followed) => {
+                head = followed;
+                open.note(line.strip_suffix(b"\n").unwrap_or(&line));
+            }
             Err(Break::NotARecord { .. })
                 if next.is_none() && is_torn_tail(&mut lines).map_err(at(path))? =>
             {

@@ -45,6 +45,8 @@ pub(in crate::audit) struct WindowId(RecordId);
 struct State {
     rate: Rate,
     window: Option<Window>,
+    /// Whole records that could not be written when it was their time.
+    owed: Vec<Draft>,
 }
 
 /// Counts that gather.
@@ -82,6 +84,7 @@ impl Tally {
                 spent_until: None,
             },
             window: None,
+            owed: Vec::new(),
         }))
     }
 
@@ -115,6 +118,13 @@ impl Tally {
         counted
     }
 
+    /// Has a whole record written as soon as anything can be; tells whether it is the first that waits.
+    pub(in crate::audit) fn owe(&self, draft: Draft) -> bool {
+        let mut state = self.state();
+        state.owed.push(draft);
+        state.owed.len() == 1
+    }
+
     /// Makes a window due, unless its summary has been taken already.
     pub(in crate::audit) fn close(&self, id: WindowId) {
         if let Some(window) = &mut self.state().window {
@@ -129,16 +139,20 @@ impl Tally {
         }
     }
 
-    /// Whether there are summary records to take.
+    /// Whether there are records to take.
     pub(in crate::audit) fn is_due(&self) -> bool {
         let state = self.state();
-        state.window.as_ref().is_some_and(|window| window.is_due)
+        !state.owed.is_empty() || state.window.as_ref().is_some_and(|window| window.is_due)
     }
 
-    /// Takes the summary records that are due.
+    /// Takes the summary records that are due, and the records that are owed.
     pub(in crate::audit) fn take_due(&self, boot: BootId) -> Vec<Draft> {
-        let due = self.state().window.take_if(|window| window.is_due);
-        due.map(|window| window.drafts(boot)).unwrap_or_default()
+        let mut state = self.state();
+        let mut due = std::mem::take(&mut state.owed);
+        let window = state.window.take_if(|window| window.is_due);
+        drop(state);
+        due.extend(window.into_iter().flat_map(|window| window.drafts(boot)));
+        due
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -6,7 +6,10 @@
 use std::{
     fmt,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -47,6 +50,8 @@ pub struct Facts {
     pub rule: OnceLock<Arc<str>>,
     /// The policy in force.
     pub policy: OnceLock<Arc<str>>,
+    /// Whether an intent may be in the journal.
+    intended: AtomicBool,
     /// What happened upstream.
     upstream: Mutex<Upstream>,
 }
@@ -112,6 +117,22 @@ pub struct Upstream {
     pub transfer_status: Option<String>,
 }
 
+impl Upstream {
+    /// Notes that an attempt is about to send its first byte.
+    pub fn sending(&mut self, departure: Departure) {
+        self.under_way = Some(departure);
+    }
+
+    /// Notes how the attempt ended.
+    pub fn ended(&mut self, attempt: Attempt, transfer_status: Option<String>) {
+        self.under_way = None;
+        if transfer_status.is_some() {
+            self.transfer_status = transfer_status;
+        }
+        self.attempts.push(attempt);
+    }
+}
+
 impl Trail {
     /// Begins the trail of a call.
     #[must_use]
@@ -130,6 +151,7 @@ impl Trail {
             account: OnceLock::new(),
             rule: OnceLock::new(),
             policy: OnceLock::new(),
+            intended: AtomicBool::new(false),
             upstream: Mutex::default(),
         }))
     }
@@ -140,19 +162,24 @@ impl Trail {
         &self.0
     }
 
+    /// Notes that the call's intent is being written: from here on it may be in the journal.
+    pub fn intending(&self) {
+        self.0.intended.store(true, Ordering::Release);
+    }
+
+    /// Notes that the intent could not be written, and never will be.
+    pub fn unintended(&self) {
+        self.0.intended.store(false, Ordering::Release);
+    }
+
     /// Notes that an attempt is about to send its first byte.
     pub fn sending(&self, departure: Departure) {
-        self.0.state().under_way = Some(departure);
+        self.0.state().sending(departure);
     }
 
     /// Notes how the attempt ended.
     pub fn ended(&self, attempt: Attempt, transfer_status: Option<String>) {
-        let mut upstream = self.0.state();
-        upstream.under_way = None;
-        if transfer_status.is_some() {
-            upstream.transfer_status = transfer_status;
-        }
-        upstream.attempts.push(attempt);
+        self.0.state().ended(attempt, transfer_status);
     }
 }
 
@@ -163,6 +190,12 @@ impl fmt::Debug for Trail {
 }
 
 impl Facts {
+    /// Whether an intent may be in the journal, which an outcome has to close.
+    #[must_use]
+    pub fn is_intended(&self) -> bool {
+        self.intended.load(Ordering::Acquire)
+    }
+
     /// What happened upstream so far.
     #[must_use]
     pub fn upstream(&self) -> Upstream {

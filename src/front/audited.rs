@@ -116,15 +116,7 @@ async fn record(journal: &Journal, trail: &Trail, reply: &Reply) -> Rendered {
     }
     let id = RecordId::next();
     let rendered = reply.render(facts, id);
-    let ending = Ending {
-        decision: reply.decision(facts),
-        status: rendered.status().as_u16(),
-        code: reply.code(),
-        outcome: rendered.outcome(),
-        forwarded: reply.forwarded().as_str(),
-        body: rendered.body(),
-    };
-    let draft = Draft::outcome(id, facts, journal.boot(), &ending);
+    let draft = outcome(id, journal, facts, reply, &rendered);
     if journal.append(draft).await.is_ok() {
         log(trail, &rendered, reply, id);
         return rendered;
@@ -135,7 +127,32 @@ async fn record(journal: &Journal, trail: &Trail, reply: &Reply) -> Rendered {
     };
     let instead = Reply::Problem(problem);
     let summary = unrecorded(journal, facts, &instead);
-    answer(trail, &instead, summary)
+    let rendered = answer(trail, &instead, summary);
+    if facts.is_intended() {
+        // The answer names the summary, but the intent must not stay open.
+        let late = outcome(RecordId::next(), journal, facts, &instead, &rendered);
+        journal.owe(late);
+    }
+    rendered
+}
+
+/// The outcome record of an answer.
+fn outcome(
+    id: RecordId,
+    journal: &Journal,
+    facts: &Facts,
+    reply: &Reply,
+    rendered: &Rendered,
+) -> Draft {
+    let ending = Ending {
+        decision: reply.decision(facts),
+        status: rendered.status().as_u16(),
+        code: reply.code(),
+        outcome: rendered.outcome(),
+        forwarded: reply.forwarded().as_str(),
+        body: rendered.body(),
+    };
+    Draft::outcome(id, facts, journal.boot(), &ending)
 }
 
 /// The summary record that stands for a refusal of a caller that is not known, where such refusals are

@@ -14,6 +14,7 @@ use crate::{
     partner_center::{
         AccountSettings, Settings,
         breaker::Breaker,
+        grounds::Grounds,
         retry_budget::RetryBudget,
         throttle::Gate,
         way::Way,
@@ -184,6 +185,10 @@ impl Accounts {
         self.by_name.get(&self.default)
     }
 
+    pub(in crate::partner_center) fn named(&self, name: &str) -> Option<&Account> {
+        self.by_name.get(name)
+    }
+
     /// Every account, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Account> {
         self.by_name.values()
@@ -193,6 +198,7 @@ impl Accounts {
     #[must_use]
     pub fn through<C: OnTransfer>(&self, admission: Admission<C>) -> Option<Way<'_, C>> {
         let account = self.by_name.get(admission.account())?;
-        Some(Way { account, admission })
+        let grounds = Grounds::of(admission);
+        Some(Way { account, grounds })
     }
 }

@@ -80,7 +80,7 @@ impl<C: OnTransfer> Trip<'_, C> {
     }
 
     async fn prepare(&mut self, ask: Ask) -> Result<(Arc<AccessToken>, RequestId), Hindrance> {
-        let customer = self.admission.command().customer();
+        let customer = self.grounds.command().customer();
         self.account
             .gate()
             .pass(customer, latest_start(self.plan.until, self.least(ask)))
@@ -168,7 +168,7 @@ impl<C: OnTransfer> Trip<'_, C> {
         {
             self.account
                 .gate()
-                .hold(self.admission.command().customer(), wait);
+                .hold(self.grounds.command().customer(), wait);
         }
     }
 
@@ -191,7 +191,7 @@ impl<C: OnTransfer> Trip<'_, C> {
     }
 
     fn target(&self) -> Target {
-        let command = self.admission.command();
+        let command = self.grounds.command();
         Target {
             customer: command.customer(),
             transfer: command.transfer(),

@@ -1,8 +1,8 @@
 //! The upstream: Partner Center.
 //!
 //! Takes an admission, asks what it is for, repeats what may be repeated, and tells what came back: an
-//! [`account`] has its [`way`], a clear way begins a [`trip`], and a trip is made of [`attempt`]s. [`wire`]
-//! is the only place that spells Partner Center's JSON and headers. This room knows nothing of callers'
+//! [`account`] has its [`way`], a clear way begins a [`trip`], and a trip is made of [`attempt`]s. A [`look`]
+//! is a trip that the gateway makes for itself. [`wire`] is the only place that spells Partner Center's JSON and headers. This room knows nothing of callers'
 //! HTTP and nothing of the audit journal.
 
 pub mod account;
@@ -10,6 +10,8 @@ pub mod answer;
 pub mod attempt;
 pub mod backoff;
 pub mod breaker;
+mod grounds;
+pub mod look;
 pub mod plan;
 pub mod retry_budget;
 mod stock;

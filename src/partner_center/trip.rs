@@ -9,7 +9,6 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    authorization::permit::Admission,
     clock::SharedClock,
     command::{OnTransfer, ReadTransfer, RejectTransfer},
     http_client::retry_after,
@@ -20,6 +19,7 @@ use crate::{
         attempt::{Break, Ended, Hindrance},
         backoff::backoff,
         breaker::Pass,
+        grounds::Grounds,
         plan::{Plan, Witness},
         stock::Stock,
         wire::{self, Ask, ErrorBody},
@@ -27,10 +27,10 @@ use crate::{
     token::{access_token::AccessToken, cell::Replacement},
 };
 
-/// One call under way upstream, with the admission to do what it does.
+/// One call under way upstream, with the grounds for what it does.
 pub struct Trip<'a, C> {
     pub(in crate::partner_center) account: &'a Account,
-    pub(in crate::partner_center) admission: Admission<C>,
+    pub(in crate::partner_center) grounds: Grounds<C>,
     /// Leave to try, from the first attempt on.
     pub(in crate::partner_center) pass: Option<Pass<'a>>,
     pub(in crate::partner_center) plan: &'a Plan,
@@ -160,7 +160,7 @@ impl<C: OnTransfer> Trip<'_, C> {
     /// The transfer that all of it is about.
     #[must_use]
     pub fn transfer(&self) -> TransferId {
-        self.admission.command().transfer()
+        self.grounds.command().transfer()
     }
 
     pub(in crate::partner_center) fn left(&self) -> Duration {

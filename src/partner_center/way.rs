@@ -1,9 +1,8 @@
-//! An account, and the admission to do one thing through it.
+//! An account, and the grounds to do one thing through it.
 
 use tokio::time::Instant;
 
 use crate::{
-    authorization::permit::Admission,
     clock::SharedClock,
     command::OnTransfer,
     ids::{CorrelationId, RequestId},
@@ -11,6 +10,7 @@ use crate::{
         account::Account,
         attempt::latest_start,
         breaker::Open,
+        grounds::Grounds,
         plan::{Plan, Witness},
         stock::Stock,
         throttle::Held,
@@ -19,14 +19,15 @@ use crate::{
     },
 };
 
-/// An account, and the admission to do one thing through it.
+/// An account, and the grounds to do one thing through it.
 ///
 /// [`Accounts::through`](crate::partner_center::account::Accounts::through) makes it by the admission's
-/// own word, so it cannot be used with another account's credentials.
+/// own word, so it cannot be used with another account's credentials. A [`Look`](crate::partner_center::look::Look)
+/// holds one that can only read.
 #[derive(Debug)]
 pub struct Way<'a, C> {
     pub(in crate::partner_center) account: &'a Account,
-    pub(in crate::partner_center) admission: Admission<C>,
+    pub(in crate::partner_center) grounds: Grounds<C>,
 }
 
 /// A way with nothing in it at present.
@@ -57,7 +58,7 @@ impl<'a, C: OnTransfer> Way<'a, C> {
     ///
     /// When it may not, or when too much went wrong of late.
     pub async fn clear(self, until: Instant) -> Result<Clear<'a, C>, Blocked> {
-        let customer = self.admission.command().customer();
+        let customer = self.grounds.command().customer();
         let gate = self.account.gate();
         let least = self.account.settings().least(Ask::of::<C>());
         gate.pass(customer, latest_start(until, least)).await?;
@@ -93,10 +94,10 @@ impl<'a, C: OnTransfer> Clear<'a, C> {
         clock: &'a SharedClock,
         witness: &'a dyn Witness,
     ) -> Trip<'a, C> {
-        let Self(Way { account, admission }) = self;
+        let Self(Way { account, grounds }) = self;
         Trip {
             account,
-            admission,
+            grounds,
             pass: None,
             plan,
             stock: Stock::of(&plan.requests),

@@ -109,7 +109,9 @@ impl Transfers {
         let facts = trail.facts();
         let plan = clear.plan(facts.correlation, self.until(facts));
         let intent = Draft::intent(facts, self.journal.boot(), &plan.requests);
-        self.journal.append(intent).await?;
+        trail.intending();
+        let written = self.journal.append(intent).await;
+        written.inspect_err(|_| trail.unintended())?;
         Ok(plan)
     }
 

@@ -1,7 +1,8 @@
 //! The use case, free of HTTP.
 //!
 //! [`reject`] reads top to bottom: who calls, what is asked, may they, write it down, do it, find out what
-//! became of it. [`read`] is the same with less at the end.
+//! became of it. [`read`] is the same with less at the end. [`orphans`] are calls that an earlier run did not
+//! get to the end of.
 
 mod entering;
 mod find_out;
@@ -9,6 +10,7 @@ pub mod idempotency;
 pub mod in_force;
 pub mod kept;
 mod noting;
+pub mod orphans;
 pub mod places;
 pub mod read;
 pub mod refusal;

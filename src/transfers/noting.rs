@@ -9,40 +9,45 @@ use crate::{
 pub(in crate::transfers) struct Noting<'a>(pub(in crate::transfers) &'a Trail);
 
 impl Witness for Noting<'_> {
-    fn sending(&self, departure: Departure) {
-        self.0.sending(noted(departure));
+    fn sending(&self, begun: Departure) {
+        self.0.sending(departure(begun));
     }
 
-    fn ended(&self, attempt: Attempt) {
-        let Attempt {
-            departure,
-            took,
-            open,
-            status,
-            error,
-            error_code,
-            transfer_status,
-        } = attempt;
-        self.0.ended(
-            trail::Attempt {
-                departure: noted(departure),
-                took,
-                open,
-                status,
-                error,
-                error_code,
-            },
-            transfer_status,
-        );
+    fn ended(&self, ended: Attempt) {
+        let (attempt, transfer_status) = attempt(ended);
+        self.0.ended(attempt, transfer_status);
     }
 }
 
-fn noted(departure: Departure) -> trail::Departure {
+/// An attempt in the words of the record, and the transfer's state that its answer told.
+pub(in crate::transfers) fn attempt(ended: Attempt) -> (trail::Attempt, Option<String>) {
+    let Attempt {
+        departure: begun,
+        took,
+        open,
+        status,
+        error,
+        error_code,
+        transfer_status,
+    } = ended;
+    let attempt = trail::Attempt {
+        departure: departure(begun),
+        took,
+        open,
+        status,
+        error,
+        error_code,
+    };
+    (attempt, transfer_status)
+}
+
+/// The beginning of an attempt in the words of the record.
+pub(in crate::transfers) fn departure(begun: Departure) -> trail::Departure {
     let Departure {
         request,
         started,
         token,
-    } = departure;
+    } = begun;
     trail::Departure {
         request,
         started,

@@ -26,6 +26,7 @@ mod leaving;
 mod login;
 mod msal;
 mod mtls;
+mod orphans;
 mod outgoing;
 mod overload;
 mod problems;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use sandbox::{Fault, Target};
+use serde_json::Value;
 
 use super::{
     acknowledged, kinds,
@@ -135,9 +136,25 @@ async fn tells_what_happened_when_the_outcome_cannot_be_written() {
     assert_eq!(answer.body["code"], "audit_incomplete");
     assert_eq!(answer.body["forwarded"], "yes");
     let journal = site.journal();
-    assert_eq!(journal.of_kind("intent").len(), 1);
-    assert_eq!(journal.of_kind("outcome").len(), 0);
+    let (intents, outcomes) = (journal.of_kind("intent"), journal.of_kind("outcome"));
+    let ([intent], [outcome]) = (&intents[..], &outcomes[..]) else {
+        panic!("{intents:?} {outcomes:?}")
+    };
+    assert_eq!(intent["call"], outcome["call"]);
+    for (key, told) in [
+        ("status", Value::from(502)),
+        ("code", "audit_incomplete".into()),
+        ("outcome", "failed".into()),
+        ("forwarded", "yes".into()),
+        ("transfer_status", "Reject".into()),
+    ] {
+        assert_eq!(outcome[key], told, "{key}");
+    }
+    assert_eq!(outcome["attempts"][0]["status"], 200);
     are_summed_up(&[answer], &journal);
+    let again = site.start().await;
+    within(async || again.process.stderr().contains("ready to forward")).await;
+    assert_eq!(site.journal().of_kind("outcome").len(), 1, "closed twice");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ mod site;
 mod telling;
 mod verifying;
 
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{collections::HashSet, fs, io::Write as _, path::PathBuf};
 
 use futures_util::future::join_all;
 use sandbox::{Fault, Seen, Target, Transfer, Turn};
@@ -23,12 +23,13 @@ use self::site::{Answer, Running, Site};
 use crate::harness::{
     BILLING, CUSTOMER, TRANSFER,
     journal::{Journal, segments},
+    process::within,
     served::until,
     tempdir,
 };
 
 #[tokio::test]
-async fn has_an_intent_for_every_patch_after_a_kill() {
+async fn has_an_intent_for_every_patch_and_an_outcome_for_every_intent_after_kills() {
     let site = Site::new().await;
     let gateway = site.start().await;
 
@@ -42,10 +43,26 @@ async fn has_an_intent_for_every_patch_after_a_kill() {
     let left = acknowledged(&site);
     tear_the_end(&site);
     let again = site.start().await;
+    again.process.signal("KILL");
+    again.process.ended().await;
+    let again = site.start().await;
     let answer = again.reject(TRANSFER).await;
+    within(async || open(&site.journal()) == 0).await;
 
     assert_eq!((ended.code, answer.status), (None, 200));
     let journal = site.journal();
+    let closed = closed_late(&journal);
+    assert!(!closed.is_empty(), "64 calls were under way");
+    for outcome in closed {
+        let transfer = outcome["transfer"].as_str().expect("transfer");
+        let stands = site.sandbox.transfer_status(CUSTOMER, transfer);
+        let forwarded = match stands.as_deref() {
+            Some("Reject") => "yes",
+            _ => "unknown",
+        };
+        assert_eq!(outcome["transfer_status"].as_str(), stands.as_deref());
+        assert_eq!(outcome["forwarded"], forwarded, "{outcome}");
+    }
     let kept = left.records();
     assert_eq!(journal.records()[..kept.len()], kept, "a record was lost");
     assert!(!answers.is_empty());
@@ -60,7 +77,7 @@ async fn has_an_intent_for_every_patch_after_a_kill() {
         );
     }
     assert_eq!(journal.of_kind("recovered").len(), 1);
-    assert_eq!(journal.of_kind("started").len(), 2);
+    assert_eq!(journal.of_kind("started").len(), 3);
     assert_eq!(journal.outcome(&answer.audit_id)["status"], 200);
 }
 
@@ -131,6 +148,22 @@ async fn call_until_it_is_gone(site: &Site, gateway: &Running) -> Vec<Answer> {
         answers
     });
     join_all(calling).await.concat()
+}
+
+/// How many intents have no outcome; that none has two is checked while the journal is read.
+fn open(journal: &Journal) -> usize {
+    let calls = |kind| -> HashSet<String> {
+        let records = journal.of_kind(kind).into_iter();
+        records.map(|it| it["call"].to_string()).collect()
+    };
+    calls("intent").difference(&calls("outcome")).count()
+}
+
+/// The outcomes of calls that nobody was answered.
+fn closed_late(journal: &Journal) -> Vec<Value> {
+    let mut outcomes = journal.of_kind("outcome");
+    outcomes.retain(|outcome| outcome.get("status").is_none());
+    outcomes
 }
 
 /// Adds transfers to the sandbox, and returns their IDs.

@@ -5,12 +5,16 @@
 //! beside the calls, and what it has not closed when the gateway leaves is closed after the next start.
 
 use std::{
+    collections::BTreeMap,
     mem,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::{
+    future::join_all,
+    stream::{self, StreamExt as _},
+};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
@@ -53,17 +57,30 @@ impl Transfers {
             "closing calls that an earlier run left open"
         );
         let give_up = Instant::now() + PATIENCE;
-        let mut left: Vec<_> = orphans.into_iter().map(Pending::new).collect();
+        let mut by_account = BTreeMap::<_, Vec<_>>::new();
+        for orphan in orphans {
+            let account = orphan.account().map(|(name, _)| name.to_owned());
+            by_account
+                .entry(account)
+                .or_default()
+                .push(Pending::new(orphan));
+        }
+        let each = by_account.into_values();
+        join_all(each.map(|left| self.close_all(left, give_up))).await;
+        info!("no call of an earlier run is open");
+    }
+
+    /// Closes the calls of one account; those of another do not wait for it.
+    async fn close_all(&self, mut left: Vec<Pending>, give_up: Instant) {
         let mut pause = FIRST_PAUSE;
         loop {
             left = self.close_round(left, give_up).await;
             if left.is_empty() {
-                break;
+                return;
             }
             sleep(pause.min(give_up.saturating_duration_since(Instant::now()))).await;
             pause = LONGEST_PAUSE.min(pause.saturating_mul(2));
         }
-        info!("no call of an earlier run is open");
     }
 
     /// Looks after each, a few at a time, and returns those that it could not close yet. None keeps the
@@ -196,7 +213,7 @@ impl Witness for Looking {
     }
 }
 
-/// Looks under way at once; those who call now come first.
+/// Looks of an account under way at once; those who call now come first.
 const AT_ONCE: usize = 4;
 
 /// How often a transfer is found as it was before that is believed of a call of a moment ago; a rejection

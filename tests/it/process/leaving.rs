@@ -6,11 +6,11 @@ use sandbox::{Fault, Target};
 use tokio::net::TcpStream;
 
 use super::{
-    kinds,
+    kinds, open,
     site::{Running, Site},
 };
 use crate::harness::{
-    BILLING, TRANSFER,
+    BILLING, CUSTOMER, TRANSFER,
     process::within,
     served::{ask, until},
 };
@@ -35,6 +35,42 @@ async fn finishes_what_is_in_flight() {
     assert_eq!(kinds(&journal), all);
     let refused = TcpStream::connect(address).await.expect_err("gone");
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn leaves_a_call_open_whose_end_it_cannot_learn_and_closes_it_after_the_next_start() {
+    let site = Site::new().await;
+    let gateway = site.start().await;
+    let asked = |method: &str, count: usize| {
+        let seen = site.sandbox.seen();
+        seen.iter().filter(|it| it.method == method).count() == count
+    };
+    site.sandbox
+        .push_fault(Target::PartnerCenter, Fault::CommitThenHang);
+    let killing = async {
+        until(|| asked("PATCH", 1)).await;
+        gateway.process.signal("KILL");
+    };
+    let (answer, ()) = tokio::join!(gateway.call(TRANSFER, BILLING), killing);
+    assert!(answer.is_err(), "{answer:?}");
+    gateway.process.ended().await;
+
+    site.sandbox.push_fault(Target::PartnerCenter, Fault::Hang);
+    let looking = site.start().await;
+    until(|| asked("GET", 1)).await;
+    looking.process.signal("TERM");
+    let left = looking.process.ended().await;
+    let open_then = open(&site.journal());
+    let _again = site.start().await;
+    within(async || open(&site.journal()) == 0).await;
+
+    assert_eq!((left.code, open_then), (Some(0), 1), "{left:?}");
+    let closed = site.journal().of_kind("outcome");
+    assert_eq!(closed[0]["outcome"], "reconciled");
+    assert_eq!(closed[0]["forwarded"], "yes");
+    assert!(asked("GET", 2) && asked("PATCH", 1));
+    let history = site.sandbox.transfer_history(CUSTOMER, TRANSFER).unwrap();
+    assert_eq!(history.effects, 1);
 }
 
 #[tokio::test]

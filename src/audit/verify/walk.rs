@@ -258,3 +258,38 @@ impl<'a> Walk<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write as _};
+
+    use super::*;
+
+    #[test]
+    fn takes_what_the_gateway_writes_meanwhile_for_no_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal-00000000000000000001.jsonl");
+        let first = format!(r#"{{"seq":1,"prev":"{}"}}"#, "0".repeat(64));
+        let (half, rest) = first.as_bytes().split_at(10);
+        fs::write(&path, half).unwrap();
+        let kept = Kept::default();
+        let (key, kept) = (None, &kept);
+        let lines = Lines::of(dir.path()).unwrap();
+        let mut walk = Walk::new(JournalId::random(), lines, Evidence { key, kept });
+        let mut line = Vec::new();
+        let Next::Line(spot) = walk.lines.next(1, &mut line).unwrap() else {
+            panic!("half a line")
+        };
+        let mut file = fs::File::options().append(true).open(&path).unwrap();
+        let second = r#"{"seq":2,"prev":""}"#;
+        file.write_all(&[rest, b"\n", second.as_bytes(), b"\n"].concat())
+            .unwrap();
+
+        let step = walk.not_a_record(spot, &line).unwrap();
+
+        assert!(matches!(
+            step,
+            Step::Unfinished(Unfinished { bytes: 10, .. })
+        ));
+    }
+}

@@ -161,6 +161,52 @@ async fn waits_for_the_end_of_an_outage() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn closes_the_calls_of_one_account_while_another_hangs() {
+    let (sandbox, dir) = left_open(9, |number, intent| {
+        if number < 8 {
+            intent["account"] = "fabrikam".into();
+        }
+    })
+    .await;
+    stands(&sandbox, 8, "Reject");
+    let world = World::over(sandbox, dir, |config| {
+        let mut hung = config.accounts[0].clone();
+        hung.name = "fabrikam".to_owned();
+        hung.api = "https://hung.test".parse().unwrap();
+        config.accounts.push(hung);
+    })
+    .await;
+    world.network.hang("hung.test");
+    let began = Instant::now();
+
+    let first = async {
+        while endings(&world).is_empty() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        world.network.waiting()
+    };
+    let closing = async {
+        tokio::select! {
+            waiting = first => waiting,
+            () = world.gateway.close_orphans() => panic!("none can be closed but one"),
+        }
+    };
+    let waiting = while_time_flows_by(&world, || Duration::from_secs(1), closing).await;
+
+    assert!(
+        began.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(waiting, 4, "looks through the other account");
+    let (outcome, _, state, _) = endings(&world).remove(0);
+    assert_eq!(
+        (&*outcome, state.as_deref()),
+        ("reconciled", Some("Reject"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn gives_up_after_an_hour_and_says_that_nobody_knows() {
     let (sandbox, dir) = left_open(1, |_, _| {}).await;
     let world = World::over(sandbox, dir, |_| {}).await;

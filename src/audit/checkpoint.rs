@@ -7,11 +7,17 @@ use crate::{
     ids::JournalId,
 };
 
+/// What is signed over the end of a chain.
+#[must_use]
+pub fn over(journal: JournalId, end: &Head) -> String {
+    let (head, previous) = (end.hash().to_string(), end.checkpoint().to_string());
+    statement(journal, end.seq(), &head, &previous)
+}
+
 /// What is signed: the journal, the number and hash of the line before the checkpoint, and the hash of
 /// the previous checkpoint's line, or 64 zeros.
 #[must_use]
-pub fn statement(journal: JournalId, over: &Head) -> String {
-    let (upto, head, previous) = (over.seq(), over.hash(), over.checkpoint());
+pub fn statement(journal: JournalId, upto: u64, head: &str, previous: &str) -> String {
     format!("partner-gateway/audit/v1\n{journal}\n{upto}\n{head}\n{previous}\n")
 }
 

@@ -12,26 +12,22 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    thread,
 };
 
 use tokio::sync::oneshot;
 
 use crate::{
     audit::{
-        Settings,
-        chain::Head,
-        checkpoint,
+        Settings, checkpoint,
         orphans::Orphan,
         record::Draft,
         recovery::{self, OpenError, Opened},
-        segment::Segment,
         signing::{KeyError, SigningKey},
         summary::{Counted, Tally, WINDOW, WindowId},
         writer::{self, Writer},
     },
     clock::SharedClock,
-    ids::{BootId, JournalId, RecordId},
+    ids::{BootId, RecordId},
 };
 
 /// A handle on the journal.
@@ -118,7 +114,8 @@ impl Journal {
             tally: Tally::beyond(settings.unauthenticated_rate),
         });
         let boot = board.boot;
-        let jobs = spawn(settings, id, head, segment, key, Arc::clone(&board), clock)?;
+        let writer = Writer::new(settings, id, head, segment, key, Arc::clone(&board), clock);
+        let jobs = writer::spawn(writer).map_err(StartError::Thread)?;
         let journal = Self(Arc::new(Shared {
             board,
             jobs,
@@ -289,24 +286,6 @@ fn write_in_time(journal: Weak<Shared>, window: Option<WindowId>) {
             }
         }
     });
-}
-
-fn spawn(
-    settings: &Settings,
-    id: JournalId,
-    head: Head,
-    segment: Option<Segment>,
-    key: SigningKey,
-    board: Arc<Board>,
-    clock: SharedClock,
-) -> Result<mpsc::Sender<Job>, StartError> {
-    let (jobs, queue) = mpsc::channel();
-    let writer = Writer::new(settings, id, head, segment, key, board, clock);
-    thread::Builder::new()
-        .name("audit".to_owned())
-        .spawn(move || writer::run(writer, &queue))
-        .map_err(StartError::Thread)?;
-    Ok(jobs)
 }
 
 fn gone() -> Unwritable {

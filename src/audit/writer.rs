@@ -12,8 +12,9 @@ use std::{
     sync::{
         Arc,
         atomic::Ordering,
-        mpsc::{Receiver, RecvTimeoutError},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -24,7 +25,7 @@ use crate::{
     audit::{
         Durability, Settings,
         chain::Head,
-        checkpoint::statement,
+        checkpoint,
         journal::{Board, Job, Unwritable},
         record::Draft,
         segment::{Bounds, Segment},
@@ -201,7 +202,9 @@ impl Writer {
 
     /// Adds a checkpoint over everything before.
     fn sign(&self, over: Head, time: SystemTime, lines: &mut Vec<u8>) -> Head {
-        let signature = self.key.sign(statement(self.journal, &over).as_bytes());
+        let signature = self
+            .key
+            .sign(checkpoint::over(self.journal, &over).as_bytes());
         let draft = Draft::checkpoint(self.board.boot, &over, self.key.id(), &signature);
         let line = self.line(&draft, &over, time);
         put(&line, lines);
@@ -239,8 +242,17 @@ fn put(line: &[u8], lines: &mut Vec<u8>) {
     lines.push(b'\n');
 }
 
+/// Has a thread of its own serve the jobs that are sent.
+pub(in crate::audit) fn spawn(writer: Writer) -> io::Result<Sender<Job>> {
+    let (jobs, queue) = mpsc::channel();
+    thread::Builder::new()
+        .name("audit".to_owned())
+        .spawn(move || run(writer, &queue))?;
+    Ok(jobs)
+}
+
 /// Serves jobs until the last handle is gone.
-pub(in crate::audit) fn run(mut writer: Writer, queue: &Receiver<Job>) {
+fn run(mut writer: Writer, queue: &Receiver<Job>) {
     loop {
         let first = match writer.flush_is_due_in() {
             Some(Duration::ZERO) => {

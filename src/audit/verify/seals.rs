@@ -5,6 +5,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use crate::{
     audit::{
         chain::{Head, LineHash},
+        checkpoint::statement,
         public_key::PublicKey,
         verify::written::Written,
     },
@@ -140,7 +141,7 @@ impl<'a> Seals<'a> {
             .decode(signature)
             .map_err(|_| Flaw::Signature)?;
         let holds = |previous: &str| {
-            let text = signed_text(self.journal, upto, head, previous);
+            let text = statement(self.journal, upto, head, previous);
             key.has_signed(text.as_bytes(), &signature)
         };
         match &self.previous {
@@ -158,10 +159,4 @@ impl<'a> Seals<'a> {
         self.signed = Some(Signed { upto, checkpoint });
         Ok(())
     }
-}
-
-/// What a checkpoint's signature is made over.
-#[must_use]
-pub fn signed_text(journal: JournalId, upto: u64, head: &str, previous: &str) -> String {
-    format!("partner-gateway/audit/v1\n{journal}\n{upto}\n{head}\n{previous}\n")
 }

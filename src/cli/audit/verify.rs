@@ -86,8 +86,8 @@ pub fn run(question: &Question, environment: &Environment) -> u8 {
 
 /// Whether the journal is intact.
 fn answer(question: &Question, environment: &Environment) -> Result<bool, Unknown> {
-    let dir = directory(question, environment)?;
-    let trusted = key(question, &dir)?;
+    let Place { dir, own_key } = place(question, environment)?;
+    let trusted = key(question, own_key)?;
     let kept = kept(question)?;
     let evidence = Evidence {
         key: trusted.key(),
@@ -112,21 +112,34 @@ fn answer(question: &Question, environment: &Environment) -> Result<bool, Unknow
     Ok(findings.damage.is_none())
 }
 
-fn directory(question: &Question, environment: &Environment) -> Result<PathBuf, Unknown> {
-    if let Some(config) = &question.config {
-        let loaded = load(config, environment).map_err(Unknown::Config)?;
-        return Ok(loaded.config.audit.dir);
-    }
-    Ok(question.dir.clone().unwrap_or_default())
+/// Where the journal is, and the key that its gateway signs with.
+struct Place {
+    dir: PathBuf,
+    own_key: PathBuf,
 }
 
-fn key(question: &Question, dir: &Path) -> Result<Trusted, Unknown> {
+fn place(question: &Question, environment: &Environment) -> Result<Place, Unknown> {
+    let (dir, elsewhere) = match &question.config {
+        Some(config) => {
+            let audit = load(config, environment)
+                .map_err(Unknown::Config)?
+                .config
+                .audit;
+            (audit.dir, audit.signing_key_file)
+        }
+        None => (question.dir.clone().unwrap_or_default(), None),
+    };
+    let own_key = elsewhere.unwrap_or_else(|| dir.join("signing.key"));
+    Ok(Place { dir, own_key })
+}
+
+fn key(question: &Question, own: PathBuf) -> Result<Trusted, Unknown> {
     if let Some(path) = &question.key {
         let pem = read(path)?;
         let key = PublicKey::from_pem(&pem);
         return key.map(Trusted::Brought).map_err(unfit_key(path));
     }
-    let path = dir.join("signing.key");
+    let path = own;
     let pem = match file::read(&path, LARGEST_KEY) {
         Ok(pem) => SecretSlice::from(pem),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Trusted::Nothing),

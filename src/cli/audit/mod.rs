@@ -19,7 +19,7 @@ pub enum Command {
         /// Where the journal is.
         #[command(flatten)]
         place: Place,
-        /// The public key that signs checkpoints, in PEM; without it, that of signing.key in the directory.
+        /// The public key that signs checkpoints, in PEM; without it, that of the key the gateway itself signs with.
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
         /// Checkpoint records that were kept elsewhere, one a line; the journal must contain each of them.

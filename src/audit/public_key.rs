@@ -1,9 +1,9 @@
 //! The public half of the key that signs checkpoints: all that is needed to believe them.
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
-use rustls_pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer, pem::PemObject as _};
+use rustls_pki_types::{SubjectPublicKeyInfoDer, pem::PemObject as _};
 
-use crate::audit::chain::LineHash;
+use crate::audit::{chain::LineHash, signing};
 
 /// An Ed25519 public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +38,13 @@ impl PublicKey {
     ///
     /// When there is none, or one of another kind.
     pub fn of_private(pem: &[u8]) -> Result<Self, NotAKey> {
-        let key = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| NotAKey::Private)?;
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.secret_pkcs8_der())
-            .map_err(|_| NotAKey::Private)?;
-        let raw = pair.public_key().as_ref().try_into();
-        raw.map(Self).map_err(|_| NotAKey::Private)
+        let pair = signing::pair(pem).ok_or(NotAKey::Private)?;
+        Self::of(&pair).ok_or(NotAKey::Private)
+    }
+
+    /// The public half of a pair.
+    pub(in crate::audit) fn of(pair: &Ed25519KeyPair) -> Option<Self> {
+        pair.public_key().as_ref().try_into().ok().map(Self)
     }
 
     /// How checkpoints name it: the first 16 hexadecimal digits of its SHA-256.

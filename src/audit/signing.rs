@@ -6,10 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aws_lc_rs::{
-    digest::{SHA256, digest},
-    signature::{Ed25519KeyPair, KeyPair as _},
-};
+use aws_lc_rs::{error::Unspecified, signature::Ed25519KeyPair};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
@@ -18,6 +15,7 @@ use crate::{
     audit::{
         Settings,
         chain::{Head, LineHash},
+        public_key::PublicKey,
         recovery::write_durably,
     },
     file,
@@ -95,9 +93,7 @@ impl SigningKey {
     /// Reads a key from PKCS#8 in PEM.
     #[must_use]
     pub fn parse(pem: &SecretSlice<u8>) -> Option<Self> {
-        let key = PrivatePkcs8KeyDer::from_pem_slice(pem.expose_secret()).ok()?;
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.secret_pkcs8_der()).ok()?;
-        Some(Self::of(pair))
+        pair(pem.expose_secret()).and_then(Self::of)
     }
 
     /// The first 16 hexadecimal digits of the SHA-256 of the raw public key.
@@ -132,15 +128,25 @@ impl SigningKey {
             "-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n"
         ));
         write_durably(dir, OWN, pem.expose_secret().as_bytes())?;
-        Ok(Self::of(pair))
+        Self::of(pair).ok_or_else(|| failed(Unspecified))
     }
 
-    fn of(pair: Ed25519KeyPair) -> Self {
-        let hash = digest(&SHA256, pair.public_key().as_ref());
-        let digits = |byte: &u8| format!("{byte:02x}");
-        let id = hash.as_ref().iter().take(8).map(digits).collect();
-        Self { pair, id }
+    fn of(pair: Ed25519KeyPair) -> Option<Self> {
+        let id = PublicKey::of(&pair)?.id();
+        Some(Self { pair, id })
     }
+}
+
+/// Reads a pair from its private half, PKCS#8 in PEM.
+pub(in crate::audit) fn pair(pem: &[u8]) -> Option<Ed25519KeyPair> {
+    let key = PrivatePkcs8KeyDer::from_pem_slice(pem).ok()?;
+    Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.secret_pkcs8_der()).ok()
+}
+
+/// Where the key is that the gateway signs with: elsewhere, or in the journal's directory.
+#[must_use]
+pub fn place(dir: &Path, elsewhere: Option<PathBuf>) -> PathBuf {
+    elsewhere.unwrap_or_else(|| dir.join(OWN))
 }
 
 impl fmt::Debug for SigningKey {

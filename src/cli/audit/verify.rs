@@ -12,6 +12,7 @@ use super::telling::{self, Told};
 use crate::{
     audit::{
         public_key::{NotAKey, PublicKey},
+        signing,
         verify::{
             Evidence, Unreadable,
             kept::{Kept, NotACheckpoint},
@@ -129,7 +130,7 @@ fn place(question: &Question, environment: &Environment) -> Result<Place, Unknow
         }
         None => (question.dir.clone().unwrap_or_default(), None),
     };
-    let own_key = elsewhere.unwrap_or_else(|| dir.join("signing.key"));
+    let own_key = signing::place(&dir, elsewhere);
     Ok(Place { dir, own_key })
 }
 

@@ -214,14 +214,22 @@ impl From<Hindrance> for Problem {
     fn from(hindrance: Hindrance) -> Self {
         match hindrance {
             Hindrance::NoToken { retry_after } => Self::TokenUnavailable { retry_after },
-            Hindrance::Open { retry_after } => Self::CircuitOpen { retry_after },
             Hindrance::OutOfTime => Self::UpstreamTimeout {
                 forwarded: Forwarded::No,
             },
-            Hindrance::Throttled { retry_after } => Self::RateLimited {
+            Hindrance::Blocked(blocked) => blocked.into(),
+        }
+    }
+}
+
+impl From<Blocked> for Problem {
+    fn from(blocked: Blocked) -> Self {
+        match blocked {
+            Blocked::Throttled(Held { retry_after }) => Self::RateLimited {
                 limit: Limit::PartnerCenter,
                 retry_after,
             },
+            Blocked::Open(Open { retry_after }) => Self::CircuitOpen { retry_after },
         }
     }
 }
@@ -246,13 +254,7 @@ impl From<Refusal> for Problem {
                 limit: Limit::Caller,
                 retry_after,
             },
-            Refusal::Blocked(Blocked::Throttled(Held { retry_after })) => Self::RateLimited {
-                limit: Limit::PartnerCenter,
-                retry_after,
-            },
-            Refusal::Blocked(Blocked::Open(Open { retry_after })) => {
-                Self::CircuitOpen { retry_after }
-            }
+            Refusal::Blocked(blocked) => blocked.into(),
             Refusal::Leaving => Self::Draining,
             Refusal::Full(_) | Refusal::Repeated(Repeat::Crowded(_)) => Self::Overloaded,
             Refusal::Repeated(Repeat::Mismatch) => Self::IdempotencyMismatch,

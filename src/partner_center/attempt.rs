@@ -13,9 +13,10 @@ use crate::{
     ids::RequestId,
     partner_center::{
         answer::Answer,
-        breaker::{Health, Open},
+        breaker::Health,
         plan::{Attempt, Departure},
         trip::Trip,
+        way::Blocked,
         wire::{self, Ask, ErrorBody, Labels, Target},
     },
     token::{access_token::AccessToken, cell::TokenUnavailable},
@@ -58,16 +59,8 @@ pub enum Hindrance {
     },
     /// The call's deadline is too near.
     OutOfTime,
-    /// Too much went wrong of late.
-    Open {
-        /// When there may be room to try.
-        retry_after: Duration,
-    },
-    /// Partner Center wants to be left alone for longer than the call can wait.
-    Throttled {
-        /// When it may be asked again.
-        retry_after: Duration,
-    },
+    /// Something is in the way.
+    Blocked(Blocked),
 }
 
 impl<C: OnTransfer> Trip<'_, C> {
@@ -85,9 +78,7 @@ impl<C: OnTransfer> Trip<'_, C> {
             .gate()
             .pass(customer, latest_start(self.plan.until, self.least(ask)))
             .await
-            .map_err(|held| Hindrance::Throttled {
-                retry_after: held.retry_after,
-            })?;
+            .map_err(|held| Hindrance::Blocked(held.into()))?;
         let token = timeout_at(self.plan.until, self.account.tokens().current())
             .await
             .map_err(|_| Hindrance::OutOfTime)?
@@ -98,9 +89,7 @@ impl<C: OnTransfer> Trip<'_, C> {
         // Last, because all others wait while the first behind an open circuit tries.
         if self.pass.is_none() {
             let entered = self.account.breaker().enter();
-            let entered =
-                entered.map_err(|Open { retry_after }| Hindrance::Open { retry_after })?;
-            self.pass = Some(entered);
+            self.pass = Some(entered.map_err(|open| Hindrance::Blocked(open.into()))?);
         }
         let request = self.stock.next(ask).ok_or(Hindrance::OutOfTime)?;
         Ok((token, request))
@@ -112,6 +101,9 @@ impl<C: OnTransfer> Trip<'_, C> {
             started: self.clock.now(),
             token: token.name().into(),
         };
+        if ask == Ask::of::<C>() {
+            self.made = self.made.saturating_add(1);
+        }
         let clock = Instant::now();
         self.witness.sending(departure.clone());
         let exchanged = self.exchange(ask, request, &token).await;

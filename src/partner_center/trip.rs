@@ -84,7 +84,7 @@ impl Trip<'_, RejectTransfer> {
     ///
     /// Dropping the future may cut a `PATCH` in half; the witness has heard of it.
     pub async fn reject(&mut self) -> Sent {
-        self.send(Ask::Reject).await
+        self.send().await
     }
 
     /// Looks once how the transfer stands: a whole answer that tells of it, or nothing.
@@ -104,20 +104,17 @@ impl Trip<'_, RejectTransfer> {
 impl Trip<'_, ReadTransfer> {
     /// Reads the transfer, as often as it takes to get an answer and as is right.
     pub async fn read(&mut self) -> Sent {
-        self.send(Ask::Read).await
+        self.send().await
     }
 }
 
 impl<C: OnTransfer> Trip<'_, C> {
     /// Asks until there is an answer, or no further attempt would be right.
-    async fn send(&mut self, ask: Ask) -> Sent {
+    async fn send(&mut self) -> Sent {
+        let ask = Ask::of::<C>();
         let mut last = None;
         loop {
             let ended = self.attempt(ask).await;
-            if let Ended::NotMade(hindrance) = ended {
-                return last.unwrap_or(Sent::NotMade(hindrance));
-            }
-            self.made = self.made.saturating_add(1);
             let (sent, next) = self.judge(ask, ended);
             let goes_on = match (&sent, next) {
                 (Sent::Refused(error), Next::Renew(refused)) => self.renew(&refused, error),
@@ -226,9 +223,8 @@ impl<C: OnTransfer> Trip<'_, C> {
 /// does: it may have had an effect.
 fn newest(ask: Ask, last: Option<Sent>, sent: Sent) -> Sent {
     match (last, sent) {
-        (Some(last), Sent::Broken(broken)) if broken == Break::Unreachable || ask == Ask::Read => {
-            last
-        }
+        (Some(last), Sent::NotMade(_) | Sent::Broken(Break::Unreachable)) => last,
+        (Some(last), Sent::Broken(_)) if ask == Ask::Read => last,
         (_, sent) => sent,
     }
 }

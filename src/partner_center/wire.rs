@@ -155,16 +155,18 @@ pub fn is_of_transfer(body: &[u8], transfer: TransferId) -> bool {
 /// Whether Partner Center says that the transfer had ended before, one way or another.
 #[must_use]
 pub fn had_ended(answer: &Answer) -> bool {
-    let code = error_body(&answer.body).code;
-    answer.status == StatusCode::BAD_REQUEST && code.as_deref() == Some(HAD_ENDED)
+    answer.status == StatusCode::BAD_REQUEST
+        && error_body(&answer.body).code.as_deref() == Some(HAD_ENDED)
 }
 
 /// Whether Partner Center says that the transfer is in progress, or in the hands of another request.
 #[must_use]
 pub fn is_in_progress(answer: &Answer) -> bool {
-    let code = error_body(&answer.body).code;
-    let busy = matches!(code.as_deref(), Some(IN_PROGRESS | IN_OTHER_HANDS));
-    answer.status == StatusCode::CONFLICT && busy
+    answer.status == StatusCode::CONFLICT
+        && matches!(
+            error_body(&answer.body).code.as_deref(),
+            Some(IN_PROGRESS | IN_OTHER_HANDS)
+        )
 }
 
 /// The transfer's state in a body that names it, as spelt there.

@@ -28,6 +28,7 @@ use crate::{
     partner_center::{
         look::{Look, Sight},
         plan::{Attempt, Departure, Witness},
+        way::LOOKS,
     },
     transfers::{Transfers, noting},
 };
@@ -37,7 +38,7 @@ struct Pending {
     orphan: Orphan,
     upstream: Upstream,
     /// How often the transfer was found, and not rejected.
-    looks: u8,
+    looks: usize,
 }
 
 impl Transfers {
@@ -95,14 +96,11 @@ impl Transfers {
     }
 
     async fn close_if_known(&self, mut pending: Pending, give_up: Instant) -> Option<Pending> {
-        let Some(look) = self.look(&pending.orphan) else {
+        let look = self.look(&pending.orphan);
+        let Some(look) = look.filter(|_| Instant::now() < give_up) else {
             self.close(&pending, Sight::Nothing).await;
             return None;
         };
-        if Instant::now() >= give_up {
-            self.close(&pending, Sight::Nothing).await;
-            return None;
-        }
         let sight = self.take(look, &mut pending).await;
         let is_settled = match sight {
             Sight::Rejected | Sight::Missing => true,
@@ -215,10 +213,6 @@ impl Witness for Looking {
 
 /// Looks of an account under way at once; those who call now come first.
 const AT_ONCE: usize = 4;
-
-/// How often a transfer is found as it was before that is believed of a call of a moment ago; a rejection
-/// may become visible late.
-const LOOKS: u8 = 3;
 
 /// An outage that takes longer is for people, who have the record to start from.
 const PATIENCE: Duration = Duration::from_hours(1);

@@ -126,15 +126,7 @@ enum Standing {
 
 fn weigh(sent: Sent, trip: &Trip<'_, RejectTransfer>) -> (Verdict, Standing) {
     match sent {
-        Sent::Answered(answer) => {
-            let standing = standing(&answer, trip);
-            let verdict = match standing {
-                Standing::Unproven => Verdict::Unconfirmed,
-                _ if answer.proves_rejection(trip.transfer()) => Verdict::Rejected(answer),
-                _ => Verdict::Answered(answer),
-            };
-            (verdict, standing)
-        }
+        Sent::Answered(answer) => weigh_answer(answer, trip),
         Sent::Refused(error) => (Verdict::Unauthorized(error), Standing::Settled),
         Sent::NotMade(hindrance) => (Verdict::NotMade(hindrance), Standing::Settled),
         Sent::Broken(Break::Unreachable) => (Verdict::Unreachable, Standing::Settled),
@@ -143,13 +135,17 @@ fn weigh(sent: Sent, trip: &Trip<'_, RejectTransfer>) -> (Verdict, Standing) {
     }
 }
 
-fn standing(answer: &Answer, trip: &Trip<'_, RejectTransfer>) -> Standing {
-    let speaks_of_a_request = answer.says_it_had_ended() || answer.says_it_is_in_progress();
-    match answer.status() {
-        200 if !answer.proves_rejection(trip.transfer()) => Standing::Unproven,
+fn weigh_answer(answer: Answer, trip: &Trip<'_, RejectTransfer>) -> (Verdict, Standing) {
+    let speaks_of_a_request = || answer.says_it_had_ended() || answer.says_it_is_in_progress();
+    let standing = match answer.status() {
+        200 if answer.proves_rejection(trip.transfer()) => {
+            return (Verdict::Rejected(answer), Standing::Settled);
+        }
+        200 => return (Verdict::Unconfirmed, Standing::Unproven),
         // These speak for somebody on the way who does not know either.
         408 | 502 | 504 => Standing::Open,
-        _ if trip.may_have_acted() && speaks_of_a_request => Standing::Repeated,
+        _ if trip.may_have_acted() && speaks_of_a_request() => Standing::Repeated,
         _ => Standing::Settled,
-    }
+    };
+    (Verdict::Answered(answer), standing)
 }

@@ -1,10 +1,5 @@
 //! What Partner Center has answered stays answered, whatever goes wrong when it is asked again.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
-
 use http::Method;
 use sandbox::{Fault, Target, Turn};
 
@@ -14,13 +9,7 @@ use crate::harness::{CUSTOMER, TRANSFER, World, call::Answer, while_time_flows};
 async fn stays_with_an_answer_when_it_cannot_connect_again() {
     let world = denying_and_showing_active(3).await;
 
-    let (sent, unreachable) = (AtomicUsize::new(0), Arc::clone(&world.network.unreachable));
-    world.network.observe(move |headers| {
-        let upstream = headers.contains_key("ms-requestid");
-        if upstream && sent.fetch_add(1, Ordering::SeqCst) == 4 {
-            unreachable.store(true, Ordering::SeqCst);
-        }
-    });
+    world.cut_network_after(4);
     let answer = while_time_flows(&world, world.reject().send()).await;
 
     is_passed_on(&world, &answer);

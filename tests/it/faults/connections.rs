@@ -1,10 +1,5 @@
 //! Connections that do not come about, break, or bring something else than a whole answer.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
-
 use http::Method;
 use sandbox::{Fault, Then};
 
@@ -90,13 +85,7 @@ async fn takes_no_part_of_an_answer_for_the_whole() {
 
 /// Makes the call, with no connection to be had for any but so many requests upstream.
 async fn found_with_a_cut(world: &World, requests: usize) -> Found {
-    let (sent, unreachable) = (AtomicUsize::new(0), Arc::clone(&world.network.unreachable));
-    world.network.observe(move |headers| {
-        let upstream = headers.contains_key("ms-requestid");
-        if upstream && sent.fetch_add(1, Ordering::SeqCst) == requests {
-            unreachable.store(true, Ordering::SeqCst);
-        }
-    });
+    world.cut_network_after(requests);
     found(world, world.reject()).await
 }
 

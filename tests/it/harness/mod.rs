@@ -18,7 +18,10 @@ pub(crate) mod transport;
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::Poll,
     time::{Duration, SystemTime},
 };
@@ -132,6 +135,17 @@ impl World {
     /// Lets the network fail to connect, or connect again.
     pub(crate) fn cut_network(&self, cut: bool) {
         self.network.unreachable.store(cut, Ordering::SeqCst);
+    }
+
+    /// Lets the network connect for so many requests to Partner Center and for none after them.
+    pub(crate) fn cut_network_after(&self, requests: usize) {
+        let (sent, unreachable) = (AtomicUsize::new(0), Arc::clone(&self.network.unreachable));
+        self.network.observe(move |headers| {
+            let upstream = headers.contains_key("ms-requestid");
+            if upstream && sent.fetch_add(1, Ordering::SeqCst) == requests {
+                unreachable.store(true, Ordering::SeqCst);
+            }
+        });
     }
 
     /// Ends the gateway in good order and gives back what outlives it.

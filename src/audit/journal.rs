@@ -10,7 +10,6 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
-        mpsc,
     },
 };
 
@@ -19,12 +18,18 @@ use tokio::sync::oneshot;
 use crate::{
     audit::{
         Settings, checkpoint,
+        encoder::Encoder,
         orphans::Orphan,
+        pen::Pen,
+        queue::{self, Job, Queue, Waiting},
         record::Draft,
         recovery::{self, OpenError, Opened},
+        room::Room,
+        segment,
         signing::{KeyError, SigningKey},
         summary::{Counted, Tally, WINDOW, WindowId},
-        writer::{self, Writer},
+        unwritable::{Broken, Unwritable},
+        writer,
     },
     clock::SharedClock,
     ids::{BootId, RecordId},
@@ -33,19 +38,6 @@ use crate::{
 /// A handle on the journal.
 #[derive(Clone, Debug)]
 pub struct Journal(Arc<Shared>);
-
-/// The record is not durable.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the audit journal cannot be written")]
-pub struct Unwritable(#[source] Arc<io::Error>);
-
-impl Unwritable {
-    /// Tells what the operating system said.
-    #[must_use]
-    pub fn new(source: io::Error) -> Self {
-        Self(Arc::new(source))
-    }
-}
 
 /// The journal could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -59,17 +51,12 @@ pub enum StartError {
     /// Its first record cannot be written.
     #[error("writing the first audit record")]
     First(#[source] Unwritable),
+    /// What it takes cannot be told.
+    #[error("reading the sizes of the audit journal's segments")]
+    Room(#[source] io::Error),
     /// Its thread cannot be started.
     #[error("starting the audit writer")]
     Thread(#[source] io::Error),
-}
-
-/// What the journal's writer is asked to do.
-#[derive(Debug)]
-pub(in crate::audit) enum Job {
-    Append(Draft, oneshot::Sender<Result<(), Unwritable>>),
-    Probe(oneshot::Sender<Result<(), Unwritable>>),
-    Sign(oneshot::Sender<Result<(), Unwritable>>),
 }
 
 /// What journal and writer both see.
@@ -83,7 +70,7 @@ pub(in crate::audit) struct Board {
 #[derive(Debug)]
 struct Shared {
     board: Arc<Board>,
-    jobs: mpsc::Sender<Job>,
+    queue: Queue,
     orphans: Mutex<Vec<Orphan>>,
     _lock: File,
 }
@@ -114,11 +101,21 @@ impl Journal {
             tally: Tally::beyond(settings.unauthenticated_rate),
         });
         let boot = board.boot;
-        let writer = Writer::new(settings, id, head, segment, key, Arc::clone(&board), clock);
-        let jobs = writer::spawn(writer).map_err(StartError::Thread)?;
+        let encoder = Encoder {
+            journal: id,
+            boot,
+            key,
+        };
+        let elsewhere = segment::bytes_elsewhere(&settings.dir, segment.as_ref());
+        let elsewhere = elsewhere.map_err(StartError::Room)?;
+        let room = Room::new(settings.max_bytes, elsewhere, orphans.len());
+        let seen = Arc::clone(&board);
+        let pen = Pen::new(settings, encoder, (head, segment), room, clock);
+        let (queue, work) = Queue::open().map_err(StartError::Thread)?;
+        writer::spawn(pen, seen, work).map_err(StartError::Thread)?;
         let journal = Self(Arc::new(Shared {
             board,
-            jobs,
+            queue,
             orphans: Mutex::new(orphans),
             _lock: lock,
         }));
@@ -149,6 +146,20 @@ impl Journal {
     /// Dropping the future does not take the record back.
     pub async fn append(&self, draft: Draft) -> Result<(), Unwritable> {
         self.ask(|done| Job::Append(draft, done)).await
+    }
+
+    /// Hands an intent in and waits until it is as durable as the settings ask, or the disk hangs.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be written. Where the disk hangs with the intent in its hands nobody knows what
+    /// will become of it.
+    pub async fn promise(&self, intent: Draft) -> Result<(), Broken> {
+        tokio::select! {
+            biased;
+            written = self.append(intent) => written.map_err(Broken::Never),
+            () = self.0.queue.stalled() => Err(Broken::Perhaps(queue::hangs())),
+        }
     }
 
     /// Counts an answer to a caller that is not known where such answers come faster than they may be
@@ -232,13 +243,10 @@ impl Journal {
         self.ask(Job::Sign).await
     }
 
-    async fn ask(
-        &self,
-        job: impl FnOnce(oneshot::Sender<Result<(), Unwritable>>) -> Job,
-    ) -> Result<(), Unwritable> {
+    async fn ask(&self, job: impl FnOnce(Waiting) -> Job) -> Result<(), Unwritable> {
         let (done, waiting) = oneshot::channel();
-        self.0.jobs.send(job(done)).map_err(|_| gone())?;
-        waiting.await.unwrap_or_else(|_| Err(gone()))
+        self.0.queue.push(job(done))?;
+        waiting.await.unwrap_or_else(|_| Err(queue::gone()))
     }
 
     /// Takes the intents that earlier runs left without an outcome, to be closed each once.
@@ -288,9 +296,8 @@ fn write_in_time(journal: Weak<Shared>, window: Option<WindowId>) {
     });
 }
 
-fn gone() -> Unwritable {
-    Unwritable::new(io::Error::new(
-        io::ErrorKind::BrokenPipe,
-        "the audit writer has ended",
-    ))
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
 }

@@ -5,18 +5,24 @@
 //! without an outcome, `summary` counts what has no record of its own, and [`verify`] proves what stands
 //! there. This room knows nothing of HTTP and nothing of Partner Center.
 
+mod batch;
 pub mod chain;
 pub mod checkpoint;
+mod encoder;
 pub mod journal;
 mod members;
 pub mod orphans;
+mod pen;
 pub mod public_key;
+mod queue;
 pub mod record;
 pub mod recovery;
+mod room;
 pub mod segment;
 pub mod signing;
 mod summary;
 pub mod trail;
+pub mod unwritable;
 pub mod verify;
 mod writer;
 
@@ -37,6 +43,12 @@ pub struct Settings {
     pub checkpoint_interval: Duration,
     /// When a segment is closed, and the next one begun.
     pub segment: segment::Bounds,
+    /// What the whole journal may take; beyond it, it is like a full disk.
+    pub max_bytes: u64,
+    /// How long segments are kept at least.
+    pub retention: Duration,
+    /// How long segments are kept at least after every sink has acknowledged them.
+    pub keep_after_ack: Duration,
 }
 
 /// When an answer may leave.

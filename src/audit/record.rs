@@ -22,8 +22,21 @@ use crate::{
 pub struct Draft {
     /// The record's ID.
     pub id: RecordId,
+    /// What it means for the call it tells of.
+    pub(in crate::audit) purpose: Purpose,
     /// The members from `kind` on, without braces.
     members: Vec<u8>,
+}
+
+/// What a record means for the call it tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::audit) enum Purpose {
+    /// The call will have an outcome, for which room is set aside.
+    Opens,
+    /// The outcome of a call that has an intent.
+    Closes,
+    /// Neither.
+    Tells,
 }
 
 /// What the outcome record adds to the facts of the call.
@@ -66,6 +79,7 @@ impl Draft {
                 ..Members::of_call("intent", facts, boot)
             },
         )
+        .that(Purpose::Opens)
     }
 
     /// Tells how a call ended.
@@ -88,6 +102,11 @@ impl Draft {
                 ..Members::of_call("outcome", facts, boot)
             },
         )
+        .that(if facts.is_intended() {
+            Purpose::Closes
+        } else {
+            Purpose::Tells
+        })
     }
 
     /// Tells what could be found out of a call whose intent alone is left. There is no status: nobody was
@@ -104,6 +123,7 @@ impl Draft {
                 ..Members::of_orphan("outcome", orphan, boot)
             },
         )
+        .that(Purpose::Closes)
     }
 
     /// Tells that a run of the process begins.
@@ -165,6 +185,17 @@ impl Draft {
         )
     }
 
+    /// The most bytes that its line can have, with its newline.
+    #[must_use]
+    pub(in crate::audit) fn most_bytes(&self) -> u64 {
+        let members = u64::try_from(self.members.len()).unwrap_or(u64::MAX);
+        members.saturating_add(AROUND_BYTES)
+    }
+
+    fn that(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
+    }
+
     /// Puts the finished line together, without its newline.
     #[must_use]
     pub fn line(&self, journal: JournalId, seq: u64, time: SystemTime, prev: LineHash) -> Vec<u8> {
@@ -186,6 +217,7 @@ impl Draft {
             .and_then(|json| json.strip_suffix(b"}"));
         Self {
             id,
+            purpose: Purpose::Tells,
             members: members.unwrap_or_default().to_vec(),
         }
     }
@@ -201,3 +233,9 @@ pub struct Count {
     /// How often.
     pub count: u64,
 }
+
+/// The contract's bound for a line.
+pub(in crate::audit) const LONGEST_BYTES: u64 = 8 << 10;
+
+/// More than what stands around a draft's members: two GUIDs, a number, a time, a hash and their names.
+const AROUND_BYTES: u64 = 384;

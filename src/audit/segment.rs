@@ -4,18 +4,27 @@ use std::{
     ffi::OsStr,
     fs::{self, File, OpenOptions},
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
+use rustix::{
+    fs::{FallocateFlags, fallocate},
+    io::Errno,
+};
 use serde::Deserialize;
+
+use crate::audit::record::LONGEST_BYTES;
 
 /// An open file that records are appended to.
 #[derive(Debug)]
 pub struct Segment {
+    path: PathBuf,
     file: File,
     bytes: u64,
+    /// How far the file system has promised room; it may go beyond the file's end.
+    allocated: u64,
     /// The time of its first record; absent where it has none.
     began: Option<SystemTime>,
 }
@@ -30,30 +39,37 @@ pub struct Bounds {
 }
 
 impl Segment {
-    /// Creates the segment that begins with record `first`, durably.
+    /// Creates the segment that begins with record `first`, durably, with so much room.
     ///
-    /// A file of the same name can only be left from a failed attempt none of whose records was ever
-    /// acknowledged; it is removed, because a descriptor that failed once is not trusted again.
+    /// It gets its name only once it has its room, because from then on it voids what other segments
+    /// hold from that record on. A file that has the name already can only be left from a failed attempt
+    /// none of whose records was ever acknowledged; it is replaced, because a descriptor that failed
+    /// once is not trusted again.
     ///
     /// # Errors
     ///
-    /// When the file cannot be made or the directory cannot be synced.
-    pub fn create(dir: &Path, first: u64) -> io::Result<Self> {
+    /// When the file cannot be made, there is no room, or the directory cannot be synced.
+    pub fn create(dir: &Path, first: u64, room: u64) -> io::Result<Self> {
+        let unnamed = dir.join(UNNAMED);
         let path = dir.join(file_name(first));
-        if path.exists() {
-            fs::remove_file(&path)?;
-        }
+        remove(&unnamed)?;
         let file = OpenOptions::new()
             .append(true)
             .create_new(true)
             .mode(PRIVATE)
-            .open(&path)?;
-        sync_directory(dir)?;
-        Ok(Self {
+            .open(&unnamed)?;
+        let mut segment = Self {
+            path,
             file,
             bytes: 0,
+            allocated: 0,
             began: None,
-        })
+        };
+        segment.allocate(room)?;
+        fs::rename(&unnamed, &segment.path)?;
+        // Whatever it says: this is no full disk, the name may stand.
+        sync_directory(dir).map_err(io::Error::other)?;
+        Ok(segment)
     }
 
     /// Opens a segment to append to.
@@ -65,7 +81,54 @@ impl Segment {
         let file = OpenOptions::new().append(true).open(path)?;
         let bytes = file.metadata()?.len();
         let began = first_time(path)?;
-        Ok(Self { file, bytes, began })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            bytes,
+            allocated: bytes,
+            began,
+        })
+    }
+
+    /// In bytes, what it takes so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether the file system has promised room up to so many bytes.
+    #[must_use]
+    pub fn holds(&self, upto: u64) -> bool {
+        self.allocated >= upto
+    }
+
+    /// Has the file system promise room up to so many bytes. The file's length stays, so that nothing
+    /// but records can be read in it. A file system that promises nothing is not asked for more.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room, or the disk fails.
+    pub fn allocate(&mut self, upto: u64) -> io::Result<()> {
+        let more = upto.saturating_sub(self.allocated);
+        if more == 0 {
+            return Ok(());
+        }
+        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.allocated, more) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                self.allocated = upto;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives back the room behind its end.
+    ///
+    /// # Errors
+    ///
+    /// When the file system refuses; nothing but the room is lost.
+    pub fn give_back(&self) -> io::Result<()> {
+        self.file.set_len(self.bytes)
     }
 
     /// Whether it is large or old enough once so many more bytes are written.
@@ -100,6 +163,31 @@ impl Segment {
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
+
+    /// Makes sure that what was written can be found: that the file is still the one of that name.
+    ///
+    /// # Errors
+    ///
+    /// When it was removed, renamed or replaced; the segment must not be used any more.
+    pub fn in_place(&self) -> io::Result<()> {
+        let own = self.file.metadata()?;
+        let named = fs::symlink_metadata(&self.path)?;
+        if (own.dev(), own.ino()) != (named.dev(), named.ino()) {
+            return Err(io::Error::other(format!(
+                "{} was replaced while it was written to",
+                self.path.display()
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Removes a file that may not be there.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Lists the segments of a journal by their first record.
@@ -117,6 +205,19 @@ pub fn list(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     }
     segments.sort_unstable();
     Ok(segments)
+}
+
+/// What the segments of a journal take, in bytes, but for one.
+///
+/// # Errors
+///
+/// When the directory or a file in it cannot be read.
+pub fn bytes_elsewhere(dir: &Path, than: Option<&Segment>) -> io::Result<u64> {
+    let mut bytes = 0_u64;
+    for (_, path) in list(dir)? {
+        bytes = bytes.saturating_add(fs::metadata(path)?.len());
+    }
+    Ok(bytes.saturating_sub(than.map_or(0, Segment::bytes)))
 }
 
 /// Makes the entries of a directory durable.
@@ -145,7 +246,7 @@ pub fn make_directory(dir: &Path) -> io::Result<()> {
 /// The time of a segment's first record; a torn one has none.
 fn first_time(path: &Path) -> io::Result<Option<SystemTime>> {
     let mut line = Vec::new();
-    let mut file = BufReader::new(File::open(path)?.take(LONGEST_LINE_BYTES));
+    let mut file = BufReader::new(File::open(path)?.take(LONGEST_BYTES));
     file.read_until(b'\n', &mut line)?;
     let record: Option<Timed> = serde_json::from_slice(&line).ok();
     Ok(record.and_then(|record| humantime::parse_rfc3339(&record.time).ok()))
@@ -168,12 +269,12 @@ fn first_record(name: &OsStr) -> Option<u64> {
         .flatten()
 }
 
+/// What a segment is called before it has its name.
+const UNNAMED: &str = "journal.next";
+
 const PREFIX: &str = "journal-";
 const SUFFIX: &str = ".jsonl";
 const DIGITS: usize = 20;
-
-/// The contract's bound for a record.
-const LONGEST_LINE_BYTES: u64 = 8 << 10;
 
 /// Records name customers and callers; only the gateway's own user reads them.
 const PRIVATE: u32 = 0o600;

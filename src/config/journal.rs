@@ -51,6 +51,9 @@ pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
             bytes: segment?,
             age: age?,
         },
+        max_bytes: most?,
+        retention: retention?,
+        keep_after_ack: kept?,
     })
 }
 

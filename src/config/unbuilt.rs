@@ -81,10 +81,7 @@ const REFUSED: [(&str, When); 3] = [
 ];
 
 /// Keys that tune what is not built.
-const IDLE: [&str; 5] = [
-    "audit.retention",
-    "audit.keep_after_ack",
-    "audit.max_bytes",
+const IDLE: [&str; 2] = [
     "telemetry.traces.otlp_endpoint",
     "telemetry.traces.sample_ratio",
 ];

@@ -8,6 +8,7 @@ use crate::{
     audit::{
         record::Draft,
         trail::{Facts, Through, Trail, Who},
+        unwritable::Broken,
     },
     authorization::permit::Admission,
     command::OnTransfer,
@@ -110,9 +111,15 @@ impl Transfers {
         let plan = clear.plan(facts.correlation, self.until(facts));
         let intent = Draft::intent(facts, self.journal.boot(), &plan.requests);
         trail.intending();
-        let written = self.journal.append(intent).await;
-        written.inspect_err(|_| trail.unintended())?;
-        Ok(plan)
+        match self.journal.promise(intent).await {
+            Ok(()) => Ok(plan),
+            Err(Broken::Never(why)) => {
+                trail.unintended();
+                Err(why.into())
+            }
+            // It stays to be closed.
+            Err(Broken::Perhaps(why)) => Err(why.into()),
+        }
     }
 
     /// When a call must have ended.

@@ -1,7 +1,7 @@
 //! Why the gateway says no before anything is sent.
 
 use crate::{
-    audit::journal::Unwritable,
+    audit::unwritable::Unwritable,
     authorization::{policy::Denial, rate::OverRate},
     identity::Unidentified,
     partner_center::way::Blocked,

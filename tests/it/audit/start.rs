@@ -37,5 +37,8 @@ pub(super) fn settings(dir: &Path) -> Settings {
             bytes: 64 << 20,
             age: Duration::from_hours(1),
         },
+        max_bytes: 1 << 30,
+        retention: Duration::from_hours(24),
+        keep_after_ack: Duration::ZERO,
     }
 }

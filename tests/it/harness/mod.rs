@@ -206,6 +206,9 @@ pub(crate) fn config(dir: &TempDir) -> Config {
                 bytes: 64 << 20,
                 age: Duration::from_hours(1),
             },
+            max_bytes: 1 << 30,
+            retention: Duration::from_hours(24),
+            keep_after_ack: Duration::ZERO,
         },
         telemetry: telemetry::Settings {
             format: telemetry::Format::Text,

@@ -1,0 +1,281 @@
+//! What the writer writes with: a segment that it trusts, and the room in it.
+
+use std::{
+    io,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::{
+    audit::{
+        Durability, Settings,
+        batch::Batch,
+        chain::Head,
+        encoder::{Encoder, Lines},
+        record::Draft,
+        room::{Lack, Room, is_full},
+        segment::{Bounds, Segment},
+    },
+    clock::SharedClock,
+};
+
+/// The end of the journal, open to be written to.
+#[derive(Debug)]
+pub(in crate::audit) struct Pen {
+    dir: PathBuf,
+    durability: Durability,
+    bounds: Bounds,
+    clock: SharedClock,
+    encoder: Encoder,
+    room: Room,
+    /// The end of what was answered for.
+    head: Head,
+    /// Absent at first, and after any error.
+    segment: Option<Segment>,
+    unsynced: Unsynced,
+    /// The record from which on a segment that is full is to be followed by another.
+    next_segment_from: u64,
+}
+
+/// What was answered for before it was on the disk.
+#[derive(Debug)]
+struct Unsynced {
+    drafts: Vec<Draft>,
+    since: Option<Instant>,
+    /// The end of what is on the disk.
+    synced: Head,
+}
+
+/// What a batch put into the segment.
+#[derive(Debug)]
+pub(in crate::audit) struct Written {
+    lines: Lines,
+    is_synced: bool,
+    /// The segment is to be followed by another.
+    pub(in crate::audit) is_full: bool,
+}
+
+/// The disk failed, and the segment is not used again.
+#[derive(Debug)]
+pub(in crate::audit) struct Failed {
+    /// What the operating system said.
+    pub(in crate::audit) why: io::Error,
+    /// Records that were answered for and are not on the disk.
+    pub(in crate::audit) lost: Vec<Draft>,
+}
+
+impl Pen {
+    /// A pen that goes on from a head in a segment, where there is one.
+    pub(in crate::audit) fn new(
+        settings: &Settings,
+        encoder: Encoder,
+        (head, segment): (Head, Option<Segment>),
+        room: Room,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            dir: settings.dir.clone(),
+            durability: settings.durability,
+            bounds: settings.segment,
+            clock,
+            encoder,
+            room,
+            head,
+            segment,
+            unsynced: Unsynced {
+                drafts: Vec::new(),
+                since: None,
+                synced: head,
+            },
+            next_segment_from: 0,
+        }
+    }
+
+    /// Sees to a segment that has room for a batch.
+    pub(in crate::audit) fn make_room(&mut self, batch: &Batch) -> Result<(), NoRoom> {
+        let mut segment = match self.segment.take() {
+            Some(segment) => segment,
+            None => match self.next_segment() {
+                Ok(segment) => segment,
+                Err(why) if is_full(&why) => return Err(NoRoom::Full(why)),
+                Err(why) => return Err(NoRoom::Failed(self.failed(None, why))),
+            },
+        };
+        match self.room.set_aside(&mut segment, batch.wish()) {
+            Ok(()) => {
+                self.segment = Some(segment);
+                Ok(())
+            }
+            Err(Lack::Full(why)) => {
+                self.segment = Some(segment);
+                Err(NoRoom::Full(why))
+            }
+            Err(Lack::Failed(why)) => Err(NoRoom::Failed(self.failed(Some(segment), why))),
+        }
+    }
+
+    fn next_segment(&self) -> io::Result<Segment> {
+        let first = self.head.seq().saturating_add(1);
+        let segment = Segment::create(&self.dir, first, self.room.reserve(0))?;
+        if first > 1 {
+            info!(audit.seq = first, "audit journal goes on in a new segment");
+        }
+        Ok(segment)
+    }
+
+    /// Writes a batch that room was made for. One that writes nothing is signed where something is to be
+    /// proved.
+    pub(in crate::audit) fn write(
+        &mut self,
+        batch: &Batch,
+        proves: bool,
+    ) -> Result<Written, Failed> {
+        let Some(mut segment) = self.segment.take() else {
+            return Err(self.failed(None, io::ErrorKind::StorageFull.into()));
+        };
+        let time = self.clock.now();
+        let mut lines = self.encoder.lines(batch.drafts(), self.head, time);
+        let is_full = self.is_full(&segment, batch, &lines, time);
+        if batch.signed || is_full || (proves && lines.bytes.is_empty()) {
+            self.encoder.sign(&mut lines, time);
+        }
+        let is_synced = batch.settles || is_full || self.durability == Durability::Strict;
+        let put = segment
+            .write(&lines.bytes, time)
+            .and_then(|()| if is_synced { segment.sync() } else { Ok(()) })
+            .and_then(|()| segment.in_place());
+        if let Err(why) = put {
+            return Err(self.failed(Some(segment), why));
+        }
+        self.segment = Some(segment);
+        self.head = lines.head;
+        for draft in batch.drafts() {
+            self.room.wrote(draft.purpose);
+        }
+        Ok(Written {
+            lines,
+            is_synced,
+            is_full,
+        })
+    }
+
+    /// Whether a batch is the last of its segment. One that waits for the disk alone leaves a segment as
+    /// it is, or it would leave one empty file after another.
+    fn is_full(&self, segment: &Segment, batch: &Batch, lines: &Lines, time: SystemTime) -> bool {
+        let writes = batch.signed || !lines.bytes.is_empty();
+        writes
+            && lines.head.seq() >= self.next_segment_from
+            && segment.is_full_with(lines.bytes.len(), time, self.bounds)
+    }
+
+    /// Keeps what was written and is not on the disk yet.
+    pub(in crate::audit) fn keep(&mut self, written: &Written, drafts: Vec<Draft>) {
+        if written.is_synced {
+            self.unsynced.end_at(self.head);
+        } else {
+            self.unsynced.since.get_or_insert_with(Instant::now);
+            self.unsynced.drafts.extend(drafts);
+        }
+    }
+
+    /// Goes on in another segment. Where there is no room for it, the old one has to do.
+    pub(in crate::audit) fn change_segments(&mut self) -> Result<(), Failed> {
+        match self.next_segment() {
+            Ok(next) => {
+                if let Some(full) = self.segment.replace(next) {
+                    self.room.left(&full);
+                    give_back(&full);
+                }
+                Ok(())
+            }
+            Err(why) if is_full(&why) => {
+                warn!(error = %why, "no room for a new segment of the audit journal");
+                self.next_segment_from = self.head.seq().saturating_add(TRIED_AGAIN_AFTER);
+                Ok(())
+            }
+            Err(why) => {
+                let full = self.segment.take();
+                Err(self.failed(full, why))
+            }
+        }
+    }
+
+    /// Has everything written on the disk.
+    pub(in crate::audit) fn flush(&mut self) -> Result<(), Failed> {
+        let Some(segment) = self.segment.take() else {
+            return Ok(());
+        };
+        if let Err(why) = segment.sync().and_then(|()| segment.in_place()) {
+            return Err(self.failed(Some(segment), why));
+        }
+        self.segment = Some(segment);
+        self.unsynced.end_at(self.head);
+        Ok(())
+    }
+
+    /// How long what was written may still wait for the disk.
+    pub(in crate::audit) fn flush_is_due_in(&self) -> Option<Duration> {
+        match (self.durability, self.unsynced.since) {
+            (Durability::Relaxed { flush_interval }, Some(since)) => {
+                Some(flush_interval.saturating_sub(since.elapsed()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Never writes to a segment again. What was answered for and is not on the disk has to be written
+    /// anew.
+    fn failed(&mut self, segment: Option<Segment>, why: io::Error) -> Failed {
+        segment.inspect(|segment| self.room.left(segment));
+        self.head = self.unsynced.synced;
+        let lost = std::mem::take(&mut self.unsynced.drafts);
+        self.unsynced.since = None;
+        for draft in &lost {
+            self.room.lost(draft.purpose);
+        }
+        Failed { why, lost }
+    }
+}
+
+/// There is no room for a batch.
+#[derive(Debug)]
+pub(in crate::audit) enum NoRoom {
+    /// The disk is full, or the journal as large as it may be; nothing was written.
+    Full(io::Error),
+    /// The disk failed.
+    Failed(Failed),
+}
+
+impl Written {
+    /// Whether anything was.
+    pub(in crate::audit) fn is_something(&self) -> bool {
+        !self.lines.bytes.is_empty()
+    }
+
+    /// The checkpoint that is on the disk with it, if one is.
+    pub(in crate::audit) fn checkpoint(&self) -> Option<&[u8]> {
+        self.lines.checkpoint.as_deref().filter(|_| self.is_synced)
+    }
+}
+
+impl Unsynced {
+    /// Everything up to here is on the disk.
+    fn end_at(&mut self, synced: Head) {
+        self.drafts.clear();
+        self.since = None;
+        self.synced = synced;
+    }
+}
+
+/// Gives back the room that a segment did not need.
+fn give_back(segment: &Segment) {
+    if let Err(error) = segment.give_back() {
+        warn!(error = %error, "room set aside for the audit journal not given back");
+    }
+}
+
+/// In records: a disk that is full has no room for another segment at once.
+const TRIED_AGAIN_AFTER: u64 = 1000;

@@ -1,0 +1,143 @@
+//! Room on the disk: what is promised to calls under way is set aside before they are let in.
+//!
+//! A call that has an intent will have an outcome. Room for that outcome is allocated together with the
+//! intent, so a full disk meets new calls and never those under way. `audit.max_bytes` acts like a full
+//! disk.
+
+use std::io;
+
+use crate::audit::{
+    record::{LONGEST_BYTES, Purpose},
+    segment::Segment,
+};
+
+/// How much may be written, and how much of it is spoken for.
+#[derive(Debug)]
+pub(in crate::audit) struct Room {
+    /// What the whole journal may take.
+    most: u64,
+    /// What it takes beside the segment that is written to.
+    elsewhere: u64,
+    /// The calls that have an intent and no outcome.
+    open: u64,
+}
+
+/// What a batch wants to write.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::audit) struct Wish {
+    bytes: u64,
+    opening: u64,
+}
+
+/// There is no room.
+#[derive(Debug)]
+pub(in crate::audit) enum Lack {
+    /// The disk is full, or the journal as large as it may be; nothing was written.
+    Full(io::Error),
+    /// The disk failed.
+    Failed(io::Error),
+}
+
+impl Wish {
+    /// Adds a record to what is wished for.
+    pub(in crate::audit) fn with(self, bytes: u64, purpose: Purpose) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(bytes),
+            opening: self
+                .opening
+                .saturating_add(u64::from(purpose == Purpose::Opens)),
+        }
+    }
+}
+
+impl Room {
+    pub(in crate::audit) fn new(most: u64, elsewhere: u64, open: usize) -> Self {
+        let open = u64::try_from(open).unwrap_or(u64::MAX);
+        Self {
+            most,
+            elsewhere,
+            open,
+        }
+    }
+
+    /// Sets aside what a batch wants to write, and the outcomes of all calls that are then open.
+    pub(in crate::audit) fn set_aside(
+        &self,
+        segment: &mut Segment,
+        wish: Wish,
+    ) -> Result<(), Lack> {
+        let least = wish
+            .bytes
+            .saturating_add(self.reserve(wish.opening))
+            .saturating_add(segment.bytes());
+        if self.elsewhere.saturating_add(least) > self.most {
+            let full = "the journal is as large as audit.max_bytes lets it be";
+            return Err(Lack::Full(io::Error::new(io::ErrorKind::StorageFull, full)));
+        }
+        if segment.holds(least) {
+            return Ok(());
+        }
+        match segment.allocate(least.saturating_add(AHEAD)) {
+            Err(error) if is_full(&error) => segment.allocate(least).map_err(Lack::of),
+            allocated => allocated.map_err(Lack::of),
+        }
+    }
+
+    /// What the outcomes of all open calls will take, and the checkpoints between them.
+    pub(in crate::audit) fn reserve(&self, opening: u64) -> u64 {
+        let open = self.open.saturating_add(opening);
+        open.saturating_mul(LONGEST_BYTES).saturating_add(SIGNED)
+    }
+
+    /// Takes note of a record that was written.
+    pub(in crate::audit) fn wrote(&mut self, purpose: Purpose) {
+        match purpose {
+            Purpose::Opens => self.open = self.open.saturating_add(1),
+            Purpose::Closes => self.open = self.open.saturating_sub(1),
+            Purpose::Tells => {}
+        }
+    }
+
+    /// Takes note of a record that was not written after all.
+    pub(in crate::audit) fn lost(&mut self, purpose: Purpose) {
+        match purpose {
+            Purpose::Opens => self.wrote(Purpose::Closes),
+            Purpose::Closes => self.wrote(Purpose::Opens),
+            Purpose::Tells => {}
+        }
+    }
+
+    /// Takes note of a segment that is not written to any more.
+    pub(in crate::audit) fn left(&mut self, segment: &Segment) {
+        self.elsewhere = self.elsewhere.saturating_add(segment.bytes());
+    }
+
+    /// Takes note of segments that were removed.
+    pub(in crate::audit) fn removed(&mut self, bytes: u64) {
+        self.elsewhere = self.elsewhere.saturating_sub(bytes);
+    }
+}
+
+impl Lack {
+    fn of(error: io::Error) -> Self {
+        if is_full(&error) {
+            Self::Full(error)
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
+
+/// Whether the disk said that it is full, rather than that it failed.
+pub(in crate::audit) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// In bytes: allocated at once, so that few batches have to ask for more.
+const AHEAD: u64 = 1 << 20;
+
+/// In bytes: more than two checkpoints take.
+const SIGNED: u64 = 4 << 10;

@@ -99,20 +99,20 @@ impl Batch {
     /// Tells everyone that it is done, and returns the records.
     pub(in crate::audit) fn done(self) -> Vec<Draft> {
         let told = |entry: Entry| {
-            tell(entry.waiting, Ok(()));
+            tell(entry.waiting, &Ok(()));
             entry.draft
         };
-        tell(self.probes, Ok(()));
+        tell(self.probes, &Ok(()));
         self.entries.into_iter().map(told).collect()
     }
 
     /// Tells everyone that it is not, and returns the records for which nobody waits.
     pub(in crate::audit) fn refused(self, why: &Unwritable) -> Vec<Draft> {
-        tell(self.probes, Err(why.clone()));
+        tell(self.probes, &Err(why.clone()));
         let told = |entry: Entry| match entry.waiting {
             None => Some(entry.draft),
             waiting => {
-                tell(waiting, Err(why.clone()));
+                tell(waiting, &Err(why.clone()));
                 None
             }
         };
@@ -120,7 +120,7 @@ impl Batch {
     }
 }
 
-fn tell(waiting: impl IntoIterator<Item = Waiting>, how: Result<(), Unwritable>) {
+fn tell(waiting: impl IntoIterator<Item = Waiting>, how: &Result<(), Unwritable>) {
     for waiting in waiting {
         // Whoever stopped waiting does not need to be told.
         drop(waiting.send(how.clone()));

@@ -17,7 +17,9 @@ use tokio::sync::oneshot;
 
 use crate::{
     audit::{
-        Settings, checkpoint,
+        Settings,
+        board::Board,
+        checkpoint,
         encoder::Encoder,
         orphans::Orphan,
         pen::Pen,
@@ -57,14 +59,6 @@ pub enum StartError {
     /// Its thread cannot be started.
     #[error("starting the audit writer")]
     Thread(#[source] io::Error),
-}
-
-/// What journal and writer both see.
-#[derive(Debug)]
-pub(in crate::audit) struct Board {
-    pub(in crate::audit) boot: BootId,
-    pub(in crate::audit) healthy: AtomicBool,
-    pub(in crate::audit) tally: Tally,
 }
 
 #[derive(Debug)]

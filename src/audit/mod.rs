@@ -6,6 +6,7 @@
 //! there. This room knows nothing of HTTP and nothing of Partner Center.
 
 mod batch;
+mod board;
 pub mod chain;
 pub mod checkpoint;
 mod encoder;

@@ -17,7 +17,7 @@ use tracing::error;
 
 use crate::audit::{
     batch::Batch,
-    journal::Board,
+    board::Board,
     pen::{Failed, NoRoom, Pen, Written},
     queue::{Next, Work},
     record::Draft,

@@ -281,7 +281,7 @@ mod tests {
                 client_id: 4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01
                 credential: {client_secret: {env: CLIENT_SECRET}}
             callers: {anonymous: true}
-            audit: {retention: 30d}
+            telemetry: {traces: {otlp_endpoint: 'http://collector:4318'}}
         ";
         fs::write(&file, text).unwrap();
 
@@ -291,7 +291,7 @@ mod tests {
         insta::assert_snapshot!(said, @"
         DIR/gateway.yaml: sound
         DIR/gateway.yaml: policy: no rule grants anything, so every call is refused
-        DIR/gateway.yaml:8: audit.retention: is read but has no effect in this version
+        DIR/gateway.yaml:8: telemetry.traces.otlp_endpoint: is read but has no effect in this version
         ");
     }
 

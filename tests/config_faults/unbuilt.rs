@@ -51,7 +51,6 @@ telemetry: {traces: {otlp_endpoint: 'http://collector:4318/v1/traces'}}";
     insta::assert_snapshot!(notices("germany", more), @"
     config.yaml: policy: no rule grants anything, so every call is refused
     config.yaml:3: accounts.contoso.cloud: this cloud closed in October 2021
-    config.yaml:9: audit.retention: is read but has no effect in this version
     config.yaml:9: audit.flush_interval: has no effect while audit.durability is strict
     config.yaml:11: telemetry.traces.otlp_endpoint: is read but has no effect in this version
     ");

@@ -347,6 +347,7 @@ const CRATES: &str = "
     moka: identity transfers
     oauth2: token
     prometheus: front telemetry
+    rustix: audit
     rustls-native-certs: http_client
     socket2: front
     std::env: config
@@ -355,7 +356,7 @@ const CRATES: &str = "
     tower: front
     tower-service: http_client
     tracing-subscriber: config telemetry
-    uuid: audit config ids token
+    uuid: config ids token
     x509-parser: identity validity
 ";
 

@@ -1,9 +1,10 @@
 //! The hash chain: every record names the SHA-256 of the line before it.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use serde::Deserialize;
+
+use crate::audit::link::Link;
 
 /// The end of a chain: the last record's number and the hash of its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,16 +104,10 @@ impl Head {
     ///
     /// # Errors
     ///
-    /// When the line is no record, has another number, or names another line before it.
-    pub fn follow(&self, line: &[u8]) -> Result<Self, Break> {
-        let expected = self.seq.saturating_add(1);
-        let read: Link =
-            serde_json::from_slice(line).map_err(|_| Break::NotARecord { expected })?;
-        self.precedes(read.seq, &read.prev)?;
-        Ok(match &*read.kind {
-            CHECKPOINT => self.then_checkpoint(line),
-            _ => self.then(line),
-        })
+    /// When it has another number, or names another line before it.
+    pub(in crate::audit) fn follow(&self, record: &Link<'_>, line: &[u8]) -> Result<Self, Break> {
+        self.precedes(record.seq, &record.prev)?;
+        Ok(self.then_read(record, line))
     }
 
     /// Holds what a record says of itself and of the one before it against this head.
@@ -134,23 +129,29 @@ impl Head {
         Ok(())
     }
 
-    /// Starts in the middle of a chain: takes a line's word for what came before it. Checkpoints before
-    /// it are not known.
-    ///
-    /// # Errors
-    ///
-    /// When the line is no record.
-    pub fn resume(line: &[u8]) -> Result<Self, Break> {
-        let read: Link =
-            serde_json::from_slice(line).map_err(|_| Break::NotARecord { expected: 0 })?;
-        let before = Self {
-            seq: read.seq.saturating_sub(1),
-            ..Self::GENESIS
-        };
-        Ok(match &*read.kind {
-            CHECKPOINT => before.then_checkpoint(line),
-            _ => before.then(line),
+    /// Starts in the middle of a chain: takes a record's word for what came before it. Checkpoints before
+    /// it are not known. Nothing where that is no hash.
+    #[must_use]
+    pub(in crate::audit) fn before(seq: u64, prev: &str) -> Option<Self> {
+        Some(Self {
+            seq: seq.checked_sub(1)?,
+            hash: prev.parse().ok()?,
+            checkpoint: LineHash::NONE,
         })
+    }
+
+    /// The same end, where it has become known what the last checkpoint before it was.
+    #[must_use]
+    pub(in crate::audit) fn with_checkpoint(self, checkpoint: LineHash) -> Self {
+        Self { checkpoint, ..self }
+    }
+
+    fn then_read(&self, record: &Link<'_>, line: &[u8]) -> Self {
+        if record.is_checkpoint() {
+            self.then_checkpoint(line)
+        } else {
+            self.then(line)
+        }
     }
 }
 
@@ -167,6 +168,38 @@ impl LineHash {
     }
 }
 
+/// The text is not a SHA-256 in 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not 64 lower-case hexadecimal digits")]
+pub struct NotAHash;
+
+impl FromStr for LineHash {
+    type Err = NotAHash;
+
+    fn from_str(text: &str) -> Result<Self, NotAHash> {
+        let mut hash = [0; SHA256_OUTPUT_LEN];
+        let mut digits = text.bytes().map(digit);
+        for byte in &mut hash {
+            let high = digits.next().flatten().ok_or(NotAHash)?;
+            let low = digits.next().flatten().ok_or(NotAHash)?;
+            *byte = high << 4 | low;
+        }
+        digits
+            .next()
+            .is_none()
+            .then_some(Self(hash))
+            .ok_or(NotAHash)
+    }
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    }
+}
+
 impl fmt::Display for LineHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -179,15 +212,6 @@ impl fmt::Debug for LineHash {
     }
 }
 
-/// The part of a record that ties it to the one before.
-#[derive(Deserialize)]
-struct Link {
-    seq: u64,
-    #[serde(default)]
-    kind: String,
-    prev: String,
-}
-
 /// The kind of a record that signs the chain up to the line before it.
 pub const CHECKPOINT: &str = "checkpoint";
 
@@ -197,20 +221,41 @@ mod tests {
 
     #[test]
     fn follows_only_the_line_that_comes_next() {
+        let follow = |head: Head, line: &str| {
+            let link = serde_json::from_str(line).unwrap();
+            head.follow(&link, line.as_bytes())
+        };
         let first = format!(r#"{{"seq":1,"prev":"{}"}}"#, "0".repeat(64));
-        let one = Head::GENESIS.follow(first.as_bytes()).unwrap();
+        let one = follow(Head::GENESIS, &first).unwrap();
         let second = format!(r#"{{"seq":2,"prev":"{}"}}"#, one.hash());
 
-        assert_eq!(one.follow(second.as_bytes()).unwrap().seq(), 2);
+        assert_eq!(follow(one, &second).unwrap().seq(), 2);
         assert_eq!(
-            Head::GENESIS.follow(second.as_bytes()),
+            follow(Head::GENESIS, &second),
             Err(Break::Number {
                 expected: 1,
                 found: 2
             })
         );
         let forged = format!(r#"{{"seq":2,"prev":"{}"}}"#, "0".repeat(64));
-        assert_eq!(one.follow(forged.as_bytes()), Err(Break::Hash { seq: 2 }));
-        assert_eq!(one.follow(b"{"), Err(Break::NotARecord { expected: 2 }));
+        assert_eq!(follow(one, &forged), Err(Break::Hash { seq: 2 }));
+    }
+
+    #[test]
+    fn reads_a_hash_as_it_is_written_and_in_no_other_form() {
+        let hash = LineHash::of(b"a line");
+        let text = hash.to_string();
+
+        assert_eq!(text.parse(), Ok(hash));
+        let upper = text.to_uppercase();
+        for odd in [
+            "",
+            text.get(1..).unwrap(),
+            &format!("{text}0"),
+            &upper,
+            &text.replace('0', "g"),
+        ] {
+            assert_eq!(odd.parse::<LineHash>(), Err(NotAHash), "{odd}");
+        }
     }
 }

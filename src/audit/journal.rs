@@ -84,7 +84,7 @@ impl Journal {
             id,
             head,
             segment,
-            cut,
+            recovered,
             orphans,
             lock,
         } = recovery::open(&settings.dir)?;
@@ -117,9 +117,9 @@ impl Journal {
             .append(Draft::started(boot, policy))
             .await
             .map_err(StartError::First)?;
-        if let Some(cut) = cut {
+        for recovered in recovered {
             journal
-                .append(Draft::recovered(boot, cut))
+                .append(Draft::recovered(boot, recovered))
                 .await
                 .map_err(StartError::First)?;
         }

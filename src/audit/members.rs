@@ -78,9 +78,15 @@ pub(in crate::audit) struct Members<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) cut: Option<Cut>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) orphans: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) low_water: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) upto: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
     pub(in crate::audit) head: Option<LineHash>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    pub(in crate::audit) checkpoint: Option<LineHash>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) key_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,14 +3,20 @@
 //! [`trail`] gathers the facts of one call, [`record`] gives them their fixed form, [`journal`] makes
 //! them durable, [`checkpoint`] has the end of their chain signed, [`orphans`] are intents that a run left
 //! without an outcome, `summary` counts what has no record of its own, and [`verify`] proves what stands
-//! there. This room knows nothing of HTTP and nothing of Partner Center.
+//! there. [`recovery`] opens what an earlier run has left; [`low_water`] and [`cursor`] say how far it must
+//! reach. This room knows nothing of HTTP and nothing of Partner Center.
 
 mod batch;
+mod beginning;
 mod board;
 pub mod chain;
 pub mod checkpoint;
+pub mod cursor;
+mod durable;
 mod encoder;
 pub mod journal;
+mod link;
+pub mod low_water;
 mod members;
 pub mod orphans;
 mod pen;

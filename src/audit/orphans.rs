@@ -8,7 +8,7 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    audit::trail::Upstream,
+    audit::{link::Link, trail::Upstream},
     ids::{CorrelationId, CustomerId, TransferId},
 };
 
@@ -85,38 +85,29 @@ impl Orphan {
     }
 }
 
-/// The intents that have no outcome so far, while a journal is read.
+/// The intents that have no outcome so far, while a journal is read: their lines, by their calls.
 #[derive(Debug, Default)]
-pub(in crate::audit) struct Open(BTreeMap<String, Orphan>);
+pub(in crate::audit) struct Open(BTreeMap<String, Vec<u8>>);
 
 impl Open {
-    /// Takes note of a record: an intent is open until its outcome comes.
-    pub(in crate::audit) fn note(&mut self, line: &[u8]) {
-        let Ok(Part { kind, call }) = serde_json::from_slice(line) else {
-            return;
-        };
-        match (kind, call) {
+    /// Takes note of a record and its line: an intent is open until its outcome comes.
+    pub(in crate::audit) fn note(&mut self, record: &Link<'_>, line: &[u8]) {
+        match (&*record.kind, &record.call) {
             ("intent", Some(call)) => {
-                if let Ok(intent) = serde_json::from_slice(line) {
-                    self.0.insert(call.to_owned(), intent);
-                }
+                self.0.insert(call.clone().into_owned(), line.to_vec());
             }
-            ("outcome", Some(call)) => drop(self.0.remove(call)),
+            ("outcome", Some(call)) => drop(self.0.remove(&**call)),
             _ => {}
         }
     }
 
     /// What is open at the end, the oldest call first.
     pub(in crate::audit) fn into_orphans(self) -> Vec<Orphan> {
-        self.0.into_values().collect()
+        let lines = self.0.into_values();
+        lines
+            .filter_map(|line| serde_json::from_slice(&line).ok())
+            .collect()
     }
-}
-
-/// The part of a record that says whether it opens or closes a call.
-#[derive(Deserialize)]
-struct Part<'a> {
-    kind: &'a str,
-    call: Option<&'a str>,
 }
 
 #[cfg(test)]
@@ -127,7 +118,13 @@ mod tests {
     fn keeps_the_intents_that_have_no_outcome_and_no_others() {
         let mut open = Open::default();
         let record = |kind: &str, call: &str| {
-            format!(r#"{{"kind":"{kind}","call":"{call}","time":"2026-03-01T00:00:00.000000Z"}}"#)
+            format!(
+                r#"{{"seq":1,"prev":"","kind":"{kind}","call":"{call}","time":"2026-03-01T00:00:00.000000Z"}}"#
+            )
+        };
+        let mut note = |line: String| {
+            let link = serde_json::from_str(&line).unwrap();
+            open.note(&link, line.as_bytes());
         };
 
         for (kind, call) in [
@@ -137,10 +134,10 @@ mod tests {
             ("outcome", "2"),
             ("outcome", "4"),
         ] {
-            open.note(record(kind, call).as_bytes());
+            note(record(kind, call));
         }
-        open.note(br#"{"kind":"stopped"}"#);
-        open.note(b"{}");
+        note(r#"{"seq":1,"prev":"","kind":"stopped"}"#.to_owned());
+        note(r#"{"seq":1,"prev":"","kind":"intent"}"#.to_owned());
 
         let orphans = open.into_orphans();
         let calls: Vec<_> = orphans.iter().map(|orphan| &*orphan.call).collect();

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::{
     audit::{
         chain::{CHECKPOINT, Head, LineHash},
+        link::PRUNED,
         members::{AttemptMember, Members},
         orphans::{Closing, Orphan},
         trail::Facts,
@@ -65,6 +66,17 @@ pub struct Cut {
     pub sha256: String,
     /// Where they are kept, relative to the journal's directory.
     pub file: String,
+}
+
+/// What a start found and did to a journal whose last run ended badly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// The torn tail.
+    pub cut: Cut,
+    /// How many intents have no outcome.
+    pub orphans: usize,
+    /// The highest record that was known to have been on the disk.
+    pub low_water: Option<u64>,
 }
 
 impl Draft {
@@ -141,13 +153,29 @@ impl Draft {
 
     /// Tells that a torn tail was cut off.
     #[must_use]
-    pub fn recovered(boot: BootId, cut: Cut) -> Self {
-        let cut = Some(cut);
+    pub fn recovered(boot: BootId, recovered: Recovered) -> Self {
         Self::new(
             RecordId::next(),
             &Members {
-                cut,
+                cut: Some(recovered.cut),
+                orphans: Some(recovered.orphans),
+                low_water: recovered.low_water,
                 ..Members::of_run("recovered", boot)
+            },
+        )
+    }
+
+    /// Tells which records retention removes, before it does: all up to `upto`, whose line has the hash
+    /// `head`; `checkpoint` is the hash of the last checkpoint's line among them, or zeros.
+    #[must_use]
+    pub fn pruned(boot: BootId, upto: u64, head: LineHash, checkpoint: LineHash) -> Self {
+        Self::new(
+            RecordId::next(),
+            &Members {
+                upto: Some(upto),
+                head: Some(head),
+                checkpoint: Some(checkpoint),
+                ..Members::of_run(PRUNED, boot)
             },
         )
     }

@@ -1,20 +1,36 @@
 //! Opening a journal: one process at a time, the chain checked, a torn tail cut off.
+//!
+//! Everything is read and judged before a byte is changed. What a crash cannot have done is never
+//! repaired: the start is refused.
+
+mod held;
+mod survey;
+mod tail;
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, BufRead as _, BufReader, Seek as _, SeekFrom},
-    os::unix::fs::OpenOptionsExt as _,
+    fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
-use uuid::Uuid;
+use rustix::fs::{Advice, fadvise};
 
+use self::{
+    held::Held,
+    survey::{Stop, Survey},
+};
 use crate::{
     audit::{
-        chain::{Break, Head, LineHash},
-        orphans::{Open, Orphan},
-        record::Cut,
-        segment::{self, Segment, make_directory, sync_directory},
+        chain::Head,
+        low_water::{self, LowWater, Unfit},
+        orphans::Orphan,
+        record::{Cut, Recovered},
+        segment::{self, Segment, make_directory},
+        verify::{
+            self, Evidence,
+            findings::{Damage, Fault},
+            kept::Kept,
+        },
     },
     ids::JournalId,
 };
@@ -28,8 +44,8 @@ pub struct Opened {
     pub head: Head,
     /// The segment to append to; a new one is made where there is none.
     pub segment: Option<Segment>,
-    /// The torn tail that was cut off.
-    pub cut: Option<Cut>,
+    /// The torn tails that were cut off and not told of so far: now, or by a start that was killed.
+    pub recovered: Vec<Recovered>,
     /// The intents that have no outcome, the oldest first.
     pub orphans: Vec<Orphan>,
     /// Held for as long as the journal is open.
@@ -63,18 +79,33 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// It is not known how far the journal must reach.
+    #[error(transparent)]
+    LowWater(#[from] Unfit),
+    /// The operating system may show bytes that are not on the disk.
+    #[error(
+        "the disk did not take the end of {path:?}, so what can be read there may not be on it; see to the disk, then start again: the next start reads what the disk holds"
+    )]
+    Unsynced {
+        /// The last segment.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// A record was changed, removed or inserted.
     #[error(
         "the audit journal is damaged at record {}, in {path:?} at byte {offset}; `partner-gateway audit verify --dir {}` tells more; keep the directory for examination and give the gateway a new one",
-        source.seq(), path.parent().unwrap_or(path).display()
+        source.seq(), dir.display()
     )]
     Damaged {
+        /// The journal's directory.
+        dir: PathBuf,
         /// The segment.
         path: PathBuf,
         /// Where the first bad line begins.
         offset: u64,
         /// What is wrong with it.
-        source: Break,
+        source: Fault,
     },
 }
 
@@ -86,192 +117,83 @@ pub enum OpenError {
 /// operating system refuses.
 pub fn open(dir: &Path) -> Result<Opened, OpenError> {
     make_directory(dir).map_err(at(dir))?;
-    let lock = lock(dir)?;
+    let lock = Held::take(dir)?;
+    let low_water = low_water::read(dir)?;
     let segments = segment::list(dir).map_err(at(dir))?;
-    let id = identity(dir, segments.is_empty())?;
-    let mut head = Head::GENESIS;
-    let mut cut = None;
-    let mut open = Open::default();
-    for (index, (first, path)) in segments.iter().enumerate() {
-        let next = segments.get(index + 1).map(|(next, _)| *next);
-        head = match read(path, *first, next, head, &mut open)? {
-            Reading::Whole(head) => head,
-            Reading::Torn { head, offset } => {
-                cut = Some(cut_off(dir, path, offset).map_err(at(path))?);
-                head
-            }
-        };
-    }
-    let segment = match segments.last() {
-        Some((_, path)) => Some(Segment::reopen(path).map_err(at(path))?),
-        None => None,
+    let id = held::identity(dir, segments.is_empty() && low_water.is_empty())?;
+    low_water.belongs_to(id)?;
+    let last = segments.last().map(|(_, path)| path);
+    last.map_or(Ok(()), |last| forget_unwritten(last))?;
+    let (survey, head) = match Survey::of(dir, id, &low_water, &segments) {
+        Ok(read) => read,
+        Err(Stop::Unreadable(error)) => return Err(error),
+        Err(Stop::Damaged(damage)) => return Err(damaged(dir, damage)),
     };
+    let cuts = cuts(&lock, dir, &survey)?;
+    let segment = last.map(|path| Segment::reopen(path).map_err(at(path)));
+    let orphans = survey.open.into_orphans();
     Ok(Opened {
         id,
         head,
-        segment,
+        segment: segment.transpose()?,
+        recovered: recovered(cuts, orphans.len(), &low_water),
+        orphans,
+        lock: lock.into_file(),
+    })
+}
+
+/// Sees to it that what is read from the last segment is what the disk holds. After a write that failed
+/// the operating system goes on to show what it could not write, and tells each reader of it once.
+fn forget_unwritten(path: &Path) -> Result<(), OpenError> {
+    let file = File::open(path).map_err(at(path))?;
+    file.sync_data().map_err(|source| OpenError::Unsynced {
+        path: path.to_owned(),
+        source,
+    })?;
+    let whole = None;
+    fadvise(&file, 0, whole, Advice::DontNeed).map_err(|error| at(path)(error.into()))
+}
+
+/// Cuts the torn tail off, and finds those that nobody lived to tell of.
+fn cuts(lock: &Held, dir: &Path, survey: &Survey<'_>) -> Result<Vec<Cut>, OpenError> {
+    if let Some(torn) = &survey.tail {
+        tail::cut_off(lock, dir, torn).map_err(at(&torn.path))?;
+    }
+    tail::untold(dir, &survey.cuts, survey.first).map_err(at(dir))
+}
+
+fn recovered(cuts: Vec<Cut>, orphans: usize, low_water: &LowWater) -> Vec<Recovered> {
+    let low_water = low_water.highest().map(|(seq, _)| seq);
+    let of = |cut| Recovered {
         cut,
-        orphans: open.into_orphans(),
-        lock,
-    })
+        orphans,
+        low_water,
+    };
+    cuts.into_iter().map(of).collect()
 }
 
-/// How far a segment can be read.
-enum Reading {
-    Whole(Head),
-    Torn { head: Head, offset: u64 },
-}
-
-/// Follows the chain through one segment, up to where the next segment begins: what a segment holds
-/// at or above the next one's name was never acknowledged.
-fn read(
-    path: &Path,
-    first: u64,
-    next: Option<u64>,
-    mut head: Head,
-    open: &mut Open,
-) -> Result<Reading, OpenError> {
-    let mut lines = BufReader::new(File::open(path).map_err(at(path))?);
-    let mut offset = 0;
-    let mut line = Vec::new();
-    if head.seq().saturating_add(1) != first && head != Head::GENESIS {
-        let source = Break::Number {
-            expected: head.seq().saturating_add(1),
-            found: first,
-        };
-        return Err(OpenError::Damaged {
-            path: path.to_owned(),
-            offset,
-            source,
-        });
-    }
-    loop {
-        line.clear();
-        let length = lines.read_until(b'\n', &mut line).map_err(at(path))?;
-        if length == 0 || next.is_some_and(|next| head.seq().saturating_add(1) >= next) {
-            return Ok(Reading::Whole(head));
-        }
-        let followed = match line.strip_suffix(b"\n") {
-            Some(whole) if offset == 0 && head == Head::GENESIS && first > 1 => Head::resume(whole),
-            Some(whole) => head.follow(whole),
-            None => Err(Break::NotARecord {
-                expected: head.seq().saturating_add(1),
-            }),
-        };
-        match followed {
-            Ok(followed) => {
-                head = followed;
-                open.note(line.strip_suffix(b"\n").unwrap_or(&line));
-            }
-            Err(Break::NotARecord { .. })
-                if next.is_none() && is_torn_tail(&mut lines).map_err(at(path))? =>
-            {
-                return Ok(Reading::Torn { head, offset });
-            }
-            Err(source) => {
-                return Err(OpenError::Damaged {
-                    path: path.to_owned(),
-                    offset,
-                    source,
-                });
-            }
-        }
-        offset = offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+/// Names the damage as `audit verify` does, which looks closer at which of two records is the wrong one.
+fn damaged(dir: &Path, found: Damage) -> OpenError {
+    let evidence = Evidence {
+        key: None,
+        kept: &Kept::default(),
+    };
+    let closer = verify::verify(dir, evidence, &mut |_| {});
+    let damage = closer.ok().and_then(|findings| findings.damage);
+    let Damage {
+        fault,
+        path,
+        offset,
+    } = damage.unwrap_or(found);
+    OpenError::Damaged {
+        dir: dir.to_owned(),
+        path,
+        offset,
+        source: fault,
     }
 }
 
-/// A line that is no record is a torn tail only where no record comes after it. A record that does not
-/// follow the one before it is never a torn tail: a crash cannot make one.
-fn is_torn_tail(rest: &mut BufReader<File>) -> io::Result<bool> {
-    let mut line = Vec::new();
-    while rest.read_until(b'\n', &mut line)? > 0 {
-        let record = line.strip_suffix(b"\n").map(Head::resume);
-        if matches!(record, Some(Ok(_))) {
-            return Ok(false);
-        }
-        line.clear();
-    }
-    Ok(true)
-}
-
-/// Moves what comes after `offset` out of the segment and keeps it under `cut/`.
-fn cut_off(dir: &Path, path: &Path, offset: u64) -> io::Result<Cut> {
-    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-    file.seek(SeekFrom::Start(offset))?;
-    let mut tail = Vec::new();
-    io::copy(&mut file, &mut tail)?;
-    let sha256 = LineHash::of(&tail).to_string();
-    let kept = dir.join("cut");
-    make_directory(&kept)?;
-    sync_directory(dir)?;
-    let segment = path.file_name().unwrap_or_default();
-    // The same place can be torn twice, and each tail is evidence.
-    let name = format!("{}.{offset}.{}", segment.display(), Uuid::now_v7());
-    write_durably(&kept, &name, &tail)?;
-    file.set_len(offset)?;
-    file.sync_all()?;
-    let bytes = u64::try_from(tail.len()).unwrap_or(u64::MAX);
-    Ok(Cut {
-        bytes,
-        sha256,
-        file: format!("cut/{name}"),
-    })
-}
-
-fn lock(dir: &Path) -> Result<File, OpenError> {
-    let path = dir.join("journal.lock");
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(PRIVATE)
-        .open(&path)
-        .map_err(at(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
-            dir: dir.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(OpenError::Io { path, source }),
-    }
-}
-
-fn identity(dir: &Path, is_new: bool) -> Result<JournalId, OpenError> {
-    let path = dir.join("journal.id");
-    match fs::read_to_string(&path) {
-        Ok(text) => text
-            .trim()
-            .parse()
-            .map_err(|_| OpenError::Identity { path }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_new => {
-            let id = JournalId::random();
-            write_durably(dir, "journal.id", format!("{id}\n").as_bytes()).map_err(at(&path))?;
-            Ok(id)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::Identity { path }),
-        Err(source) => Err(OpenError::Io { path, source }),
-    }
-}
-
-/// Puts a whole file in place, so that it is there entirely or not at all.
-pub(in crate::audit) fn write_durably(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let new = dir.join(format!("{name}.new"));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(PRIVATE)
-        .open(&new)?;
-    io::Write::write_all(&mut file, bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, dir.join(name))?;
-    sync_directory(dir)
-}
-
-fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError + use<> {
     let path = path.to_owned();
     |source| OpenError::Io { path, source }
 }
-
-/// Records name customers and callers; only the gateway's own user reads them.
-const PRIVATE: u32 = 0o600;

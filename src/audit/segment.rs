@@ -263,7 +263,12 @@ fn file_name(first: u64) -> String {
 }
 
 fn first_record(name: &OsStr) -> Option<u64> {
-    let digits = name.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    first_record_of(name.to_str()?)
+}
+
+/// The record that a segment's file is named after.
+pub(in crate::audit) fn first_record_of(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
     (digits.len() == DIGITS)
         .then(|| digits.parse().ok())
         .flatten()

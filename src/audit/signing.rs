@@ -15,8 +15,8 @@ use crate::{
     audit::{
         Settings,
         chain::{Head, LineHash},
+        durable::write_durably,
         public_key::PublicKey,
-        recovery::write_durably,
     },
     file,
 };

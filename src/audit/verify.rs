@@ -5,6 +5,7 @@
 pub mod findings;
 pub mod kept;
 mod lines;
+mod marks;
 pub mod seals;
 mod walk;
 mod written;
@@ -20,7 +21,13 @@ use self::{
     lines::Lines,
     walk::{Step, Walk},
 };
-use crate::{audit::public_key::PublicKey, ids::JournalId};
+use crate::{
+    audit::{
+        low_water::{self, Unfit},
+        public_key::PublicKey,
+    },
+    ids::JournalId,
+};
 
 /// What the journal is held against, beside itself.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +57,9 @@ pub enum Unreadable {
         /// The file.
         path: PathBuf,
     },
+    /// It is not known how far the journal must reach.
+    #[error(transparent)]
+    LowWater(#[from] Unfit),
     /// There is nothing to verify.
     #[error("there is no segment of a journal (journal-*.jsonl) in {dir:?}")]
     Empty {
@@ -70,13 +80,16 @@ pub fn verify(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Findings, Unreadable> {
     let journal = identity(dir)?;
+    // Before the segments: the gateway that is writing vouches for nothing that is not in one.
+    let low_water = low_water::read(dir)?;
+    low_water.belongs_to(journal)?;
     let lines = Lines::of(dir)?;
-    if lines.first().is_none() && evidence.kept.is_empty() {
+    if lines.first().is_none() && evidence.kept.is_empty() && low_water.is_empty() {
         return Err(Unreadable::Empty {
             dir: dir.to_owned(),
         });
     }
-    let mut walk = Walk::new(journal, lines, evidence);
+    let mut walk = Walk::new(journal, lines, evidence, &low_water);
     if let Some((seq, found)) = evidence.kept.foreign(journal) {
         let found = found.to_owned();
         let fault = Fault::OtherJournal { seq, found };
@@ -91,8 +104,8 @@ pub fn verify(
                 }
                 continue;
             }
-            Step::End => (None, walk.truncated(dir)),
-            Step::Unfinished(tail) => (Some(tail), walk.truncated(dir)),
+            Step::End => (None, walk.lacks_an_end(dir)),
+            Step::Unfinished(tail) => (Some(tail), walk.lacks_an_end(dir)),
             Step::Damaged(damage) => (None, Some(damage)),
         };
         return Ok(walk.findings(unfinished, damage));

@@ -32,6 +32,7 @@ mod overload;
 mod problems;
 mod process;
 mod rate;
+mod recovering;
 mod refresh;
 mod rejecting;
 mod replacing;

@@ -124,6 +124,36 @@ pub enum Fault {
         /// The number of the checkpoint.
         kept: u64,
     },
+    /// The journal ends before a record that is known to have been on the disk.
+    #[error(
+        "record {seq} is missing, and so is all that follows up to record {vouched}, for which {by:?} vouches"
+    )]
+    Short {
+        /// The first record that is missing.
+        seq: u64,
+        /// The record that must be there.
+        vouched: u64,
+        /// The file that says so.
+        by: PathBuf,
+    },
+    /// Another line is known to have been on the disk.
+    #[error("record {seq} is not the line for which {by:?} vouches")]
+    Denied {
+        /// The record.
+        seq: u64,
+        /// The file that says so.
+        by: PathBuf,
+    },
+    /// Records before the first one were not removed by retention.
+    #[error(
+        "the beginning is missing: the journal begins with record {first}, and no `pruned` record tells that what was before it was removed"
+    )]
+    Beginning {
+        /// The first record that is missing.
+        seq: u64,
+        /// The first record that is there.
+        first: u64,
+    },
     /// A checkpoint that was kept elsewhere is of another journal.
     #[error("checkpoint {seq}, which was kept elsewhere, is of another journal ({found:?})")]
     OtherJournal {
@@ -144,7 +174,7 @@ impl Record {
 }
 
 impl Damage {
-    pub(in crate::audit::verify) fn new(fault: Fault, path: PathBuf, offset: u64) -> Self {
+    pub(in crate::audit) fn new(fault: Fault, path: PathBuf, offset: u64) -> Self {
         Self {
             fault,
             path,
@@ -165,6 +195,9 @@ impl Fault {
             | Self::Checkpoint { seq, .. }
             | Self::Kept { seq }
             | Self::Truncated { seq, .. }
+            | Self::Short { seq, .. }
+            | Self::Denied { seq, .. }
+            | Self::Beginning { seq, .. }
             | Self::OtherJournal { seq, .. } => *seq,
         }
     }

@@ -5,11 +5,14 @@ use std::path::Path;
 use crate::{
     audit::{
         chain::{Break, Head, LineHash},
+        link::has_record_inside,
+        low_water::LowWater,
         verify::{
             Evidence, Unreadable,
             findings::{Damage, Fault, Findings, Record, Unfinished},
             kept::Kept,
             lines::{Lines, Next, Spot},
+            marks::Marks,
             seals::Seals,
             written::Written,
         },
@@ -24,6 +27,7 @@ pub(in crate::audit::verify) struct Walk<'a> {
     name: String,
     lines: Lines,
     seals: Seals<'a>,
+    marks: Marks<'a>,
     kept: &'a Kept,
     kept_found: usize,
     /// Where the first record of a journal begins after 1, nothing is known of the one before it.
@@ -54,11 +58,13 @@ impl<'a> Walk<'a> {
         journal: JournalId,
         lines: Lines,
         evidence: Evidence<'a>,
+        low_water: &'a LowWater,
     ) -> Self {
         let is_whole = lines.first().is_none_or(|first| first <= 1);
         Self {
             journal,
             name: journal.to_string(),
+            marks: Marks::new(low_water, lines.first()),
             lines,
             seals: Seals::new(journal, evidence.key),
             kept: evidence.kept,
@@ -93,6 +99,7 @@ impl<'a> Walk<'a> {
             return self.not_a_record(spot, &line);
         };
         let whole = line.strip_suffix(b"\n").unwrap_or(&line);
+        self.marks.note_end(self.head, self.last, spot);
         match self.take(&record, whole) {
             Ok(()) => {
                 self.last = Some(spot);
@@ -120,7 +127,9 @@ impl<'a> Walk<'a> {
             }
             None if seq == expected => {
                 self.seals.begin_after(&record.prev);
-                Head::resume(line)?
+                let before = Head::before(seq, &record.prev).ok_or(Break::Hash { seq })?;
+                self.marks.begin_after(before);
+                before.then(line)
             }
             None => {
                 return Err(Break::Number {
@@ -139,6 +148,7 @@ impl<'a> Walk<'a> {
             Some(true) => self.kept_found = self.kept_found.saturating_add(1),
             None => {}
         }
+        self.marks.check(record, line, next.hash())?;
         self.before = self.head.replace(next);
         self.records = self.records.saturating_add(1);
         self.last_time.clear();
@@ -197,14 +207,14 @@ impl<'a> Walk<'a> {
     fn not_a_record(&mut self, spot: Spot, line: &[u8]) -> Result<Step, Unreadable> {
         let expected = self.due();
         let damage = self.damage(Break::NotARecord { expected }.into(), spot);
-        if !self.lines.is_in_last(spot) {
+        if !self.lines.is_in_last(spot) || has_record_inside(line) {
             return Ok(Step::Damaged(damage));
         }
         // What the gateway is writing at this moment must not be taken for the rest of this line.
         let mut goes_on = line.ends_with(b"\n") || Lines::is_cut(line);
         let mut rest = Vec::new();
         while goes_on && self.lines.rest(&mut rest)? {
-            if Written::read(&rest).is_some() {
+            if Written::read(&rest).is_some() || has_record_inside(&rest) {
                 return Ok(Step::Damaged(damage));
             }
             goes_on = rest.ends_with(b"\n") || Lines::is_cut(&rest);
@@ -216,15 +226,24 @@ impl<'a> Walk<'a> {
         }))
     }
 
-    /// What is missing behind the last record.
-    pub(in crate::audit::verify) fn truncated(&self, dir: &Path) -> Option<Damage> {
+    /// What is missing behind the last record, or before the first one.
+    pub(in crate::audit::verify) fn lacks_an_end(&self, dir: &Path) -> Option<Damage> {
         let seq = self.due();
-        let kept = self.kept.first_from(seq)?;
-        let mut end = self.damage(Fault::Truncated { seq, kept }, self.lines.here());
-        if end.path.as_os_str().is_empty() {
-            dir.clone_into(&mut end.path);
+        let truncated = self.kept.first_from(seq);
+        let truncated = truncated.map(|kept| Fault::Truncated { seq, kept });
+        if let Some(fault) = truncated.or_else(|| self.marks.short(seq)) {
+            let mut end = self.damage(fault, self.lines.here());
+            if end.path.as_os_str().is_empty() {
+                dir.clone_into(&mut end.path);
+            }
+            return Some(end);
         }
-        Some(end)
+        let start = Spot {
+            segment: 0,
+            offset: 0,
+        };
+        let fault = self.marks.beginning()?;
+        Some(self.damage(fault, start))
     }
 
     fn damage(&self, fault: Fault, spot: Spot) -> Damage {
@@ -275,7 +294,9 @@ mod tests {
         let kept = Kept::default();
         let (key, kept) = (None, &kept);
         let lines = Lines::of(dir.path()).unwrap();
-        let mut walk = Walk::new(JournalId::random(), lines, Evidence { key, kept });
+        let low_water = LowWater::default();
+        let evidence = Evidence { key, kept };
+        let mut walk = Walk::new(JournalId::random(), lines, evidence, &low_water);
         let mut line = Vec::new();
         let Next::Line(spot) = walk.lines.next(1, &mut line).unwrap() else {
             panic!("half a line")

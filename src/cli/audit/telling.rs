@@ -223,7 +223,11 @@ fn mend(fault: &Fault) -> &'static str {
             "this checkpoint, or a record since the good one before it, was written anew by somebody without the key: \
              keep the directory for examination, and compare with what was kept elsewhere"
         }
-        Fault::Truncated { .. } => {
+        Fault::Beginning { .. } => {
+            "the oldest files were removed by something other than the gateway's retention: keep the directory for \
+             examination, and put the files back from a copy"
+        }
+        Fault::Truncated { .. } | Fault::Short { .. } => {
             "the end was removed, or the disk was restored to an earlier state: keep the directory for examination, \
              and look for the missing records elsewhere"
         }

@@ -11,7 +11,7 @@ use partner_gateway::{
     clock::{SharedClock, SystemClock},
 };
 
-pub(super) async fn start(dir: &Path) -> Result<Journal, StartError> {
+pub(crate) async fn start(dir: &Path) -> Result<Journal, StartError> {
     start_with(&settings(dir)).await
 }
 

@@ -1,0 +1,119 @@
+//! What of a line recovery reads: the links of the chain, and what opens, closes, signs or removes.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::audit::chain::{CHECKPOINT, LineHash};
+
+/// A record's members that tie it to others, parsed once.
+#[derive(Debug, Deserialize)]
+pub(in crate::audit) struct Link<'a> {
+    pub(in crate::audit) seq: u64,
+    #[serde(borrow)]
+    pub(in crate::audit) prev: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(in crate::audit) journal: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(in crate::audit) kind: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(in crate::audit) call: Option<Cow<'a, str>>,
+    pub(in crate::audit) upto: Option<u64>,
+    #[serde(borrow)]
+    pub(in crate::audit) head: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(in crate::audit) checkpoint: Option<Cow<'a, str>>,
+    pub(in crate::audit) cut: Option<CutFile>,
+}
+
+/// Where a torn tail is kept, as a `recovered` record names it.
+#[derive(Debug, Deserialize)]
+pub(in crate::audit) struct CutFile {
+    pub(in crate::audit) file: String,
+}
+
+/// What a `pruned` record says of the records that retention removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::audit) struct Pruned {
+    /// The last one that was removed.
+    pub(in crate::audit) upto: u64,
+    /// The hash of its line.
+    pub(in crate::audit) head: LineHash,
+    /// The hash of the last checkpoint's line among them; zeros where there was none.
+    pub(in crate::audit) checkpoint: LineHash,
+}
+
+impl<'a> Link<'a> {
+    /// Reads a line with its newline; nothing where it is no whole record.
+    pub(in crate::audit) fn read(line: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(line.strip_suffix(b"\n")?).ok()
+    }
+
+    pub(in crate::audit) fn is_checkpoint(&self) -> bool {
+        self.kind == CHECKPOINT
+    }
+
+    /// What was removed, where this is the record of it.
+    pub(in crate::audit) fn pruned(&self) -> Option<Pruned> {
+        if self.kind != PRUNED {
+            return None;
+        }
+        Some(Pruned {
+            upto: self.upto?,
+            head: self.head.as_deref()?.parse().ok()?,
+            checkpoint: self.checkpoint.as_deref()?.parse().ok()?,
+        })
+    }
+}
+
+impl Pruned {
+    /// Reads a line without its newline; nothing where it tells of no removal.
+    pub(in crate::audit) fn read(line: &[u8]) -> Option<Self> {
+        let record: Link<'_> = serde_json::from_slice(line).ok()?;
+        record.pruned()
+    }
+}
+
+/// Whether a whole record begins somewhere in these bytes but at their very beginning, as it does where
+/// the line end before it was changed. What a crash tears off is never behind a record that is whole.
+pub(in crate::audit) fn has_record_inside(bytes: &[u8]) -> bool {
+    let starts = bytes.windows(START.len()).enumerate().skip(1);
+    starts
+        .filter(|(_, window)| *window == START)
+        .filter_map(|(at, _)| bytes.get(at..))
+        .any(|rest| {
+            let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Link<'_>>();
+            matches!(values.next(), Some(Ok(_)))
+        })
+}
+
+/// The kind of a record that tells which ones retention removed.
+pub(in crate::audit) const PRUNED: &str = "pruned";
+
+/// How each record begins.
+const START: &[u8] = br#"{"v":"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_a_whole_record_behind_the_beginning_of_a_line_and_nothing_else() {
+        let record = br#"{"v":1,"seq":2,"prev":"00"}"#;
+        let half = &record[..record.len() - 1];
+        let found = [
+            [&b"x"[..], record].concat(),
+            [record, &b"\x0b"[..], record, b"\n"].concat(),
+            [half, record, half].concat(),
+        ];
+        let none = [
+            record.to_vec(),
+            [record, half].concat(),
+            br#"x{"v":1}"#.to_vec(),
+            br#"{"v":1,"attempts":[{"v":1}]"#.to_vec(),
+        ];
+
+        assert!(found.iter().all(|bytes| has_record_inside(bytes)));
+        assert!(!none.iter().any(|bytes| has_record_inside(bytes)));
+    }
+}

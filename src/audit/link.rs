@@ -15,6 +15,8 @@ pub(in crate::audit) struct Link<'a> {
     #[serde(borrow, default)]
     pub(in crate::audit) journal: Cow<'a, str>,
     #[serde(borrow, default)]
+    pub(in crate::audit) time: Cow<'a, str>,
+    #[serde(borrow, default)]
     pub(in crate::audit) kind: Cow<'a, str>,
     #[serde(borrow)]
     pub(in crate::audit) call: Option<Cow<'a, str>>,

@@ -25,6 +25,7 @@ mod queue;
 pub mod record;
 pub mod recovery;
 mod room;
+pub mod retention;
 pub mod segment;
 pub mod signing;
 mod summary;

@@ -7,13 +7,10 @@ use std::{
 };
 
 use partner_gateway::audit::{
-    chain::Break,
-    low_water,
-    recovery::{OpenError, open},
-    verify::findings::Fault,
+    chain::Break, low_water, recovery::OpenError, verify::findings::Fault,
 };
 
-use super::{Real, directory, refusal, refused_at, whole_lines};
+use super::{Real, directory, opened, refusal, refused_at, whole_lines};
 use crate::verifying::made::{JOURNAL, Made, RECORDS, Signer, record, segment};
 
 #[tokio::test(start_paused = true)]
@@ -23,7 +20,7 @@ async fn finds_any_bit_that_was_flipped() {
     let path = real.put(dir.path(), &real.bytes);
     let lines = real.lines();
     low_water::keep(dir.path(), lines.last().unwrap()).unwrap();
-    assert_eq!(open(dir.path()).unwrap().head.seq(), 250);
+    assert_eq!(opened(dir.path()).unwrap().head.seq(), 250);
     let ends: Vec<usize> = lines
         .iter()
         .scan(0, |end, line| {
@@ -40,7 +37,7 @@ async fn finds_any_bit_that_was_flipped() {
         file.write_all_at(&[flipped], u64::try_from(at).unwrap())
             .unwrap();
 
-        let error = open(dir.path()).expect_err("refused");
+        let error = opened(dir.path()).expect_err("refused");
 
         let OpenError::Damaged { source, .. } = error else {
             panic!("{error}")
@@ -51,7 +48,7 @@ async fn finds_any_bit_that_was_flipped() {
         file.write_all_at(&real.bytes[at..=at], u64::try_from(at).unwrap())
             .unwrap();
     }
-    assert_eq!(open(dir.path()).unwrap().head.seq(), 250);
+    assert_eq!(opened(dir.path()).unwrap().head.seq(), 250);
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +136,7 @@ fn finds_segments_that_changed_places_or_names_or_are_gone_or_empty() {
     let beginning = refusal(without(0).written().path());
     assert_eq!(beginning, (1, Fault::Beginning { seq, first }));
     assert_eq!(refused_at(&without(1)), 13);
-    assert_eq!(open(without(2).written().path()).unwrap().head.seq(), 24);
+    assert_eq!(opened(without(2).written().path()).unwrap().head.seq(), 24);
     assert_eq!([emptied(0), emptied(1)], [1, 13]);
     assert_eq!([renamed(0, 2), renamed(1, 14), renamed(2, 26)], [2, 13, 25]);
 }
@@ -157,7 +154,7 @@ fn goes_on_where_a_segment_holds_nothing_that_counts() {
 
     for made in [empty_at_the_end, failed] {
         let dir = made.written();
-        let opened = open(dir.path()).unwrap();
+        let opened = opened(dir.path()).unwrap();
 
         assert_eq!((opened.head.seq(), opened.recovered), (RECORDS, vec![]));
         assert_eq!(opened.head.checkpoint().to_string(), whole.hash(RECORDS));
@@ -165,7 +162,7 @@ fn goes_on_where_a_segment_holds_nothing_that_counts() {
     let mut empty = whole.clone();
     empty.files.truncate(1);
     empty.files[0].1.clear();
-    assert_eq!(open(empty.written().path()).unwrap().head.seq(), 0);
+    assert_eq!(opened(empty.written().path()).unwrap().head.seq(), 0);
 }
 
 #[test]
@@ -253,7 +250,7 @@ fn names_the_directory_to_look_at_where_there_is_no_segment_left() {
 
     let (seq, _) = refusal(dir.path());
     fs::remove_file(dir.path().join("journal.id")).unwrap();
-    let nameless = open(dir.path()).unwrap_err();
+    let nameless = opened(dir.path()).unwrap_err();
 
     assert_eq!(seq, 1);
     assert!(matches!(nameless, OpenError::Identity { .. }), "{nameless}");

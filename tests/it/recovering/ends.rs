@@ -6,11 +6,11 @@ use partner_gateway::audit::{
     chain::LineHash,
     cursor::Cursor,
     low_water::{self, Unfit},
-    recovery::{OpenError, open},
+    recovery::OpenError,
     verify::findings::Fault,
 };
 
-use super::refusal;
+use super::{opened, refusal};
 use crate::verifying::made::{JOURNAL, Made, RECORDS, Signer, record, segment};
 
 #[test]
@@ -29,7 +29,7 @@ fn refuses_a_journal_that_ends_before_the_checkpoint_that_was_kept() {
                 (seq, Fault::Short { seq, vouched, by })
             );
         } else {
-            assert_eq!(open(dir.path()).unwrap().head.seq(), last);
+            assert_eq!(opened(dir.path()).unwrap().head.seq(), last);
         }
     }
 }
@@ -41,7 +41,7 @@ fn refuses_a_journal_that_ends_before_what_a_sink_has() {
     low_water::keep(dir.path(), whole.line(30)).unwrap();
     acknowledge(dir.path(), "stdout", 7, whole.line(7));
     acknowledge(dir.path(), "otlp", RECORDS, whole.line(RECORDS));
-    assert_eq!(open(dir.path()).unwrap().head.seq(), RECORDS);
+    assert_eq!(opened(dir.path()).unwrap().head.seq(), RECORDS);
 
     acknowledge(dir.path(), "nats", RECORDS + 4, b"more");
 
@@ -72,7 +72,7 @@ fn refuses_a_journal_with_another_line_than_is_vouched_for() {
     assert_eq!(refusal(kept.path()), (30, Fault::Denied { seq: 30, by }));
     let by = had.path().join("cursors/nats.json");
     assert_eq!(refusal(had.path()), (22, Fault::Denied { seq: 22, by }));
-    assert_eq!(open(had_before.path()).unwrap().head.seq(), RECORDS);
+    assert_eq!(opened(had_before.path()).unwrap().head.seq(), RECORDS);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn tells_which_records_were_known_to_be_on_the_disk() {
     let sound = fs::read(&last).unwrap();
     fs::write(&last, [&sound, &b"torn"[..]].concat()).unwrap();
 
-    let recovered = open(dir.path()).unwrap().recovered;
+    let recovered = opened(dir.path()).unwrap().recovered;
 
     let [recovered] = &recovered[..] else {
         panic!("{recovered:?}")
@@ -105,7 +105,7 @@ fn does_not_guess_where_what_vouches_cannot_be_read() {
     let unread = whole.written();
     fs::write(unread.path().join("cursors"), "").unwrap();
 
-    let refused = [&odd, &strange, &unread].map(|dir| match open(dir.path()) {
+    let refused = [&odd, &strange, &unread].map(|dir| match opened(dir.path()) {
         Err(OpenError::LowWater(unfit)) => unfit,
         other => panic!("{other:?}"),
     });

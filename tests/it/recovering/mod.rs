@@ -99,7 +99,7 @@ fn open_calls(lines: &[&[u8]]) -> BTreeSet<String> {
 /// `audit verify` must say the same.
 fn refusal(dir: &Path) -> (u64, Fault) {
     let before = contents(dir);
-    let error = match open(dir) {
+    let error = match opened(dir) {
         Ok(Opened { head, .. }) => panic!("opened up to {}", head.seq()),
         Err(error) => error,
     };
@@ -120,6 +120,13 @@ fn refusal(dir: &Path) -> (u64, Fault) {
 
 fn refused_at(made: &Made) -> u64 {
     refusal(made.written().path()).0
+}
+
+/// Opens a journal that nobody holds. The lock's file is made anew: a process that another test starts at
+/// this moment shares each open file for an instant, and with it a lock that was let go.
+fn opened(dir: &Path) -> Result<Opened, OpenError> {
+    drop(fs::remove_file(dir.join("journal.lock")));
+    open(dir)
 }
 
 /// Everything in a directory but the lock, whose file is made by each attempt.

@@ -6,14 +6,13 @@ use partner_gateway::{
     audit::{
         chain::{Head, LineHash},
         record::Draft,
-        recovery::open,
         verify::findings::Fault,
     },
     ids::{BootId, JournalId},
 };
 use tempfile::TempDir;
 
-use super::{directory, refusal};
+use super::{directory, opened, refusal};
 use crate::verifying::made::{findings, segment};
 
 /// A journal of records that the gateway's own code makes, four in a segment and without checkpoints.
@@ -29,7 +28,7 @@ fn goes_on_behind_what_retention_removed() {
     let journal = Journal::with(12, &[(10, 4, "checkpoint")]);
     let dir = journal.written(5);
 
-    let opened = open(dir.path()).unwrap();
+    let opened = opened(dir.path()).unwrap();
 
     assert_eq!(opened.head.seq(), 12);
     assert_eq!(opened.head.hash(), journal.heads[12].hash());
@@ -48,7 +47,7 @@ fn goes_on_where_retention_was_killed_before_it_had_removed_all() {
         let journal = Journal::with(16, &[(14, 12, "checkpoint")]);
         let dir = journal.written(first);
 
-        assert_eq!(open(dir.path()).unwrap().head.seq(), 16);
+        assert_eq!(opened(dir.path()).unwrap().head.seq(), 16);
         assert_eq!(findings(dir.path(), None, &[]).damage, None);
     }
 }
@@ -60,7 +59,7 @@ fn goes_by_the_pruned_record_that_fits() {
     for (first, checkpoint) in [(5, "three"), (9, "three"), (13, "three")] {
         let dir = journal.written(first);
 
-        let opened = open(dir.path()).unwrap();
+        let opened = opened(dir.path()).unwrap();
 
         let expected = LineHash::of(checkpoint.as_bytes());
         assert_eq!(opened.head.checkpoint(), expected, "{first}");
@@ -113,7 +112,7 @@ fn tells_nothing_of_tails_of_segments_that_are_removed() {
     }
     fs::write(cut.join("notes.txt"), "of somebody").unwrap();
 
-    let recovered = open(dir.path()).unwrap().recovered;
+    let recovered = opened(dir.path()).unwrap().recovered;
 
     let told: Vec<_> = recovered.iter().map(|it| it.cut.file.clone()).collect();
     assert_eq!(told, [format!("cut/{}", name(9))]);

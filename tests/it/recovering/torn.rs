@@ -11,7 +11,7 @@ use partner_gateway::audit::{
     verify::findings::Fault,
 };
 
-use super::{Real, contents, directory, open_calls, refusal};
+use super::{Real, contents, directory, open_calls, opened, refusal};
 use crate::{
     audit::start::start,
     harness::{
@@ -127,12 +127,13 @@ async fn is_not_hindered_by_a_start_that_was_killed_while_it_cut() {
             fs::write(cut.join(format!("{name}{suffix}")), text).unwrap();
         }
 
-        let first = open(dir.path()).unwrap();
+        let first = opened(dir.path()).unwrap();
         let (told, head) = (first.recovered.clone(), first.head);
         drop(first);
-        let again = open(dir.path()).unwrap().recovered;
+        let again = opened(dir.path()).unwrap().recovered;
+        fs::remove_file(dir.path().join("journal.lock")).unwrap();
         start(dir.path()).await.unwrap().stop().await.unwrap();
-        let after = open(dir.path()).unwrap().recovered;
+        let after = opened(dir.path()).unwrap().recovered;
 
         let [told] = &told[..] else {
             panic!("{told:?}")
@@ -178,7 +179,7 @@ async fn leaves_a_torn_end_to_the_process_that_holds_the_journal() {
     );
     assert_eq!(contents(dir.path()), before);
     drop(held);
-    assert_eq!(open(dir.path()).unwrap().recovered.len(), 1);
+    assert_eq!(opened(dir.path()).unwrap().recovered.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +191,7 @@ async fn does_not_trust_an_end_that_the_disk_does_not_take() {
     // A device that can be read and written, and not synced.
     std::os::unix::fs::symlink("/dev/null", &path).unwrap();
 
-    let refused = open(dir.path()).unwrap_err();
+    let refused = opened(dir.path()).unwrap_err();
 
     assert!(matches!(refused, OpenError::Unsynced { .. }), "{refused}");
     let told = refused
@@ -205,7 +206,7 @@ type State<'a> = (&'a [u8], &'a [(&'a str, &'a str)]);
 /// Opens a journal that must be recovered, and checks all that can be seen of it.
 fn recovers(real: &Real, dir: &Path, path: &Path, bytes: &[u8]) {
     let (left, length) = real.left_in(bytes);
-    let opened = match open(dir) {
+    let opened = match opened(dir) {
         Ok(opened) => opened,
         Err(error) => panic!("{} bytes: {error}", bytes.len()),
     };

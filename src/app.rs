@@ -29,6 +29,7 @@ use crate::{
     front::{
         admin::Admin,
         handler::Handler,
+        searching::{self, Reach},
         settings::{AdminSettings, Settings},
         stack::{self, Stack},
         tls::{Terms, Tls, TlsError},
@@ -151,9 +152,14 @@ impl Gateway {
         });
         let (tasks, drain) = (Tasks::default(), Drain::default());
         let handler = Handler::new(&config.server, Arc::clone(&transfers), drain.clone());
+        let reach = Reach {
+            dir: config.audit.dir,
+            takes_anonymous: config.admin.listen.ip().is_loopback(),
+        };
+        let searching = searching::stack(Arc::clone(&transfers), reach, &journal, &tasks);
         Ok(Self {
             stack: stack::stack(&config.server, handler, &journal, &tasks),
-            admin: Admin::new(Arc::clone(&transfers), drain.clone()),
+            admin: Admin::new(Arc::clone(&transfers), searching, drain.clone()),
             transfers,
             tasks,
             drain,

@@ -20,19 +20,29 @@ pub struct ReadTransfer {
     pub transfer: TransferId,
 }
 
+/// Asks for records of the audit journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadAudit {
+    /// The only customer whose records are asked for, if there is one.
+    pub customer: Option<CustomerId>,
+}
+
 /// A typed command: what policy needs to know of it.
 pub trait Command: Copy {
     /// The operation that policy must grant.
     const OPERATION: Operation;
 
-    /// The customer it concerns.
-    fn customer(&self) -> CustomerId;
+    /// The customer it is about; all of them, where none is named.
+    fn about(&self) -> Option<CustomerId>;
 }
 
 /// A command that concerns one transfer.
 pub trait OnTransfer: Command {
     /// Puts the command together.
     fn of(customer: CustomerId, transfer: TransferId) -> Self;
+
+    /// The customer it concerns.
+    fn customer(&self) -> CustomerId;
 
     /// The transfer it concerns.
     fn transfer(&self) -> TransferId;
@@ -52,14 +62,18 @@ pub enum Operation {
 impl Command for RejectTransfer {
     const OPERATION: Operation = Operation::TransfersReject;
 
-    fn customer(&self) -> CustomerId {
-        self.customer
+    fn about(&self) -> Option<CustomerId> {
+        Some(self.customer)
     }
 }
 
 impl OnTransfer for RejectTransfer {
     fn of(customer: CustomerId, transfer: TransferId) -> Self {
         Self { customer, transfer }
+    }
+
+    fn customer(&self) -> CustomerId {
+        self.customer
     }
 
     fn transfer(&self) -> TransferId {
@@ -70,8 +84,8 @@ impl OnTransfer for RejectTransfer {
 impl Command for ReadTransfer {
     const OPERATION: Operation = Operation::TransfersRead;
 
-    fn customer(&self) -> CustomerId {
-        self.customer
+    fn about(&self) -> Option<CustomerId> {
+        Some(self.customer)
     }
 }
 
@@ -80,8 +94,20 @@ impl OnTransfer for ReadTransfer {
         Self { customer, transfer }
     }
 
+    fn customer(&self) -> CustomerId {
+        self.customer
+    }
+
     fn transfer(&self) -> TransferId {
         self.transfer
+    }
+}
+
+impl Command for ReadAudit {
+    const OPERATION: Operation = Operation::AuditRead;
+
+    fn about(&self) -> Option<CustomerId> {
+        self.customer
     }
 }
 

@@ -338,12 +338,14 @@ const CRATES: &str = "
     arc-swap: front transfers
     base64: audit token
     clap: main cli
+    form_urlencoded: front token
     governor: authorization
     hyper-rustls: http_client
     hyper::server: front
     hyper_util::server: front
     jsonwebtoken: identity token
     marked-yaml: config
+    memchr: audit
     moka: identity transfers
     oauth2: token
     prometheus: front telemetry

@@ -132,7 +132,7 @@ impl Bound {
             limits: operators.limits(),
             answer: move |arrival: Arrival| {
                 let admin = admin.clone();
-                async move { admin.answer(&arrival.head).await }
+                async move { admin.take(arrival).await }
             },
             strays: Strays::Untold,
             drain: gone.clone(),

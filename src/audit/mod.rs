@@ -4,7 +4,7 @@
 //! them durable, [`checkpoint`] has the end of their chain signed, [`orphans`] are intents that a run left
 //! without an outcome, `summary` counts what has no record of its own, and [`verify`] proves what stands
 //! there. [`recovery`] opens what an earlier run has left; [`low_water`] and [`cursor`] say how far it must
-//! reach. This room knows nothing of HTTP and nothing of Partner Center.
+//! reach; [`search`] finds records. This room knows nothing of HTTP and nothing of Partner Center.
 
 mod batch;
 mod beginning;
@@ -24,8 +24,9 @@ pub mod public_key;
 mod queue;
 pub mod record;
 pub mod recovery;
-mod room;
 pub mod retention;
+mod room;
+pub mod search;
 pub mod segment;
 pub mod signing;
 mod summary;

@@ -113,13 +113,14 @@ pub fn verify(
 }
 
 impl Unreadable {
-    fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         |source| Self::Io { path, source }
     }
 }
 
-fn identity(dir: &Path) -> Result<JournalId, Unreadable> {
+/// Reads whose journal is in `dir`.
+pub(in crate::audit) fn identity(dir: &Path) -> Result<JournalId, Unreadable> {
     let path = dir.join(IDENTITY);
     let text = fs::read_to_string(&path).map_err(Unreadable::at(&path))?;
     text.trim()

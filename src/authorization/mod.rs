@@ -62,13 +62,22 @@ pub struct Wish<'a> {
     pub principal: &'a str,
     /// What is to be done.
     pub operation: Operation,
-    /// To whom.
-    pub customer: CustomerId,
+    /// To whom; without one, to every customer.
+    pub customer: Option<CustomerId>,
     /// With whose credentials.
     pub account: &'a str,
 }
 
 impl Customers {
+    /// Whether all that are meant are among them: one, or every customer.
+    #[must_use]
+    pub fn include_all_of(&self, meant: Option<CustomerId>) -> bool {
+        match meant {
+            Some(customer) => self.include(customer),
+            None => *self == Self::Any,
+        }
+    }
+
     /// Whether a customer is one of them.
     #[must_use]
     pub fn include(&self, customer: CustomerId) -> bool {

@@ -122,7 +122,7 @@ impl Policy {
         let rule = self.decide(&Wish {
             principal,
             operation: C::OPERATION,
-            customer: command.customer(),
+            customer: command.about(),
             account,
         })?;
         let allowances = rule.allowances.as_ref();
@@ -191,7 +191,7 @@ impl Rule {
     }
 
     fn grants(&self, wish: &Wish<'_>) -> bool {
-        self.customers.include(wish.customer) && self.operations.contains(&wish.operation)
+        self.customers.include_all_of(wish.customer) && self.operations.contains(&wish.operation)
     }
 }
 

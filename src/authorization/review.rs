@@ -311,7 +311,7 @@ mod tests {
                     let rule = policy.decide(&Wish {
                         principal,
                         operation,
-                        customer,
+                        customer: Some(customer),
                         account,
                     });
                     deciding.extend(rule.map(Rule::place));

@@ -59,7 +59,7 @@ pub fn run(question: &Question, loaded: &Loaded, out: &mut dyn Write) -> io::Res
     let wish = Wish {
         principal: &question.principal,
         operation: question.operation,
-        customer: question.customer,
+        customer: Some(question.customer),
         account,
     };
     match policy.decide(&wish) {

@@ -1,4 +1,4 @@
-//! The operator listener: is it alive, is it ready, and its metrics.
+//! The operator listener: is it alive, is it ready, its metrics, and its journal.
 
 use std::{borrow::Cow, convert::Infallible, sync::Arc};
 
@@ -7,10 +7,11 @@ use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 use serde::Serialize;
 
+use tower::ServiceExt as _;
 use tracing::error;
 
 use crate::{
-    front::scrape,
+    front::{exchange::Arrival, scrape, searching::SearchStack},
     partner_center::{account::Account, breaker::State},
     shutdown::Drain,
     telemetry::metrics,
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Admin {
     transfers: Arc<Transfers>,
+    searching: SearchStack,
     drain: Drain,
 }
 
@@ -38,11 +40,34 @@ struct Check {
 impl Admin {
     /// Makes the listener's service.
     #[must_use]
-    pub fn new(transfers: Arc<Transfers>, drain: Drain) -> Self {
-        Self { transfers, drain }
+    pub fn new(transfers: Arc<Transfers>, searching: SearchStack, drain: Drain) -> Self {
+        Self {
+            transfers,
+            searching,
+            drain,
+        }
     }
 
-    /// Answers one request.
+    /// Answers one request, whatever it is about.
+    ///
+    /// # Errors
+    ///
+    /// Never.
+    pub async fn take(&self, arrival: Arrival) -> Result<Response<Full<Bytes>>, Infallible> {
+        if arrival.head.uri.path() != RECORDS {
+            return self.answer(&arrival.head).await;
+        }
+        if self.drain.has_begun() {
+            // Nothing may be written behind the last record of the run.
+            let mut refused = text(StatusCode::SERVICE_UNAVAILABLE, "this replica is leaving\n");
+            let soon = HeaderValue::from_static("1");
+            refused.headers_mut().insert(header::RETRY_AFTER, soon);
+            return Ok(refused);
+        }
+        self.searching.clone().oneshot(arrival).await
+    }
+
+    /// Answers one request of a probe, which anybody may make.
     ///
     /// # Errors
     ///
@@ -121,6 +146,9 @@ impl Admin {
         }
     }
 }
+
+/// The only route that asks who calls.
+const RECORDS: &str = "/audit/records";
 
 /// How an account stands in words; what is as it should be upstream is left out.
 fn standing(account: &Account) -> String {

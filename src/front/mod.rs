@@ -26,6 +26,7 @@ pub mod reply;
 pub mod rescue;
 pub mod route;
 mod scrape;
+pub mod searching;
 pub mod settings;
 pub mod stack;
 pub mod stray;

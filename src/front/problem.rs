@@ -130,6 +130,8 @@ pub enum Outcome {
     Reconciled,
     /// Answered as a call with the same idempotency key was before.
     Replayed,
+    /// The gateway answered out of its own journal.
+    Answered,
     /// The gateway said no.
     Refused,
     /// Not reached, or unknown.
@@ -203,6 +205,12 @@ impl Problem {
             _ => None,
         }
     }
+
+    /// The value of `Retry-After`.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after().map(whole_seconds)
+    }
 }
 
 impl Forwarded {
@@ -239,6 +247,7 @@ impl Outcome {
             Self::Forwarded => "forwarded",
             Self::Reconciled => "reconciled",
             Self::Replayed => "replayed",
+            Self::Answered => "answered",
             Self::Refused => "refused",
             Self::Failed => "failed",
         }
@@ -261,6 +270,12 @@ fn row(
         outcome,
         forwarded,
     }
+}
+
+/// Rounds up, so that a caller who waits so long does not come too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    let spare = u64::from(wait.subsec_nanos() > 0);
+    wait.as_secs().saturating_add(spare).max(1)
 }
 
 /// A full disk is rarely mended sooner.

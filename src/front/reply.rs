@@ -1,6 +1,6 @@
 //! What the handler says, and the HTTP answer made of it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -35,6 +35,8 @@ pub enum Reply {
     },
     /// What a call with the same idempotency key was answered before.
     Replayed(Arc<Kept>),
+    /// Records of the journal, as JSON.
+    Found(Bytes),
     /// The gateway's own words.
     Problem(Problem),
 }
@@ -76,6 +78,14 @@ impl Reply {
                 code: self.code(),
                 forwarded: self.forwarded(),
             },
+            Self::Found(page) => Rendered {
+                status: StatusCode::OK,
+                headers: HeaderMap::from_iter([(header::CONTENT_TYPE, JSON)]),
+                body: page.clone(),
+                outcome: Outcome::Answered.as_str(),
+                code: self.code(),
+                forwarded: self.forwarded(),
+            },
             Self::Problem(problem) => render_problem(problem, facts, audit),
         };
         let headers = &mut rendered.headers;
@@ -93,7 +103,7 @@ impl Reply {
     #[must_use]
     pub fn code(&self) -> Option<&'static str> {
         match self {
-            Self::PassedOn { .. } => None,
+            Self::PassedOn { .. } | Self::Found(_) => None,
             Self::Replayed(kept) => kept.code,
             Self::Problem(problem) => Some(problem.row().code),
         }
@@ -104,6 +114,7 @@ impl Reply {
     pub fn forwarded(&self) -> Forwarded {
         match self {
             Self::PassedOn { .. } | Self::Replayed(_) => Forwarded::Yes,
+            Self::Found(_) => Forwarded::No,
             Self::Problem(problem) => problem.row().forwarded,
         }
     }
@@ -112,7 +123,7 @@ impl Reply {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::PassedOn { .. } | Self::Replayed(_) => false,
+            Self::PassedOn { .. } | Self::Replayed(_) | Self::Found(_) => false,
             Self::Problem(problem) => matches!(problem.row().outcome, Outcome::Refused),
         }
     }
@@ -127,7 +138,7 @@ impl Reply {
                 ..
             }) => Some("denied"),
             _ if facts.rule.get().is_some() => Some("allowed"),
-            Self::PassedOn { .. } | Self::Replayed(_) => Some("allowed"),
+            Self::PassedOn { .. } | Self::Replayed(_) | Self::Found(_) => Some("allowed"),
             Self::Problem(problem) => match problem {
                 Problem::Unauthenticated(_) => Some("unauthenticated"),
                 Problem::PolicyDenied | Problem::AccountForbidden => Some("denied"),
@@ -241,8 +252,8 @@ fn problem_headers(problem: &Problem) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let json = HeaderValue::from_static("application/problem+json");
     headers.insert(header::CONTENT_TYPE, json);
-    if let Some(wait) = problem.retry_after() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    if let Some(seconds) = problem.retry_after_seconds() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if let Problem::MethodNotAllowed { allow } = problem {
         headers.insert(header::ALLOW, HeaderValue::from_static(allow));
@@ -274,12 +285,6 @@ fn upstream(problem: &Problem) -> Option<Upstream<'_>> {
     }
 }
 
-/// Rounds up, so that a caller who waits so long does not come too early.
-fn whole_seconds(wait: Duration) -> u64 {
-    let spare = u64::from(wait.subsec_nanos() > 0);
-    wait.as_secs().saturating_add(spare).max(1)
-}
-
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     // Identifiers are hexadecimal digits and hyphens, which always fit a header.
     if let Ok(value) = HeaderValue::from_str(value) {
@@ -287,6 +292,7 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
 const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
 const AUDIT_ID: HeaderName = HeaderName::from_static("gateway-audit-id");

@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::StatusCode;
-use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse, url::form_urlencoded};
+use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 
 use crate::token::{
     credential::{Credential, Proof},

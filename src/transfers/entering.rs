@@ -133,20 +133,34 @@ impl Transfers {
         presented: &Presented,
         trail: &Trail,
     ) -> Result<Caller, Unidentified> {
+        let caller = self.recognise(rules, presented).await?;
+        Self::note(&caller, trail);
+        Ok(caller)
+    }
+
+    /// Finds out who calls.
+    pub(in crate::transfers) async fn recognise(
+        &self,
+        rules: &Rules,
+        presented: &Presented,
+    ) -> Result<Caller, Unidentified> {
         let Presented {
             credential,
             certificate,
         } = presented;
         let now = self.clock.now();
-        let caller = rules
-            .identity
+        let identity = &rules.identity;
+        identity
             .identify(credential, certificate.as_ref(), now)
-            .await?;
+            .await
+    }
+
+    /// Notes who calls.
+    pub(in crate::transfers) fn note(caller: &Caller, trail: &Trail) {
         trail.facts().caller.get_or_init(|| Who {
             principal: Arc::clone(caller.principal()),
             issuer: caller.issuer().cloned(),
             auth: caller.auth().as_str(),
         });
-        Ok(caller)
     }
 }

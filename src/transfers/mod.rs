@@ -4,6 +4,7 @@
 //! became of it. [`read`] is the same with less at the end. [`orphans`] are calls that an earlier run did not
 //! get to the end of.
 
+pub mod auditing;
 mod entering;
 mod find_out;
 pub mod idempotency;

@@ -96,5 +96,5 @@ fn reads_the_example_for_production_with_its_files_in_another_place() {
     assert_eq!(site.notices_of(&loaded), "");
     assert!(loaded.config.server.tls.is_some());
     assert_eq!(loaded.config.default_account, "contoso");
-    assert_eq!(loaded.config.authorization.rules.len(), 2);
+    assert_eq!(loaded.config.authorization.rules.len(), 3);
 }

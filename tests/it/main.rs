@@ -36,6 +36,7 @@ mod recovering;
 mod refresh;
 mod rejecting;
 mod replacing;
+mod searching;
 mod soak;
 mod sockets;
 mod standing;

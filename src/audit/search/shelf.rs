@@ -1,0 +1,63 @@
+//! Where indexes are kept: beside the journal, each a whole file or none.
+
+use std::{
+    collections::HashSet,
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use uuid::Uuid;
+
+use crate::audit::segment;
+
+/// Where the index of a segment is.
+pub(in crate::audit::search) fn path(dir: &Path, first: u64) -> PathBuf {
+    dir.join(DIRECTORY)
+        .join(format!("journal-{first:020}{SUFFIX}"))
+}
+
+/// Puts a file in its place as a whole.
+pub(in crate::audit::search) fn put(dir: &Path, first: u64, bytes: &[u8]) -> io::Result<()> {
+    let below = dir.join(DIRECTORY);
+    segment::make_directory(&below)?;
+    let new = below.join(format!("{}{UNFINISHED}", Uuid::new_v4()));
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(PRIVATE)
+        .open(&new)
+        .and_then(|mut new| new.write_all(bytes))
+        .and_then(|()| fs::rename(&new, path(dir, first)));
+    if written.is_err() {
+        drop(fs::remove_file(&new));
+    }
+    written
+}
+
+/// Removes what belongs to no segment any more, and what another search had not finished.
+pub(in crate::audit::search) fn sweep(dir: &Path) {
+    let Ok(segments) = segment::list(dir) else {
+        return;
+    };
+    let indexes: HashSet<_> = segments
+        .iter()
+        .map(|(first, _)| path(dir, *first))
+        .collect();
+    let entries = fs::read_dir(dir.join(DIRECTORY)).into_iter().flatten();
+    for entry in entries.flatten().map(|entry| entry.path()) {
+        let name = entry.file_name().and_then(|name| name.to_str());
+        let is_ours = name.is_some_and(|it| it.ends_with(SUFFIX) || it.ends_with(UNFINISHED));
+        if is_ours && !indexes.contains(&entry) {
+            drop(fs::remove_file(&entry));
+        }
+    }
+}
+
+const DIRECTORY: &str = "index";
+const SUFFIX: &str = ".bin";
+const UNFINISHED: &str = ".new";
+
+/// Only the gateway's own user reads what is about records.
+const PRIVATE: u32 = 0o600;

@@ -1,5 +1,8 @@
 //! `audit`: what an operator does with the journal.
 
+pub mod finding;
+pub mod query;
+pub mod tail;
 mod telling;
 pub mod verify;
 
@@ -7,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use self::verify::Question;
+use self::{finding::Asked, verify::Question};
 use crate::config::environment::Environment;
 
 /// What is to be done with the journal.
@@ -26,6 +29,44 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
         /// Tells all of it as one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Finds records, newest first.
+    #[command(after_help = QUERY_HELP)]
+    Query {
+        /// Where the journal is.
+        #[command(flatten)]
+        place: Place,
+        /// Which records.
+        #[command(flatten)]
+        asked: Asked,
+        /// How many records at most.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        /// Tells all of them, however many there are.
+        #[arg(long, conflicts_with = "limit")]
+        all: bool,
+        /// Tells records as they stand in the journal, one a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tells the last records, oldest first, and with --follow those to come.
+    #[command(after_help = TAIL_HELP)]
+    Tail {
+        /// Where the journal is.
+        #[command(flatten)]
+        place: Place,
+        /// Which records.
+        #[command(flatten)]
+        asked: Asked,
+        /// How many of the records that are there.
+        #[arg(short = 'n', long = "last", value_name = "N", default_value_t = 10)]
+        last: usize,
+        /// Goes on with the records to come, until it is interrupted.
+        #[arg(long, short = 'f')]
+        follow: bool,
+        /// Tells records as they stand in the journal, one a line.
         #[arg(long)]
         json: bool,
     },
@@ -62,8 +103,70 @@ pub fn run(command: Command, environment: &Environment) -> u8 {
             };
             verify::run(&question, environment)
         }
+        Command::Query {
+            place,
+            asked,
+            limit,
+            all,
+            json,
+        } => {
+            let limit = (!all).then_some(limit);
+            let question = query::Question {
+                place,
+                asked,
+                limit,
+                json,
+            };
+            query::run(question, environment)
+        }
+        Command::Tail {
+            place,
+            asked,
+            last,
+            follow,
+            json,
+        } => {
+            let question = tail::Question {
+                place,
+                asked,
+                last,
+                follow,
+                json,
+            };
+            tail::run(question, environment)
+        }
     }
 }
+
+const QUERY_HELP: &str = "\
+Reads the journal from its end, changes nothing, and proves nothing: audit verify does. It may be done while
+the gateway runs. What a failed write has left behind is passed over, and so is a last line that is not whole.
+
+Without --json each record is a line: time, number, kind, status/outcome/code, principal, operation, customer,
+transfer, ID; - stands for what a record does not have.
+
+Exit codes:
+  0  told, also where no record is as asked
+  2  the journal could not be read; also a command line that is not understood
+
+Examples:
+  partner-gateway audit query --config gateway.yaml --transfer ac4a9d22-ba07-444e-890f-cfe084eed498
+  partner-gateway audit query --dir /var/lib/partner-gateway/audit --outcome failed --since 2026-03-01T00:00:00Z --all --json";
+
+const TAIL_HELP: &str = "\
+Reads the journal and changes nothing; it may be done while the gateway runs. --follow goes on over the ends of
+segments and restarts of the gateway. A record may be told a moment before it is on the disk.
+
+Without --json each record is a line: time, number, kind, status/outcome/code, principal, operation, customer,
+transfer, ID; - stands for what a record does not have.
+
+Exit codes:
+  0  told; also when the reader of stdout has gone
+  2  the journal could not be read; also a command line that is not understood
+
+Examples:
+  partner-gateway audit tail --config gateway.yaml -n 50
+  partner-gateway audit tail --dir /var/lib/partner-gateway/audit --follow --outcome refused --json";
 
 const VERIFY_HELP: &str = "\
 Reads the whole journal and changes nothing; it may be done while the gateway runs. What stands behind the

@@ -9,6 +9,7 @@ mod private_ca;
 mod provider;
 mod reloading;
 mod rolling;
+mod searching;
 mod site;
 mod telling;
 mod verifying;

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::harness::{
     BILLING, CUSTOMER, callers,
-    journal::Journal,
+    journal::{Journal, segments},
     process::{Process, within},
     served::ask,
     tempdir,
@@ -108,6 +108,13 @@ impl Site {
         let journal = Journal::of(&self.path("audit"));
         journal.read_on();
         journal
+    }
+
+    /// All lines of the journal.
+    pub(super) fn journal_text(&self) -> String {
+        let segments = segments(&self.path("audit"));
+        let texts = segments.iter().map(fs::read_to_string);
+        texts.map(|text| text.expect("segment")).collect()
     }
 
     /// Runs a command of the program over the site's configuration.

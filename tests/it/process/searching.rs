@@ -1,0 +1,237 @@
+//! What `audit query` and `audit tail` say and how they exit, and how `tail --follow` goes on.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use super::site::{PROGRAM, Site};
+use crate::{
+    harness::{
+        TRANSFER,
+        process::{Ended, Process, within},
+    },
+    searching::written::{CUSTOMERS, append, journal, line, segment},
+};
+
+#[tokio::test]
+async fn finds_records_in_the_journal_of_a_gateway_that_runs() {
+    let site = Site::new().await;
+    let gateway = site.start().await;
+    let answer = gateway.reject(TRANSFER).await;
+    let config = site.config().display().to_string();
+
+    let found = audit(&["query", "--config", &config, "--audit-id", &answer.audit_id]).await;
+    let json = audit(&[
+        "query",
+        "--config",
+        &config,
+        "--transfer",
+        TRANSFER,
+        "--json",
+    ])
+    .await;
+
+    assert_eq!((found.code, json.code), (Some(0), Some(0)), "{found:?}");
+    let words: Vec<&str> = found.stdout.trim_end().split("  ").collect();
+    assert_eq!(
+        words[2..6],
+        [
+            "outcome",
+            &format!("{}/forwarded", answer.status),
+            "billing",
+            "transfers.reject"
+        ]
+    );
+    assert_eq!(words[8], answer.audit_id);
+    let mut lines: Vec<&str> = json.stdout.lines().collect();
+    lines.reverse();
+    let text: String = site.journal_text();
+    let expected: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains(TRANSFER))
+        .collect();
+    assert_eq!(lines, expected, "the bytes of the journal");
+    assert!(
+        !site.path("audit").join("index").exists(),
+        "nothing is left"
+    );
+}
+
+#[tokio::test]
+async fn bounds_what_it_finds_and_says_how_it_went() {
+    let dir = journal(300, &[1, 151]);
+    let path = dir.path().display().to_string();
+    let empty = tempfile::tempdir().unwrap();
+    let nothing = empty.path().display().to_string();
+
+    let usual = audit(&["query", "--dir", &path]).await;
+    let three = audit(&["query", "--dir", &path, "--limit", "3", "--status", "403"]).await;
+    let all = audit(&["query", "--dir", &path, "--all", "--customer", CUSTOMERS[0]]).await;
+    let none = audit(&["query", "--dir", &path, "--principal", "nobody"]).await;
+
+    assert_eq!(numbers(&usual), (201..=300).rev().collect::<Vec<u64>>());
+    assert_eq!(numbers(&three), [298, 290, 282]);
+    assert_eq!(numbers(&all).len(), 100);
+    assert_eq!((none.code, &*none.stdout), (Some(0), ""));
+    for (arguments, said) in [
+        (vec!["query", "--dir", &nothing], "there is no segment"),
+        (
+            vec!["query", "--dir", "/nonexistent"],
+            "reading \"/nonexistent\"",
+        ),
+        (vec!["query", "--dir", &path, "--status", "9"], "100 to 599"),
+        (
+            vec!["query", "--dir", &path, "--since", "today"],
+            "RFC 3339",
+        ),
+        (
+            vec!["query", "--dir", &path, "--all", "--limit", "3"],
+            "cannot be used with",
+        ),
+        (vec!["query"], "--config"),
+        (
+            vec!["tail", "--dir", "/nonexistent"],
+            "reading \"/nonexistent\"",
+        ),
+    ] {
+        let refused = audit(&arguments).await;
+
+        assert_eq!(
+            (refused.code, &*refused.stdout),
+            (Some(2), ""),
+            "{refused:?}"
+        );
+        assert!(refused.stderr.contains(said), "{refused:?}");
+    }
+}
+
+#[test]
+fn ends_quietly_when_its_reader_has_seen_enough() {
+    let dir = journal(4000, &[1]);
+    let mut child = Command::new(PROGRAM)
+        .env_clear()
+        .args(["audit", "query", "--all", "--json", "--dir"])
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut some = [0; 10];
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut some)
+        .unwrap();
+
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+}
+
+#[tokio::test]
+async fn tells_the_last_records_oldest_first() {
+    let dir = journal(30, &[1, 26]);
+    let path = dir.path().display().to_string();
+
+    let usual = audit(&["tail", "--dir", &path]).await;
+    let four = audit(&[
+        "tail",
+        "--dir",
+        &path,
+        "-n",
+        "4",
+        "--outcome",
+        "refused",
+        "--json",
+    ])
+    .await;
+
+    assert_eq!(numbers(&usual), (21..=30).collect::<Vec<u64>>());
+    let expected = [2, 10, 18, 26].map(|seq| line(seq) + "\n").concat();
+    assert_eq!(four.stdout, expected);
+}
+
+#[tokio::test]
+async fn follows_over_the_ends_of_segments_and_failed_writes() {
+    let dir = journal(5, &[1]);
+    let tail = follow(dir.path(), &["-n", "2"]);
+    within(async || seen(&tail) == [4, 5]).await;
+
+    append(dir.path(), 1, 6..=6);
+    within(async || seen(&tail) == [4, 5, 6]).await;
+    // Half a line is told once it is whole.
+    let next = line(7) + "\n";
+    let (half, rest) = next.split_at(200);
+    write(dir.path(), 1, half);
+    append(dir.path(), 7, 7..=8);
+    within(async || seen(&tail) == [4, 5, 6, 7, 8]).await;
+    write(dir.path(), 1, rest);
+    fs::remove_file(segment(dir.path(), 1)).unwrap();
+    append(dir.path(), 9, 9..=9);
+    within(async || seen(&tail) == [4, 5, 6, 7, 8, 9]).await;
+
+    tail.signal("INT");
+    tail.ended().await;
+}
+
+#[tokio::test]
+async fn follows_over_restarts_of_the_gateway() {
+    let site = Site::new().await;
+    let gateway = site.start().await;
+    gateway.reject(TRANSFER).await;
+    let audit_dir = site.path("audit");
+    let tail = follow(&audit_dir, &["-n", "1000", "--json"]);
+
+    gateway.process.signal("KILL");
+    gateway.process.ended().await;
+    let gateway = site.start().await;
+    let last = gateway.reject(TRANSFER).await;
+
+    within(async || tail.stdout().contains(&last.audit_id)).await;
+    gateway.process.signal("TERM");
+    gateway.process.ended().await;
+    let text = site.journal_text();
+    within(async || tail.stdout() == text).await;
+    tail.signal("INT");
+    tail.ended().await;
+}
+
+fn follow(dir: &Path, arguments: &[&str]) -> Process {
+    let mut program = Command::new(PROGRAM);
+    program
+        .env_clear()
+        .args(["audit", "tail", "--follow", "--dir"]);
+    Process::spawn(program.arg(dir).args(arguments))
+}
+
+fn write(dir: &Path, first: u64, text: &str) {
+    let mut options = fs::OpenOptions::new();
+    let file = options.append(true).open(segment(dir, first));
+    std::io::Write::write_all(&mut file.unwrap(), text.as_bytes()).unwrap();
+}
+
+async fn audit(arguments: &[&str]) -> Ended {
+    let mut program = Command::new(PROGRAM);
+    program.env_clear().arg("audit").args(arguments);
+    Process::spawn(&mut program).ended().await
+}
+
+fn seen(tail: &Process) -> Vec<u64> {
+    seqs(&tail.stdout())
+}
+
+fn numbers(ended: &Ended) -> Vec<u64> {
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    seqs(&ended.stdout)
+}
+
+fn seqs(told: &str) -> Vec<u64> {
+    let number = |line: &str| line.split("  ").nth(1).unwrap().parse().unwrap();
+    told.lines().map(number).collect()
+}

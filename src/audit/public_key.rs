@@ -1,6 +1,7 @@
 //! The public half of the key that signs checkpoints: all that is needed to believe them.
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use rustls_pki_types::{SubjectPublicKeyInfoDer, pem::PemObject as _};
 
 use crate::audit::{chain::LineHash, signing};
@@ -45,6 +46,19 @@ impl PublicKey {
     /// The public half of a pair.
     pub(in crate::audit) fn of(pair: &Ed25519KeyPair) -> Option<Self> {
         pair.public_key().as_ref().try_into().ok().map(Self)
+    }
+
+    /// Writes it as [`Self::from_pem`] reads it, and as `openssl pkey -pubout` does.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        let info = BASE64_STANDARD.encode([&ED25519_INFO[..], &self.0].concat());
+        format!("-----BEGIN PUBLIC KEY-----\n{info}\n-----END PUBLIC KEY-----\n")
+    }
+
+    /// The 32 bytes of the key itself, in base64.
+    #[must_use]
+    pub fn to_base64(&self) -> String {
+        BASE64_STANDARD.encode(self.0)
     }
 
     /// How checkpoints name it: the first 16 hexadecimal digits of its SHA-256.
@@ -92,6 +106,8 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
             Ok(public)
         );
         assert_eq!(public.0[..4], [0x19, 0xbf, 0x44, 0x09]);
+        assert_eq!(public.to_pem(), DOCUMENTED);
+        assert!(DOCUMENTED.contains(&format!("AyEA{}", public.to_base64())));
     }
 
     #[test]

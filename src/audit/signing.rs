@@ -24,6 +24,7 @@ use crate::{
 /// An Ed25519 key with its name.
 pub struct SigningKey {
     pair: Ed25519KeyPair,
+    public: PublicKey,
     id: String,
 }
 
@@ -102,12 +103,23 @@ impl SigningKey {
         &self.id
     }
 
+    /// Its public half, which alone is ever shown.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        self.public
+    }
+
     /// Signs a text, in base64.
     pub(in crate::audit) fn sign(&self, text: &[u8]) -> String {
         STANDARD.encode(self.pair.sign(text))
     }
 
-    fn read(path: &Path) -> Result<Self, KeyError> {
+    /// Reads a key from a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or is no Ed25519 key.
+    pub fn read(path: &Path) -> Result<Self, KeyError> {
         let pem = file::read(path, LARGEST_BYTES).map_err(|source| KeyError::Read {
             path: path.to_owned(),
             source,
@@ -132,8 +144,9 @@ impl SigningKey {
     }
 
     fn of(pair: Ed25519KeyPair) -> Option<Self> {
-        let id = PublicKey::of(&pair)?.id();
-        Some(Self { pair, id })
+        let public = PublicKey::of(&pair)?;
+        let id = public.id();
+        Some(Self { pair, public, id })
     }
 }
 

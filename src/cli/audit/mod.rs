@@ -1,6 +1,8 @@
 //! `audit`: what an operator does with the journal.
 
 pub mod finding;
+pub mod key;
+pub mod place;
 pub mod query;
 pub mod tail;
 mod telling;
@@ -8,9 +10,9 @@ pub mod verify;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-use self::{finding::Asked, verify::Question};
+use self::{finding::Asked, place::Place, verify::Question};
 use crate::config::environment::Environment;
 
 /// What is to be done with the journal.
@@ -70,18 +72,19 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-}
-
-/// Where the journal is.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct Place {
-    /// The configuration file, for its audit.dir.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The journal's directory, or a copy of it.
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
+    /// Prints the public key of the gateway that writes the journal, as `verify --key` takes it.
+    #[command(after_help = KEY_HELP)]
+    Key {
+        /// Where the journal is.
+        #[command(flatten)]
+        place: Place,
+        /// The private key's file, where it is neither in the journal's directory nor named in the configuration.
+        #[arg(long, value_name = "FILE")]
+        signing_key: Option<PathBuf>,
+        /// Prints one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Runs the command, and returns the exit code.
@@ -135,6 +138,18 @@ pub fn run(command: Command, environment: &Environment) -> u8 {
             };
             tail::run(question, environment)
         }
+        Command::Key {
+            place,
+            signing_key,
+            json,
+        } => {
+            let question = key::Question {
+                place,
+                signing_key,
+                json,
+            };
+            key::run(&question, environment)
+        }
     }
 }
 
@@ -186,3 +201,17 @@ Exit codes:
 Examples:
   partner-gateway audit verify --config gateway.yaml
   partner-gateway audit verify --dir /var/lib/partner-gateway/audit --key audit.pub --checkpoint last.jsonl --json";
+
+const KEY_HELP: &str = "\
+Reads the private key that the gateway signs with, and prints its public half; the private one is never shown.
+Keep the public key where whoever can write the journal cannot change it, and give it to whoever verifies.
+
+--json prints key_id, as checkpoints name it, algorithm, public_key in PEM, and raw, its 32 bytes in base64.
+
+Exit codes:
+  0  printed
+  2  the key or the configuration could not be read; also a command line that is not understood
+
+Example:
+  partner-gateway audit key --config gateway.yaml > audit.pub
+  partner-gateway audit verify --dir /backup/audit --key audit.pub";

@@ -8,11 +8,13 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretSlice};
 
-use super::telling::{self, Told};
+use super::{
+    place::Found,
+    telling::{self, Told},
+};
 use crate::{
     audit::{
         public_key::{NotAKey, PublicKey},
-        signing,
         verify::{
             Evidence, Unreadable,
             kept::{Kept, NotACheckpoint},
@@ -20,7 +22,7 @@ use crate::{
         },
     },
     cause,
-    config::{environment::Environment, fault::Faults, load::load},
+    config::{environment::Environment, fault::Faults},
     file,
 };
 
@@ -87,7 +89,8 @@ pub fn run(question: &Question, environment: &Environment) -> u8 {
 
 /// Whether the journal is intact.
 fn answer(question: &Question, environment: &Environment) -> Result<bool, Unknown> {
-    let Place { dir, own_key } = place(question, environment)?;
+    let (config, dir) = (question.config.as_deref(), question.dir.as_deref());
+    let Found { dir, own_key } = Found::at(config, dir, environment).map_err(Unknown::Config)?;
     let trusted = key(question, own_key)?;
     let kept = kept(question)?;
     let evidence = Evidence {
@@ -111,27 +114,6 @@ fn answer(question: &Question, environment: &Environment) -> Result<bool, Unknow
     };
     written.and_then(|()| out.flush()).map_err(Unknown::Out)?;
     Ok(findings.damage.is_none())
-}
-
-/// Where the journal is, and the key that its gateway signs with.
-struct Place {
-    dir: PathBuf,
-    own_key: PathBuf,
-}
-
-fn place(question: &Question, environment: &Environment) -> Result<Place, Unknown> {
-    let (dir, elsewhere) = match &question.config {
-        Some(config) => {
-            let audit = load(config, environment)
-                .map_err(Unknown::Config)?
-                .config
-                .audit;
-            (audit.dir, audit.signing_key_file)
-        }
-        None => (question.dir.clone().unwrap_or_default(), None),
-    };
-    let own_key = signing::place(&dir, elsewhere);
-    Ok(Place { dir, own_key })
 }
 
 fn key(question: &Question, own: PathBuf) -> Result<Trusted, Unknown> {

@@ -5,6 +5,7 @@ mod disk;
 mod explaining;
 mod leaving;
 mod login;
+mod printing;
 mod private_ca;
 mod provider;
 mod reloading;

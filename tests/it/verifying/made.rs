@@ -57,6 +57,11 @@ impl Signer {
         format!("-----BEGIN PUBLIC KEY-----\n{info}\n-----END PUBLIC KEY-----\n")
     }
 
+    /// The 32 bytes of the public key.
+    pub(crate) fn public_base64(&self) -> String {
+        BASE64_STANDARD.encode(self.0.public_key().as_ref())
+    }
+
     /// PKCS#8 in PEM.
     pub(crate) fn private_pem(&self) -> String {
         let key = self.0.to_pkcs8v1().expect("PKCS#8");

@@ -2,9 +2,10 @@
 //!
 //! [`trail`] gathers the facts of one call, [`record`] gives them their fixed form, [`journal`] makes
 //! them durable, [`checkpoint`] has the end of their chain signed, [`orphans`] are intents that a run left
-//! without an outcome, `summary` counts what has no record of its own, and [`verify`] proves what stands
-//! there. [`recovery`] opens what an earlier run has left; [`low_water`] and [`cursor`] say how far it must
-//! reach; [`search`] finds records. This room knows nothing of HTTP and nothing of Partner Center.
+//! without an outcome, `summary` counts what has no record of its own, [`verify`] proves what stands there,
+//! and [`evidence`] what it says of one transfer. [`recovery`] opens what an earlier run has left;
+//! [`low_water`] and [`cursor`] say how far it must reach; [`search`] finds records. This room knows nothing of
+//! HTTP and nothing of Partner Center.
 
 mod batch;
 mod beginning;
@@ -14,6 +15,7 @@ pub mod checkpoint;
 pub mod cursor;
 mod durable;
 mod encoder;
+pub mod evidence;
 pub mod journal;
 mod link;
 pub mod low_water;

@@ -1,7 +1,7 @@
 //! The lines of a journal, one after the other over all its segments.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
 };
@@ -18,6 +18,9 @@ pub(in crate::audit::verify) struct Lines {
     /// Where the next line of that segment begins.
     offset: u64,
     void_bytes: u64,
+    /// Of all segments that have been read to their end.
+    done_bytes: u64,
+    total_bytes: u64,
 }
 
 /// Where a line begins.
@@ -42,12 +45,17 @@ pub(in crate::audit::verify) enum Next {
 
 impl Lines {
     pub(in crate::audit::verify) fn of(dir: &Path) -> Result<Self, Unreadable> {
+        let segments = segment::list(dir).map_err(Unreadable::at(dir))?;
+        let bytes = |path: &Path| fs::metadata(path).map_or(0, |it| it.len());
+        let total_bytes = segments.iter().map(|(_, path)| bytes(path)).sum();
         Ok(Self {
-            segments: segment::list(dir).map_err(Unreadable::at(dir))?,
+            segments,
             opened: 0,
             reading: None,
             offset: 0,
             void_bytes: 0,
+            done_bytes: 0,
+            total_bytes,
         })
     }
 
@@ -63,6 +71,12 @@ impl Lines {
     /// How many bytes were passed over because a later segment has taken their place.
     pub(in crate::audit::verify) fn void_bytes(&self) -> u64 {
         self.void_bytes
+    }
+
+    /// How many bytes have been read, and how many there were at the beginning.
+    pub(in crate::audit::verify) fn bytes(&self) -> (u64, u64) {
+        let read = self.done_bytes.saturating_add(self.offset);
+        (read.saturating_add(self.void_bytes), self.total_bytes)
     }
 
     pub(in crate::audit::verify) fn path(&self, spot: Spot) -> PathBuf {
@@ -105,6 +119,7 @@ impl Lines {
             let (first, file) = (*first, File::open(path).map_err(Unreadable::at(path))?);
             self.reading = Some(BufReader::with_capacity(READ_AT_ONCE, file));
             self.opened = self.opened.saturating_add(1);
+            self.done_bytes = self.done_bytes.saturating_add(self.offset);
             self.offset = 0;
             if first != due {
                 return Ok(Next::Misnamed(self.here(), first));

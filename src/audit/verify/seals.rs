@@ -14,7 +14,7 @@ use crate::{
 
 /// The checkpoints of a journal as far as it was read.
 #[derive(Debug)]
-pub(in crate::audit::verify) struct Seals<'a> {
+pub(in crate::audit) struct Seals<'a> {
     journal: JournalId,
     key: Option<&'a PublicKey>,
     previous: Previous,
@@ -23,7 +23,7 @@ pub(in crate::audit::verify) struct Seals<'a> {
     /// Of these, those whose signature could not be checked.
     pub(in crate::audit::verify) unchecked: u64,
     /// The last record that a good signature covers, and the number of its checkpoint.
-    pub(in crate::audit::verify) signed: Option<Signed>,
+    pub(in crate::audit) signed: Option<Signed>,
     /// The number of the last checkpoint, whatever its signature.
     pub(in crate::audit::verify) last: Option<u64>,
 }
@@ -87,13 +87,25 @@ impl<'a> Seals<'a> {
         }
     }
 
+    /// The same in the middle of a journal, behind a checkpoint; one that is not known is as good as gone.
+    pub(in crate::audit) fn behind(
+        journal: JournalId,
+        key: &'a PublicKey,
+        checkpoint: Option<LineHash>,
+    ) -> Self {
+        Self {
+            previous: checkpoint.map_or(Previous::Gone(None), Previous::Known),
+            ..Self::new(journal, Some(key))
+        }
+    }
+
     /// Notes that older segments are gone, and the hash of the last line that they held.
     pub(in crate::audit::verify) fn begin_after(&mut self, prev: &str) {
         self.previous = Previous::Gone(Some(prev.to_owned()));
     }
 
     /// Looks at a checkpoint that follows `before`; `hash` is its own line's.
-    pub(in crate::audit::verify) fn check(
+    pub(in crate::audit) fn check(
         &mut self,
         record: &Written<'_>,
         before: Option<Head>,

@@ -1,6 +1,6 @@
 //! The walk along the chain, record by record, and who is to blame where it breaks.
 
-use std::path::Path;
+use std::{mem, path::Path};
 
 use crate::{
     audit::{
@@ -8,7 +8,7 @@ use crate::{
         link::has_record_inside,
         low_water::LowWater,
         verify::{
-            Evidence, Unreadable,
+            Evidence, Progress, Unreadable,
             findings::{Damage, Fault, Findings, Record, Unfinished},
             kept::Kept,
             lines::{Lines, Next, Spot},
@@ -39,6 +39,8 @@ pub(in crate::audit::verify) struct Walk<'a> {
     pub(in crate::audit::verify) records: u64,
     first: Option<Record>,
     last_time: String,
+    /// The line that is being looked at; kept for its memory.
+    line: Vec<u8>,
 }
 
 /// What came of one step.
@@ -75,6 +77,7 @@ impl<'a> Walk<'a> {
             records: 0,
             first: None,
             last_time: String::new(),
+            line: Vec::new(),
         }
     }
 
@@ -83,10 +86,24 @@ impl<'a> Walk<'a> {
         self.head.map_or(first, |head| head.seq().saturating_add(1))
     }
 
-    pub(in crate::audit::verify) fn step(&mut self) -> Result<Step, Unreadable> {
-        let mut line = Vec::new();
+    /// Takes one step; a record that is as it should be is handed on, with its line.
+    pub(in crate::audit::verify) fn step(
+        &mut self,
+        each: &mut dyn FnMut(&Written<'_>, &[u8]),
+    ) -> Result<Step, Unreadable> {
+        let mut line = mem::take(&mut self.line);
+        let step = self.step_to(&mut line, each);
+        self.line = line;
+        step
+    }
+
+    fn step_to(
+        &mut self,
+        line: &mut Vec<u8>,
+        each: &mut dyn FnMut(&Written<'_>, &[u8]),
+    ) -> Result<Step, Unreadable> {
         let due = self.due();
-        let spot = match self.lines.next(due, &mut line)? {
+        let spot = match self.lines.next(due, line)? {
             Next::End => return Ok(Step::End),
             Next::Misnamed(spot, found) => {
                 let expected = due;
@@ -95,14 +112,15 @@ impl<'a> Walk<'a> {
             }
             Next::Line(spot) => spot,
         };
-        let Some(record) = Written::read(&line) else {
-            return self.not_a_record(spot, &line);
+        let Some(record) = Written::read(line) else {
+            return self.not_a_record(spot, line);
         };
-        let whole = line.strip_suffix(b"\n").unwrap_or(&line);
+        let whole = line.strip_suffix(b"\n").unwrap_or(line);
         self.marks.note_end(self.head, self.last, spot);
         match self.take(&record, whole) {
             Ok(()) => {
                 self.last = Some(spot);
+                each(&record, whole);
                 Ok(Step::On)
             }
             Err(fault) => self.blame(fault, &record, whole, spot).map(Step::Damaged),
@@ -224,6 +242,15 @@ impl<'a> Walk<'a> {
             path: damage.path,
             offset: spot.offset,
         }))
+    }
+
+    pub(in crate::audit::verify) fn progress(&self) -> Progress {
+        let (bytes, total_bytes) = self.lines.bytes();
+        Progress {
+            records: self.records,
+            bytes,
+            total_bytes,
+        }
     }
 
     /// What is missing behind the last record, or before the first one.

@@ -1,8 +1,12 @@
 //! `audit`: what an operator does with the journal.
 
+pub mod evidence;
+pub mod examine;
+mod examining;
 pub mod finding;
 pub mod key;
 pub mod place;
+mod progress;
 pub mod query;
 pub mod tail;
 mod telling;
@@ -10,10 +14,10 @@ pub mod verify;
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use self::{finding::Asked, place::Place, verify::Question};
-use crate::config::environment::Environment;
+use crate::{config::environment::Environment, ids::TransferId};
 
 /// What is to be done with the journal.
 #[derive(Debug, Subcommand)]
@@ -21,14 +25,15 @@ pub enum Command {
     /// Proves that no record of the journal was changed, removed, inserted or reordered.
     #[command(after_help = VERIFY_HELP)]
     Verify {
-        /// Where the journal is.
+        /// What is to be verified.
         #[command(flatten)]
-        place: Place,
-        /// The public key that signs checkpoints, in PEM; without it, that of the key the gateway itself signs with.
+        subject: Subject,
+        /// The public key that signs checkpoints, in PEM; without it, that of the key the gateway itself signs with,
+        /// or the one in the evidence.
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
         /// Checkpoint records that were kept elsewhere, one a line; the journal must contain each of them.
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with = "evidence")]
         checkpoint: Option<PathBuf>,
         /// Tells all of it as one JSON object.
         #[arg(long)]
@@ -85,6 +90,37 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tells all that the journal says of one transfer, in a signed document that proves itself.
+    #[command(after_help = EVIDENCE_HELP)]
+    Evidence {
+        /// Where the journal is.
+        #[command(flatten)]
+        place: Place,
+        /// The transfer.
+        #[arg(long, value_name = "GUID")]
+        transfer: TransferId,
+        /// A new file for the document, which only its owner may read; without it, stdout.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// The private key's file, where it is neither in the journal's directory nor named in the configuration.
+        #[arg(long, value_name = "FILE")]
+        signing_key: Option<PathBuf>,
+    },
+}
+
+/// What is to be verified.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Subject {
+    /// The configuration file, for its audit.dir.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The journal's directory, or a copy of it.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// A document that `audit evidence` made, instead of a journal.
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
 }
 
 /// Runs the command, and returns the exit code.
@@ -92,14 +128,21 @@ pub enum Command {
 pub fn run(command: Command, environment: &Environment) -> u8 {
     match command {
         Command::Verify {
-            place,
+            subject,
             key,
             checkpoint,
             json,
         } => {
+            if let Some(evidence) = subject.evidence {
+                return examine::run(&examine::Question {
+                    evidence,
+                    key,
+                    json,
+                });
+            }
             let question = Question {
-                config: place.config,
-                dir: place.dir,
+                config: subject.config,
+                dir: subject.dir,
                 key,
                 checkpoint,
                 json,
@@ -150,6 +193,20 @@ pub fn run(command: Command, environment: &Environment) -> u8 {
             };
             key::run(&question, environment)
         }
+        Command::Evidence {
+            place,
+            transfer,
+            out,
+            signing_key,
+        } => {
+            let question = evidence::Question {
+                place,
+                transfer,
+                signing_key,
+                out,
+            };
+            evidence::run(&question, environment)
+        }
     }
 }
 
@@ -196,11 +253,40 @@ Results go to stdout, everything else to stderr.
 Exit codes:
   0  intact
   1  not intact; the first bad record is told, with its file, its offset and what to do
-  2  the journal, the key or the checkpoint could not be read; also a command line that is not understood
+  2  the journal, the key, the checkpoint or the evidence could not be read; also a command line that is not
+     understood
+
+With --evidence, a document that `audit evidence` made is checked with nothing else at hand: its signature, the
+chain of its lines, and their checkpoints. Without --key it is checked with the key that it carries, which shows
+that nothing was changed since it was made, but not who made it.
 
 Examples:
   partner-gateway audit verify --config gateway.yaml
+  partner-gateway audit verify --evidence transfer.json --key audit.pub
   partner-gateway audit verify --dir /var/lib/partner-gateway/audit --key audit.pub --checkpoint last.jsonl --json";
+
+const EVIDENCE_HELP: &str = "\
+Reads and verifies the whole journal first, also while the gateway runs, and changes nothing. Of a journal that
+is not intact there is no evidence.
+
+The document shows the records of OTHER calls, too: every line from a record of the transfer up to the next
+checkpoint, at most audit.checkpoint_interval later, and the checkpoint before them. The chain hashes whole
+lines, so it can be followed only over lines that are shown. Look who may see them before you hand it over.
+
+The document is one JSON object: statement, a JSON text with the lines as they stand in the journal, and
+signature, Ed25519 over three lines: partner-gateway/evidence/v1, the journal, and the SHA-256 of the statement.
+Records behind the last checkpoint are in it, marked as not signed yet: wait for the next checkpoint, or stop the
+gateway, and ask again. --out never replaces a file.
+
+Exit codes:
+  0  written
+  1  no record names the transfer, or the journal is not intact; there is no document
+  2  the journal, the key or the configuration could not be read, or the document could not be written; also a
+     command line that is not understood
+
+Example:
+  partner-gateway audit evidence --config gateway.yaml --transfer 1c1bd5b4-3fd7-4f1b-9e4b-ec4a5d47dcaf \\
+    --out transfer.json";
 
 const KEY_HELP: &str = "\
 Reads the private key that the gateway signs with, and prints its public half; the private one is never shown.

@@ -1,8 +1,7 @@
 //! `audit verify`: whether the journal is what the gateway wrote.
 
 use std::{
-    fmt,
-    io::{self, IsTerminal as _, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -10,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 
 use super::{
     place::Found,
+    progress::Bar,
     telling::{self, Told},
 };
 use crate::{
@@ -97,9 +97,11 @@ fn answer(question: &Question, environment: &Environment) -> Result<bool, Unknow
         key: trusted.key(),
         kept: &kept,
     };
-    let mut counter = Counter::on_terminal();
-    let verified = verify(&dir, evidence, &mut |records| counter.show(records));
-    counter.clear();
+    let mut bar = Bar::on_terminal();
+    let verified = verify(&dir, evidence, &mut |progress| {
+        bar.show(progress);
+    });
+    bar.clear();
     let findings = verified?;
     let told = Told {
         dir: &dir,
@@ -159,39 +161,6 @@ impl Trusted {
         match self {
             Self::Brought(key) | Self::Beside(key) => Some(key),
             Self::Nothing => None,
-        }
-    }
-}
-
-/// Tells a person who waits how far it has come.
-struct Counter {
-    is_seen: bool,
-    is_dirty: bool,
-}
-
-impl Counter {
-    fn on_terminal() -> Self {
-        Self {
-            is_seen: io::stderr().is_terminal(),
-            is_dirty: false,
-        }
-    }
-
-    fn show(&mut self, records: u64) {
-        self.say(format_args!("\r{records} records"));
-        self.is_dirty = true;
-    }
-
-    fn clear(&mut self) {
-        if self.is_dirty {
-            self.say(format_args!("\r\x1b[K"));
-        }
-    }
-
-    fn say(&self, what: fmt::Arguments<'_>) {
-        if self.is_seen {
-            // Nobody is there to be told where it fails.
-            drop(io::stderr().write_fmt(what));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod consent;
 mod disk;
+mod evidence;
 mod explaining;
 mod leaving;
 mod login;

@@ -9,6 +9,7 @@ use aws_lc_rs::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use partner_gateway::audit::{
     public_key::PublicKey,
+    signing::SigningKey,
     verify::{
         Evidence,
         findings::{Fault, Findings},
@@ -16,6 +17,7 @@ use partner_gateway::audit::{
         verify,
     },
 };
+use secrecy::SecretSlice;
 use tempfile::TempDir;
 
 use crate::harness::journal::hex;
@@ -73,7 +75,13 @@ impl Signer {
         PublicKey::from_pem(self.public_pem().as_bytes()).expect("public key")
     }
 
-    fn sign(&self, text: &str) -> String {
+    /// As the gateway reads it.
+    pub(crate) fn signing(&self) -> SigningKey {
+        let pem = self.private_pem().into_bytes();
+        SigningKey::parse(&SecretSlice::from(pem)).expect("key")
+    }
+
+    pub(crate) fn sign(&self, text: &str) -> String {
         BASE64_STANDARD.encode(self.0.sign(text.as_bytes()).as_ref())
     }
 }
@@ -85,15 +93,25 @@ impl Made {
     }
 
     pub(crate) fn with_segments(signer: &Signer, firsts: &[u64]) -> Self {
+        Self::grown(RECORDS, signer, firsts, |_| String::new())
+    }
+
+    /// A journal of any length, with records that have members of their own, each followed by a comma.
+    pub(crate) fn grown(
+        records: u64,
+        signer: &Signer,
+        firsts: &[u64],
+        members: impl Fn(u64) -> String,
+    ) -> Self {
         let mut made = Self { files: Vec::new() };
-        for seq in 1..=RECORDS {
+        for seq in 1..=records {
             if firsts.contains(&seq) {
                 made.files.push((seq, Vec::new()));
             }
             let line = if seq.is_multiple_of(INTERVAL) {
                 made.checkpoint(seq, signer, &signer.id())
             } else {
-                record(seq, "outcome", "", &made.hash(seq - 1))
+                record(seq, "outcome", &members(seq), &made.hash(seq - 1))
             };
             made.files.last_mut().unwrap().1.push(line);
         }
@@ -111,6 +129,12 @@ impl Made {
         &mut self.files[file].1[index]
     }
 
+    /// How many records it has.
+    pub(crate) fn records(&self) -> u64 {
+        let all: usize = self.files.iter().map(|(_, lines)| lines.len()).sum();
+        u64::try_from(all).expect("count")
+    }
+
     /// The file that a record is in, and which line of it.
     pub(crate) fn place(&self, seq: u64) -> (usize, usize) {
         let file = self.files.iter().rposition(|(first, _)| *first <= seq);
@@ -121,7 +145,7 @@ impl Made {
 
     /// Chains all records after one anew, and signs their checkpoints in the name of a key.
     pub(crate) fn rechain_after(&mut self, changed: u64, signer: &Signer, key_id: &str) {
-        for seq in changed + 1..=RECORDS {
+        for seq in changed + 1..=self.records() {
             *self.line_mut(seq) = if seq.is_multiple_of(INTERVAL) {
                 self.checkpoint(seq, signer, key_id)
             } else {
@@ -203,6 +227,6 @@ pub(crate) fn record(seq: u64, kind: &str, members: &str, prev: &str) -> Line {
     .into_bytes()
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(digest(&SHA256, bytes).as_ref())
 }

@@ -1,6 +1,7 @@
 //! Verifying a journal: what is told of a sound one, and that nothing done to it goes unnoticed.
 
 mod damage;
+mod evidence;
 pub(crate) mod made;
 
 use std::fs;

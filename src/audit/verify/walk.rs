@@ -209,7 +209,8 @@ impl<'a> Walk<'a> {
         record.is_checkpoint() && record.head == before
     }
 
-    /// Whether the record after this line names another one, so that this line is the one that changed.
+    /// Whether the record after this line names another one, or follows the last good record itself, so that
+    /// this line is the wrong one.
     fn is_denied_by_the_next(&mut self, seq: u64, line: &[u8]) -> Result<bool, Unreadable> {
         let mut next = Vec::new();
         let due = seq.saturating_add(1);
@@ -217,7 +218,10 @@ impl<'a> Walk<'a> {
             return Ok(false);
         };
         let hash = LineHash::of(line).to_string();
-        Ok(Written::read(&next).is_some_and(|it| it.seq == due && it.prev != hash))
+        let (head, next) = (self.head, Written::read(&next));
+        let stands_in_its_place =
+            |it: &Written<'_>| head.is_some_and(|head| head.precedes(it.seq, &it.prev).is_ok());
+        Ok(next.is_some_and(|it| stands_in_its_place(&it) || it.seq == due && it.prev != hash))
     }
 
     /// A line that is no record is what a crash, or a gateway that is writing, leaves behind; unless a

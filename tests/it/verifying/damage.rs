@@ -83,10 +83,14 @@ fn finds_a_record_that_was_put_in() {
         }
         let mut made = whole.clone();
         let (file, index) = made.place(seq);
+        let mut unchained = whole.clone();
         let forged = record(seq, "outcome", "", &whole.hash(seq - 1));
         made.files[file].1.insert(index, forged);
+        let forged = record(seq, "outcome", "", &whole.hash(seq));
+        unchained.files[file].1.insert(index, forged);
 
-        assert_eq!(first_bad(&made, &signer), Some(seq));
+        let found = [made, unchained].map(|it| first_bad(&it, &signer));
+        assert_eq!(found, [Some(seq); 2]);
     }
 }
 

@@ -129,6 +129,22 @@ impl Made {
         &mut self.files[file].1[index]
     }
 
+    /// Takes the line out that stands where a record should.
+    pub(crate) fn remove(&mut self, seq: u64) {
+        let (mut file, mut index) = self.place(seq);
+        while index >= self.files[file].1.len() {
+            index -= self.files[file].1.len();
+            file += 1;
+        }
+        self.files[file].1.remove(index);
+    }
+
+    /// Puts a line before a record.
+    pub(crate) fn insert(&mut self, seq: u64, line: Line) {
+        let (file, index) = self.place(seq);
+        self.files[file].1.insert(index, line);
+    }
+
     /// How many records it has.
     pub(crate) fn records(&self) -> u64 {
         let all: usize = self.files.iter().map(|(_, lines)| lines.len()).sum();

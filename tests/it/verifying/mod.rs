@@ -3,6 +3,7 @@
 mod damage;
 mod evidence;
 pub(crate) mod made;
+mod tampering;
 
 use std::fs;
 

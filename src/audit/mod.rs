@@ -3,9 +3,9 @@
 //! [`trail`] gathers the facts of one call, [`record`] gives them their fixed form, [`journal`] makes
 //! them durable, [`checkpoint`] has the end of their chain signed, [`orphans`] are intents that a run left
 //! without an outcome, `summary` counts what has no record of its own, [`verify`] proves what stands there,
-//! and [`evidence`] what it says of one transfer. [`recovery`] opens what an earlier run has left;
-//! [`low_water`] and [`cursor`] say how far it must reach; [`search`] finds records. This room knows nothing of
-//! HTTP and nothing of Partner Center.
+//! and [`evidence`] what it says of one transfer. [`doubts`] gathers the calls of which it does not say how they
+//! ended. [`recovery`] opens what an earlier run has left; [`low_water`] and [`cursor`] say how far it must
+//! reach; [`search`] finds records. This room knows nothing of HTTP and nothing of Partner Center.
 
 mod batch;
 mod beginning;
@@ -13,6 +13,7 @@ mod board;
 pub mod chain;
 pub mod checkpoint;
 pub mod cursor;
+pub mod doubts;
 mod durable;
 mod encoder;
 pub mod evidence;

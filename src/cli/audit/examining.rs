@@ -8,6 +8,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
+use super::shown;
 use crate::audit::evidence::examine::{Examined, Fault, Record};
 
 /// What there is to tell.
@@ -25,18 +26,21 @@ pub(in crate::cli::audit) fn as_text(told: &Told<'_>, out: &mut dyn Write) -> io
         Ok(found) => found,
         Err(fault) => {
             writeln!(out, "evidence {file}: NOT INTACT")?;
-            writeln!(out, "what: {fault}")?;
+            writeln!(out, "what: {}", shown(&fault.to_string()))?;
             return writeln!(out, "mend: {}", mend(fault));
         }
     };
     let journal = &found.journal;
     writeln!(out, "evidence {file}: intact")?;
     writeln!(out, "transfer: {}", found.transfer)?;
-    writeln!(out, "journal: {}", journal.id)?;
+    writeln!(out, "journal: {}", shown(&journal.id))?;
     writeln!(
         out,
         "made: {}, when the journal was verified from record {} to {}, whose line has the hash {}",
-        found.made, journal.first, journal.last, journal.head
+        shown(&found.made),
+        journal.first,
+        journal.last,
+        shown(&journal.head)
     )?;
     for record in &found.records {
         writeln!(out, "{}", line(record))?;
@@ -104,7 +108,7 @@ fn line(record: &Record) -> String {
     if !record.is_signed {
         told.push("not signed yet".to_owned());
     }
-    told.join(", ")
+    shown(&told.join(", "))
 }
 
 fn record(record: &Record) -> Value {

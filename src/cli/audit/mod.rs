@@ -8,6 +8,7 @@ pub mod key;
 pub mod place;
 mod progress;
 pub mod query;
+pub mod reconcile;
 pub mod tail;
 mod telling;
 pub mod verify;
@@ -105,6 +106,16 @@ pub enum Command {
         /// The private key's file, where it is neither in the journal's directory nor named in the configuration.
         #[arg(long, value_name = "FILE")]
         signing_key: Option<PathBuf>,
+    },
+    /// Lists the calls of which the journal does not say how they ended.
+    #[command(after_help = RECONCILE_HELP)]
+    Reconcile {
+        /// Where the journal is.
+        #[command(flatten)]
+        place: Place,
+        /// Tells all of it as one JSON object.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -207,6 +218,9 @@ pub fn run(command: Command, environment: &Environment) -> u8 {
             };
             evidence::run(&question, environment)
         }
+        Command::Reconcile { place, json } => {
+            reconcile::run(&reconcile::Question { place, json }, environment)
+        }
     }
 }
 
@@ -239,6 +253,19 @@ Exit codes:
 Examples:
   partner-gateway audit tail --config gateway.yaml -n 50
   partner-gateway audit tail --dir /var/lib/partner-gateway/audit --follow --outcome refused --json";
+
+/// A text from a file of which nobody knows who wrote it, so that it cannot speak to a terminal.
+fn shown(text: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            told.extend(character.escape_default());
+        } else {
+            told.push(character);
+        }
+    }
+    told
+}
 
 const VERIFY_HELP: &str = "\
 Reads the whole journal and changes nothing; it may be done while the gateway runs. What stands behind the
@@ -288,6 +315,24 @@ Example:
   partner-gateway audit evidence --config gateway.yaml --transfer 1c1bd5b4-3fd7-4f1b-9e4b-ec4a5d47dcaf \\
     --out transfer.json";
 
+const RECONCILE_HELP: &str = "\
+Lists two kinds of calls. In doubt are those whose outcome says `forwarded: unknown`: something was sent, and
+nobody could tell afterwards whether Partner Center did it. Open are those with an intent and no outcome: a gateway
+that runs is about to answer them, or else closes them at its next start. Each is told with its request_ids, by
+which Microsoft finds it. A call in doubt is settled when a later record tells the transfer's state.
+
+Changes nothing and asks Partner Center nothing; it may be done while the gateway runs. To settle a call, read
+the transfer through the gateway: GET /transfers/{customer}/{transfer}.
+
+Exit codes:
+  0  none is open, and none in doubt that is not settled
+  1  some are
+  2  the journal or the configuration could not be read, or the journal is not intact; also a command line that
+     is not understood
+
+Example:
+  partner-gateway audit reconcile --config gateway.yaml --json";
+
 const KEY_HELP: &str = "\
 Reads the private key that the gateway signs with, and prints its public half; the private one is never shown.
 Keep the public key where whoever can write the journal cannot change it, and give it to whoever verifies.
@@ -301,3 +346,16 @@ Exit codes:
 Example:
   partner-gateway audit key --config gateway.yaml > audit.pub
   partner-gateway audit verify --dir /backup/audit --key audit.pub";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_no_control_characters() {
+        assert_eq!(
+            shown("\u{1b}[2Jü \"a\\b\"\u{9b}"),
+            "\\u{1b}[2Jü \"a\\b\"\\u{9b}"
+        );
+    }
+}

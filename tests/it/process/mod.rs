@@ -9,6 +9,7 @@ mod login;
 mod printing;
 mod private_ca;
 mod provider;
+mod reconciling;
 mod reloading;
 mod rolling;
 mod searching;

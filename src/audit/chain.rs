@@ -123,7 +123,7 @@ impl Head {
                 found: seq,
             });
         }
-        if prev != self.hash.to_string() {
+        if !self.hash.is_spelled(prev) {
             return Err(Break::Hash { seq });
         }
         Ok(())
@@ -165,6 +165,18 @@ impl LineHash {
         let mut hash = [0; SHA256_OUTPUT_LEN];
         hash.copy_from_slice(digest(&SHA256, line).as_ref());
         Self(hash)
+    }
+
+    /// Whether a text is how it is written; compares without writing, because every line is held against
+    /// the one before it.
+    #[must_use]
+    pub fn is_spelled(&self, text: &str) -> bool {
+        let digit = |nibble: u8| match nibble {
+            0..10 => b'0'.wrapping_add(nibble),
+            _ => b'a'.wrapping_add(nibble).wrapping_sub(10),
+        };
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        text.bytes().eq(digits.map(digit))
     }
 }
 
@@ -257,5 +269,20 @@ mod tests {
         ] {
             assert_eq!(odd.parse::<LineHash>(), Err(NotAHash), "{odd}");
         }
+    }
+
+    #[test]
+    fn knows_its_own_digits() {
+        for text in ["", "1", "2", "3"] {
+            let hash = LineHash::of(text.as_bytes());
+            let written = hash.to_string();
+
+            assert!(hash.is_spelled(&written));
+            assert!(!hash.is_spelled(&written.to_uppercase()));
+            assert!(!hash.is_spelled(&written[1..]));
+            assert!(!hash.is_spelled(&format!("{written}0")));
+            assert!(!LineHash::NONE.is_spelled(&written));
+        }
+        assert!(LineHash::NONE.is_spelled(&"0".repeat(64)));
     }
 }

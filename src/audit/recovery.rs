@@ -25,7 +25,7 @@ use crate::{
         low_water::{self, LowWater, Unfit},
         orphans::Orphan,
         record::{Cut, Recovered},
-        segment::{self, Segment, make_directory},
+        segment::{self, Segment, make_directory, sync_directory},
         verify::{
             self, Evidence,
             findings::{Damage, Fault},
@@ -118,6 +118,8 @@ pub enum OpenError {
 pub fn open(dir: &Path) -> Result<Opened, OpenError> {
     make_directory(dir).map_err(at(dir))?;
     let lock = Held::take(dir)?;
+    // A run that was killed may have made a segment and not come to this.
+    sync_directory(dir).map_err(at(dir))?;
     let low_water = low_water::read(dir)?;
     let segments = segment::list(dir).map_err(at(dir))?;
     let id = held::identity(dir, segments.is_empty() && low_water.is_empty())?;

@@ -229,7 +229,7 @@ pub fn sync_directory(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Makes a directory that only the gateway's own user may enter.
+/// Makes a directory that only the gateway's own user may enter, durably.
 ///
 /// # Errors
 ///
@@ -237,10 +237,16 @@ pub fn sync_directory(dir: &Path) -> io::Result<()> {
 pub fn make_directory(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
 
+    let missing: Vec<&Path> = dir.ancestors().take_while(|it| !it.exists()).collect();
     fs::DirBuilder::new()
         .recursive(true)
         .mode(PRIVATE_DIRECTORY)
-        .create(dir)
+        .create(dir)?;
+    // Each new one is an entry of the one above.
+    let above = missing.iter().filter_map(|made| made.parent());
+    above
+        .map(|it| if it == Path::new("") { Path::new(".") } else { it })
+        .try_for_each(sync_directory)
 }
 
 /// The time of a segment's first record; a torn one has none.

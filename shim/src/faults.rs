@@ -95,10 +95,13 @@ pub(crate) fn by_paths(
     else {
         return make();
     };
-    let moved = raw::stat_at(from_dir, from);
-    around.note("try", call, &[&name, &other], moved, 0);
     let replaced = raw::stat_at(to_dir, to);
     around.keep(to_dir, to, replaced);
+    let moved = raw::stat_at(from_dir, from).map(|moved| Stat {
+        bytes: replaced.map_or(0, |replaced| replaced.inode),
+        ..moved
+    });
+    around.note("try", call, &[&name, &other], moved, 0);
     let note = |made: c_long| around.note("did", call, &[&name, &other], moved, made);
     around.meet(call, &other, &mut |_| make(), &note)
 }

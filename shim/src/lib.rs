@@ -8,7 +8,8 @@
 //! pass. Calls that a program makes past the C library are not seen.
 //!
 //! A line of the log is `<microseconds> <process> try|did <call> <name> <other name> <inode> <bytes> <errno>`. The
-//! bytes of a write are the file's length after it, those of a sync what it made durable.
+//! bytes of a write are the file's length after it, those of a sync what it made durable; in their place a rename has
+//! the inode of the file that it replaces.
 
 #![expect(
     unsafe_code,

@@ -53,19 +53,19 @@ impl Rules {
         }
     }
 
-    /// Counts a call with every rule that is about it, and returns the first whose turn it is.
+    /// Returns the first rule whose turn it is; each counts the calls that it is about and that none before it
+    /// took.
     pub(crate) fn meet(&mut self, call: &str, name: &str) -> Option<Rule> {
-        let mut met = None;
         for (rule, count) in &mut self.rules {
             if !is_like(&rule.call, call) || !is_like(&rule.name, name) {
                 continue;
             }
             *count += 1;
-            if (rule.from..=rule.to).contains(count) && met.is_none() {
-                met = Some(rule.clone());
+            if (rule.from..=rule.to).contains(count) {
+                return Some(rule.clone());
             }
         }
-        met
+        None
     }
 
     /// Whether a rule still stands there.
@@ -140,6 +140,19 @@ mod tests {
         rules.take("# second\nsync journal-*.jsonl 2-3 errno=5\n".to_owned());
         assert_eq!(rules.meet("sync", "journal-1.jsonl"), None);
         assert!(rules.meet("sync", "journal-1.jsonl").is_some());
+    }
+
+    #[test]
+    fn counts_only_calls_that_no_rule_before_took() {
+        let mut rules = Rules::default();
+        rules.take("write * 1-1 short=100\nwrite * 1-1 errno=28".to_owned());
+
+        let met = [(); 3].map(|()| rules.meet("write", "a").map(|rule| rule.effect));
+
+        assert_eq!(
+            met,
+            [Some(Effect::Short(100)), Some(Effect::Errno(28)), None]
+        );
     }
 
     #[test]

@@ -1,0 +1,43 @@
+//! The program over a disk that fails, fills, hangs, is taken away or loses its power.
+//!
+//! A library that is loaded before the program, `shim/`, stands for the disk's faults, and its log tells what
+//! a power cut leaves. After each of them the journal is held against what callers were answered and what
+//! Partner Center saw.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![expect(
+    clippy::print_stdout,
+    reason = "which moments were tried is to be told with a failure, and the table in any case"
+)]
+
+#[path = "../it/harness/canary.rs"]
+mod canary;
+#[expect(dead_code, reason = "the tests of `it` use the rest")]
+#[path = "../it/harness/journal.rs"]
+mod journal;
+#[expect(dead_code, reason = "the tests of `it` use the rest")]
+#[path = "../it/harness/process.rs"]
+mod process;
+
+mod boundaries;
+mod checks;
+mod errors;
+mod full;
+mod mutants;
+mod names;
+mod power;
+mod rounds;
+mod shim;
+mod site;
+mod slow;
+
+/// The token of the caller `billing`; other secrets are known by their shape.
+const BILLING: &str = "billing-token-with-32-bytes-of-entropy";
+
+/// The customer of Microsoft's documented example.
+const CUSTOMER: &str = "b67f0b00-f9e8-4c57-bcb5-0b8b95c6ccf0";

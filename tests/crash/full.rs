@@ -103,9 +103,8 @@ impl Room {
                 let file = fs::OpenOptions::new().write(true).open(ballast);
                 file.expect("ballast").set_len(held - LITTLE).expect("room");
             }
-            Self::Pretended => {
-                shim.fail("write * 20-1000000 errno=28\nallocate * 20-1000000 errno=28");
-            }
+            // Room that was had before is there to be written; only more of it cannot be had.
+            Self::Pretended => shim.fail("allocate * * errno=28"),
         }
     }
 

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 use crate::audit::{
     chain::LineHash,
-    durable::write_durably,
-    segment::{make_directory, sync_directory},
+    durable::{make_directory, sync_directory, write_durably},
 };
 
 /// The last record that a sink has acknowledged.

@@ -1,13 +1,11 @@
-//! Files that are there entirely or not at all.
+//! Files that are there entirely or not at all, and directories that keep what they hold.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
 };
-
-use crate::audit::segment::sync_directory;
 
 /// Puts a whole file in place of what was there, so that a crash leaves the one or the other.
 ///
@@ -28,5 +26,39 @@ pub(in crate::audit) fn write_durably(dir: &Path, name: &str, bytes: &[u8]) -> i
     sync_directory(dir)
 }
 
+/// Makes the entries of a directory durable.
+///
+/// # Errors
+///
+/// When the directory cannot be opened or synced.
+pub(in crate::audit) fn sync_directory(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Makes a directory that only the gateway's own user may enter, durably.
+///
+/// # Errors
+///
+/// When it is not there and cannot be made.
+pub(in crate::audit) fn make_directory(dir: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|it| !it.exists()).collect();
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(PRIVATE_DIRECTORY)
+        .create(dir)?;
+    // Each new one is an entry of the one above.
+    let above = missing.iter().filter_map(|made| made.parent());
+    above
+        .map(|it| {
+            if it == Path::new("") {
+                Path::new(".")
+            } else {
+                it
+            }
+        })
+        .try_for_each(sync_directory)
+}
+
 /// Records name customers and callers; only the gateway's own user reads them.
 pub(in crate::audit) const PRIVATE: u32 = 0o600;
+const PRIVATE_DIRECTORY: u32 = 0o700;

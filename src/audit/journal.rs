@@ -31,6 +31,7 @@ use crate::{
         signing::{KeyError, SigningKey},
         summary::{Counted, Tally, WINDOW, WindowId},
         unwritable::{Broken, Unwritable},
+        upkeep::Upkeep,
         writer,
     },
     clock::SharedClock,
@@ -53,9 +54,9 @@ pub enum StartError {
     /// Its first record cannot be written.
     #[error("writing the first audit record")]
     First(#[source] Unwritable),
-    /// What it takes cannot be told.
-    #[error("reading the sizes of the audit journal's segments")]
-    Room(#[source] io::Error),
+    /// Its segments cannot be read.
+    #[error("reading the segments of the audit journal")]
+    Read(#[source] io::Error),
     /// Its thread cannot be started.
     #[error("starting the audit writer")]
     Thread(#[source] io::Error),
@@ -101,12 +102,13 @@ impl Journal {
             key,
         };
         let elsewhere = segment::bytes_elsewhere(&settings.dir, segment.as_ref());
-        let elsewhere = elsewhere.map_err(StartError::Room)?;
+        let elsewhere = elsewhere.map_err(StartError::Read)?;
+        let upkeep = Upkeep::of(settings, clock.now()).map_err(StartError::Read)?;
         let room = Room::new(settings.max_bytes, elsewhere, orphans.len());
         let seen = Arc::clone(&board);
         let pen = Pen::new(settings, encoder, (head, segment), room, clock);
         let (queue, work) = Queue::open().map_err(StartError::Thread)?;
-        writer::spawn(pen, seen, work).map_err(StartError::Thread)?;
+        writer::spawn(pen, upkeep, seen, work).map_err(StartError::Thread)?;
         let journal = Self(Arc::new(Shared {
             board,
             queue,

@@ -35,6 +35,7 @@ pub mod signing;
 mod summary;
 pub mod trail;
 pub mod unwritable;
+mod upkeep;
 pub mod verify;
 mod writer;
 

@@ -216,6 +216,21 @@ impl Pen {
         Ok(())
     }
 
+    /// The record that the segment that is written to is named after.
+    pub(in crate::audit) fn current(&self) -> Option<u64> {
+        self.segment.as_ref().and_then(Segment::first)
+    }
+
+    /// What time it is.
+    pub(in crate::audit) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// Takes note that older segments are gone.
+    pub(in crate::audit) fn removed(&mut self, bytes: u64) {
+        self.room.removed(bytes);
+    }
+
     /// How long what was written may still wait for the disk.
     pub(in crate::audit) fn flush_is_due_in(&self) -> Option<Duration> {
         match (self.durability, self.unsynced.since) {

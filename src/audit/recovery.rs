@@ -22,10 +22,11 @@ use self::{
 use crate::{
     audit::{
         chain::Head,
+        durable::{make_directory, sync_directory},
         low_water::{self, LowWater, Unfit},
         orphans::Orphan,
         record::{Cut, Recovered},
-        segment::{self, Segment, make_directory, sync_directory},
+        segment::{self, Segment},
         verify::{
             self, Evidence,
             findings::{Damage, Fault},

@@ -21,8 +21,9 @@ use tokio::time::Instant;
 use crate::audit::{
     chain::LineHash,
     cursor::{self, Cursor},
+    durable::sync_directory,
     link::Link,
-    segment::{self, sync_directory},
+    segment,
 };
 
 /// How long records are kept.
@@ -110,6 +111,27 @@ pub fn remove(dir: &Path, removal: &Removal) -> io::Result<()> {
         }
     }
     sync_directory(dir)
+}
+
+/// When the last record of the journal says that it was written; nothing where there is none.
+///
+/// # Errors
+///
+/// When a segment cannot be read.
+pub fn last_time(dir: &Path) -> io::Result<Option<SystemTime>> {
+    for (_, path) in segment::list(dir)?.into_iter().rev() {
+        let mut file = File::open(&path)?;
+        let from = file.metadata()?.len().saturating_sub(LAST_LINES);
+        file.seek(SeekFrom::Start(from))?;
+        let mut lines = Vec::new();
+        file.take(LAST_LINES).read_to_end(&mut lines)?;
+        let last = lines.split_inclusive(|byte| *byte == b'\n').rev();
+        let time = |line| humantime::parse_rfc3339(&Link::read(line)?.time).ok();
+        if let Some(time) = last.into_iter().find_map(time) {
+            return Ok(Some(time));
+        }
+    }
+    Ok(None)
 }
 
 impl Removal {

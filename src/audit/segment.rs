@@ -15,7 +15,10 @@ use rustix::{
 };
 use serde::Deserialize;
 
-use crate::audit::record::LONGEST_BYTES;
+use crate::audit::{
+    durable::{PRIVATE, sync_directory},
+    record::LONGEST_BYTES,
+};
 
 /// An open file that records are appended to.
 #[derive(Debug)]
@@ -88,6 +91,12 @@ impl Segment {
             allocated: bytes,
             began,
         })
+    }
+
+    /// The record that it is named after.
+    #[must_use]
+    pub fn first(&self) -> Option<u64> {
+        self.path.file_name().and_then(first_record)
     }
 
     /// In bytes, what it takes so far.
@@ -220,35 +229,6 @@ pub fn bytes_elsewhere(dir: &Path, than: Option<&Segment>) -> io::Result<u64> {
     Ok(bytes.saturating_sub(than.map_or(0, Segment::bytes)))
 }
 
-/// Makes the entries of a directory durable.
-///
-/// # Errors
-///
-/// When the directory cannot be opened or synced.
-pub fn sync_directory(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-/// Makes a directory that only the gateway's own user may enter, durably.
-///
-/// # Errors
-///
-/// When it is not there and cannot be made.
-pub fn make_directory(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-
-    let missing: Vec<&Path> = dir.ancestors().take_while(|it| !it.exists()).collect();
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(PRIVATE_DIRECTORY)
-        .create(dir)?;
-    // Each new one is an entry of the one above.
-    let above = missing.iter().filter_map(|made| made.parent());
-    above
-        .map(|it| if it == Path::new("") { Path::new(".") } else { it })
-        .try_for_each(sync_directory)
-}
-
 /// The time of a segment's first record; a torn one has none.
 fn first_time(path: &Path) -> io::Result<Option<SystemTime>> {
     let mut line = Vec::new();
@@ -286,7 +266,3 @@ const UNNAMED: &str = "journal.next";
 const PREFIX: &str = "journal-";
 const SUFFIX: &str = ".jsonl";
 const DIGITS: usize = 20;
-
-/// Records name customers and callers; only the gateway's own user reads them.
-const PRIVATE: u32 = 0o600;
-const PRIVATE_DIRECTORY: u32 = 0o700;

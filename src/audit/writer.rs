@@ -13,15 +13,18 @@ use std::{
     thread,
 };
 
+use tokio::sync::oneshot;
 use tracing::error;
 
 use crate::audit::{
     batch::Batch,
     board::Board,
     pen::{Failed, NoRoom, Pen, Written},
-    queue::{Next, Work},
+    queue::{Job, Next, Work},
     record::Draft,
+    retention::Removal,
     unwritable::Unwritable,
+    upkeep::Upkeep,
 };
 
 /// The writer's own state.
@@ -29,8 +32,11 @@ use crate::audit::{
 struct Writer {
     pen: Pen,
     board: Arc<Board>,
+    upkeep: Upkeep,
     /// Records that nobody waits for any more, and that are to be written all the same.
     owed: Vec<Draft>,
+    /// A checkpoint was written since old segments were last looked at.
+    has_signed: bool,
 }
 
 impl Writer {
@@ -64,10 +70,39 @@ impl Writer {
 
     /// Sees to what has time until everyone is answered.
     fn follow(&mut self, written: &Written) {
+        if let Some(checkpoint) = written.checkpoint() {
+            self.upkeep.vouch(checkpoint);
+            self.has_signed = true;
+        }
         if written.is_full
             && let Err(failed) = self.pen.change_segments()
         {
             self.fail(Batch::default(), failed);
+        }
+    }
+
+    /// Removes segments that are old enough, once it is on the disk that they will be.
+    fn prune(&mut self) {
+        if !std::mem::take(&mut self.has_signed) {
+            return;
+        }
+        let (now, current) = (self.pen.now(), self.pen.current());
+        let Some(removal) = current.and_then(|current| self.upkeep.removable(now, current)) else {
+            return;
+        };
+        let Removal {
+            upto,
+            head,
+            checkpoint,
+            ..
+        } = removal;
+        let pruned = Draft::pruned(self.board.boot, upto, head, checkpoint);
+        let (done, mut told) = oneshot::channel();
+        let (settled, _) = oneshot::channel();
+        let jobs = vec![Job::Append(pruned, done), Job::Probe(settled)];
+        self.commit(Batch::of(Vec::new(), jobs));
+        if matches!(told.try_recv(), Ok(Ok(()))) {
+            self.pen.removed(self.upkeep.remove(&removal));
         }
     }
 
@@ -102,11 +137,18 @@ impl Writer {
 }
 
 /// Has a thread of its own serve the jobs that are handed in.
-pub(in crate::audit) fn spawn(pen: Pen, board: Arc<Board>, work: Work) -> io::Result<()> {
+pub(in crate::audit) fn spawn(
+    pen: Pen,
+    upkeep: Upkeep,
+    board: Arc<Board>,
+    work: Work,
+) -> io::Result<()> {
     let writer = Writer {
         pen,
         board,
+        upkeep,
         owed: Vec::new(),
+        has_signed: true,
     };
     let thread = thread::Builder::new().name("audit".to_owned());
     thread.spawn(move || run(writer, &work))?;
@@ -120,6 +162,7 @@ fn run(mut writer: Writer, work: &Work) {
             Next::Jobs(jobs) => {
                 let owed = writer.take_owed();
                 writer.commit(Batch::of(owed, jobs));
+                writer.prune();
             }
             Next::Due => writer.flush(),
             Next::End => return writer.flush(),

@@ -9,11 +9,11 @@ use std::{
 
 use crate::audit::{
     chain::LineHash,
-    durable::write_durably,
+    durable::{make_directory, sync_directory, write_durably},
     link::{self, Link},
     record::Cut,
     recovery::held::Held,
-    segment::{self, make_directory, sync_directory},
+    segment,
 };
 
 /// Where the bytes begin that are no record, with no record behind them.

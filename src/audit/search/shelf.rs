@@ -10,7 +10,7 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::audit::segment;
+use crate::audit::{durable, segment};
 
 /// Where the index of a segment is.
 pub(in crate::audit::search) fn path(dir: &Path, first: u64) -> PathBuf {
@@ -21,7 +21,7 @@ pub(in crate::audit::search) fn path(dir: &Path, first: u64) -> PathBuf {
 /// Puts a file in its place as a whole.
 pub(in crate::audit::search) fn put(dir: &Path, first: u64, bytes: &[u8]) -> io::Result<()> {
     let below = dir.join(DIRECTORY);
-    segment::make_directory(&below)?;
+    durable::make_directory(&below)?;
     let new = below.join(format!("{}{UNFINISHED}", Uuid::new_v4()));
     let written = fs::OpenOptions::new()
         .write(true)

@@ -1,0 +1,111 @@
+//! What `--help` adds to each command: what it does, its exit codes, and examples.
+
+pub(in crate::cli::audit) const QUERY_HELP: &str = "\
+Reads the journal from its end, changes nothing, and proves nothing: audit verify does. It may be done while
+the gateway runs. What a failed write has left behind is passed over, and so is a last line that is not whole.
+
+Without --json each record is a line: time, number, kind, status/outcome/code, principal, operation, customer,
+transfer, ID; - stands for what a record does not have.
+
+Exit codes:
+  0  told, also where no record is as asked
+  2  the journal could not be read; also a command line that is not understood
+
+Examples:
+  partner-gateway audit query --config gateway.yaml --transfer ac4a9d22-ba07-444e-890f-cfe084eed498
+  partner-gateway audit query --dir /var/lib/partner-gateway/audit --outcome failed --since 2026-03-01T00:00:00Z --all --json";
+
+pub(in crate::cli::audit) const TAIL_HELP: &str = "\
+Reads the journal and changes nothing; it may be done while the gateway runs. --follow goes on over the ends of
+segments and restarts of the gateway. A record may be told a moment before it is on the disk.
+
+Without --json each record is a line: time, number, kind, status/outcome/code, principal, operation, customer,
+transfer, ID; - stands for what a record does not have.
+
+Exit codes:
+  0  told; also when the reader of stdout has gone
+  2  the journal could not be read; also a command line that is not understood
+
+Examples:
+  partner-gateway audit tail --config gateway.yaml -n 50
+  partner-gateway audit tail --dir /var/lib/partner-gateway/audit --follow --outcome refused --json";
+
+pub(in crate::cli::audit) const VERIFY_HELP: &str = "\
+Reads the whole journal and changes nothing; it may be done while the gateway runs. What stands behind the
+last record and is no record yet, because it is being written or the process was killed, is no damage.
+
+A signature proves as much as the key is safe: give the public key by --key from where whoever can write
+the journal cannot. Records behind the last checkpoint can be removed without a trace in the journal; only
+a later checkpoint that was kept elsewhere, given by --checkpoint, tells.
+
+Results go to stdout, everything else to stderr.
+
+Exit codes:
+  0  intact
+  1  not intact; the first bad record is told, with its file, its offset and what to do
+  2  the journal, the key, the checkpoint or the evidence could not be read; also a command line that is not
+     understood
+
+With --evidence, a document that `audit evidence` made is checked with nothing else at hand: its signature, the
+chain of its lines, and their checkpoints. Without --key it is checked with the key that it carries, which shows
+that nothing was changed since it was made, but not who made it.
+
+Examples:
+  partner-gateway audit verify --config gateway.yaml
+  partner-gateway audit verify --evidence transfer.json --key audit.pub
+  partner-gateway audit verify --dir /var/lib/partner-gateway/audit --key audit.pub --checkpoint last.jsonl --json";
+
+pub(in crate::cli::audit) const EVIDENCE_HELP: &str = "\
+Reads and verifies the whole journal first, also while the gateway runs, and changes nothing. Of a journal that
+is not intact there is no evidence.
+
+The document shows the records of OTHER calls, too: every line from a record of the transfer up to the next
+checkpoint, at most audit.checkpoint_interval later, and the checkpoint before them. The chain hashes whole
+lines, so it can be followed only over lines that are shown. Look who may see them before you hand it over.
+
+The document is one JSON object: statement, a JSON text with the lines as they stand in the journal, and
+signature, Ed25519 over three lines: partner-gateway/evidence/v1, the journal, and the SHA-256 of the statement.
+Records behind the last checkpoint are in it, marked as not signed yet: wait for the next checkpoint, or stop the
+gateway, and ask again. --out never replaces a file.
+
+Exit codes:
+  0  written
+  1  no record names the transfer, or the journal is not intact; there is no document
+  2  the journal, the key or the configuration could not be read, or the document could not be written; also a
+     command line that is not understood
+
+Example:
+  partner-gateway audit evidence --config gateway.yaml --transfer 1c1bd5b4-3fd7-4f1b-9e4b-ec4a5d47dcaf \\
+    --out transfer.json";
+
+pub(in crate::cli::audit) const RECONCILE_HELP: &str = "\
+Lists two kinds of calls. In doubt are those whose outcome says `forwarded: unknown`: something was sent, and
+nobody could tell afterwards whether Partner Center did it. Open are those with an intent and no outcome: a gateway
+that runs is about to answer them, or else closes them at its next start. Each is told with its request_ids, by
+which Microsoft finds it. A call in doubt is settled when a later record tells the transfer's state.
+
+Changes nothing and asks Partner Center nothing; it may be done while the gateway runs. To settle a call, read
+the transfer through the gateway: GET /transfers/{customer}/{transfer}.
+
+Exit codes:
+  0  none is open, and none in doubt that is not settled
+  1  some are
+  2  the journal or the configuration could not be read, or the journal is not intact; also a command line that
+     is not understood
+
+Example:
+  partner-gateway audit reconcile --config gateway.yaml --json";
+
+pub(in crate::cli::audit) const KEY_HELP: &str = "\
+Reads the private key that the gateway signs with, and prints its public half; the private one is never shown.
+Keep the public key where whoever can write the journal cannot change it, and give it to whoever verifies.
+
+--json prints key_id, as checkpoints name it, algorithm, public_key in PEM, and raw, its 32 bytes in base64.
+
+Exit codes:
+  0  printed
+  2  the key or the configuration could not be read; also a command line that is not understood
+
+Example:
+  partner-gateway audit key --config gateway.yaml > audit.pub
+  partner-gateway audit verify --dir /backup/audit --key audit.pub";

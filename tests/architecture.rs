@@ -358,7 +358,7 @@ const CRATES: &str = "
     tower: front
     tower-service: http_client
     tracing-subscriber: config telemetry
-    uuid: config ids token
+    uuid: audit config ids token
     x509-parser: identity validity
 ";
 

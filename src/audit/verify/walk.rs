@@ -1,4 +1,6 @@
-//! The walk along the chain, record by record, and who is to blame where it breaks.
+//! The walk along the chain, record by record.
+
+mod blame;
 
 use std::{mem, path::Path};
 
@@ -174,54 +176,6 @@ impl<'a> Walk<'a> {
         self.first
             .get_or_insert_with(|| Record::at(seq, &record.time));
         Ok(())
-    }
-
-    /// Finds out which of two records that do not fit together is the wrong one.
-    fn blame(
-        &mut self,
-        fault: Fault,
-        record: &Written<'_>,
-        line: &[u8],
-        spot: Spot,
-    ) -> Result<Damage, Unreadable> {
-        match (&fault, self.last) {
-            (Fault::Chain(Break::Number { found, .. }), _)
-                if self
-                    .before
-                    .is_some_and(|before| before.precedes(*found, &record.prev).is_ok()) =>
-            {
-                Ok(self.damage(Fault::Twice { seq: *found }, spot))
-            }
-            (Fault::Chain(Break::Hash { seq }), Some(last)) if !self.is_known_before(record) => {
-                let changed = seq.saturating_sub(1);
-                if self.is_denied_by_the_next(*seq, line)? {
-                    return Ok(self.damage(fault, spot));
-                }
-                Ok(self.damage(Fault::Changed { seq: changed }, last))
-            }
-            _ => Ok(self.damage(fault, spot)),
-        }
-    }
-
-    /// Whether a checkpoint names the line before it in its other member.
-    fn is_known_before(&self, record: &Written<'_>) -> bool {
-        let before = self.head.map(|head| head.hash().to_string());
-        record.is_checkpoint() && record.head == before
-    }
-
-    /// Whether the record after this line names another one, or follows the last good record itself, so that
-    /// this line is the wrong one.
-    fn is_denied_by_the_next(&mut self, seq: u64, line: &[u8]) -> Result<bool, Unreadable> {
-        let mut next = Vec::new();
-        let due = seq.saturating_add(1);
-        let Next::Line(_) = self.lines.next(due, &mut next)? else {
-            return Ok(false);
-        };
-        let hash = LineHash::of(line).to_string();
-        let (head, next) = (self.head, Written::read(&next));
-        let stands_in_its_place =
-            |it: &Written<'_>| head.is_some_and(|head| head.precedes(it.seq, &it.prev).is_ok());
-        Ok(next.is_some_and(|it| stands_in_its_place(&it) || it.seq == due && it.prev != hash))
     }
 
     /// A line that is no record is what a crash, or a gateway that is writing, leaves behind; unless a

@@ -6,7 +6,7 @@ use std::{mem, path::Path};
 
 use crate::{
     audit::{
-        chain::{Break, Head, LineHash},
+        chain::{Break, Head},
         link::has_record_inside,
         low_water::LowWater,
         verify::{

@@ -73,7 +73,7 @@ pub fn removable(
     let mut youngest = None;
     let mut decided = 0;
     let mut ends = Vec::new();
-    for (index, (first, path)) in segments.iter().enumerate() {
+    for (index, (first, path)) in segments.iter().enumerate().take(MOST_AT_ONCE) {
         let next = segments.get(index.saturating_add(1)).map(|(next, _)| *next);
         let Some(next) = next.filter(|next| *next <= current) else {
             break;
@@ -266,6 +266,9 @@ const LAST_LINES: u64 = 64 << 10;
 
 /// Since 1970: the year 2026, before which no journal of this gateway was written.
 const EARLIEST: Duration = Duration::from_hours(490_896);
+
+/// In segments: whoever writes waits while they are read and removed.
+const MOST_AT_ONCE: usize = 64;
 
 /// How many seconds a clock may catch up in one.
 const CATCHING_UP: u32 = 2;

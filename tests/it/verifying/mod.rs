@@ -154,16 +154,8 @@ fn verifies_what_retention_has_left() {
     let signer = Signer::new();
     for (second, signatures_unchecked) in [(13, 0), (15, 1)] {
         let mut made = Made::with_segments(&signer, &[1, second]);
-        let members = format!(
-            r#""upto":{},"head":"{}","checkpoint":"{}","#,
-            second - 1,
-            made.hash(second - 1),
-            made.hash(12),
-        );
-        *made.line_mut(28) = record(28, "pruned", &members, &made.hash(27));
-        made.rechain_after(28, &signer, &signer.id());
         let older = made.line(6).clone();
-        made.files.remove(0);
+        made.prune_before(second, 12, &signer);
 
         let found = findings(made.written().path(), Some(&signer), &[&older]);
 

@@ -1,8 +1,8 @@
 //! Finding records in a journal, newest first.
 //!
 //! Takes no lock, so that it can be done while the gateway writes, and reads each segment backwards, a
-//! block at a time. A record that is being written this moment may be found before it is on the disk. What
-//! a search leaves behind, an index of each segment that it read whole, only saves the next one from reading:
+//! block at a time. A record that is being written this moment may be found before it is on the disk, unless
+//! whoever asks bounds the search by what is. What a search leaves behind, an index of each segment that it read whole, only saves the next one from reading:
 //! it may say that a segment has nothing to find, and says so only of a segment that is still the same.
 
 mod backwards;
@@ -26,7 +26,7 @@ use self::{
     filters::Filters,
     open::{Look, Open, Segment, Wanted},
 };
-use crate::audit::{segment, verify::Unreadable};
+use crate::audit::verify::Unreadable;
 
 /// A search on its way from the newest record to the oldest.
 #[derive(Debug)]
@@ -82,15 +82,11 @@ impl<'a> Search<'a> {
         below: u64,
         effort: Effort,
     ) -> Result<Self, Unreadable> {
-        let listed = segment::list(dir).map_err(Unreadable::at(dir))?;
-        let ends = listed.iter().skip(1).map(|(first, _)| Some(*first));
-        let ends: Vec<_> = ends.chain([None]).collect();
-        let mut segments: Vec<_> = listed
-            .into_iter()
-            .zip(ends)
-            .map(|((first, path), end)| Segment { first, end, path })
-            .filter(|segment| segment.first < below)
-            .collect();
+        let mut segments = Segment::all(dir)?;
+        if effort.leaves_index {
+            shelf::sweep(dir, &segments);
+        }
+        segments.retain(|segment| segment.first < below);
         segments.reverse();
         Ok(Self {
             dir: dir.to_owned(),

@@ -1,6 +1,6 @@
 //! The lines of one file from the last to the first.
 
-use std::{fs::File, io, os::unix::fs::FileExt as _, path::Path};
+use std::{fs::File, io, os::unix::fs::FileExt as _};
 
 use crate::audit::search::fields;
 
@@ -37,8 +37,8 @@ impl Backwards {
     }
 
     /// Where the whole lines of a file end, and the number of the last of them.
-    pub(in crate::audit::search) fn end(path: &Path) -> io::Result<End> {
-        let mut lines = Self::of(File::open(path)?)?;
+    pub(in crate::audit::search) fn end(file: File) -> io::Result<End> {
+        let mut lines = Self::of(file)?;
         let last = lines.previous()?.and_then(fields::seq);
         Ok(End {
             offset: lines.end.unwrap_or_default(),

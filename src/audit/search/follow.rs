@@ -5,6 +5,7 @@
 use std::{
     fs::File,
     io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -13,8 +14,8 @@ use crate::audit::{
         backwards::Backwards,
         fields::{self, Fields},
         filters::Filters,
+        open::Segment,
     },
-    segment,
     verify::Unreadable,
 };
 
@@ -22,8 +23,16 @@ use crate::audit::{
 #[derive(Debug)]
 pub struct Follow {
     dir: PathBuf,
-    /// The segment that is being read, by the record it is named after.
-    segment: Option<u64>,
+    reading: Option<Reading>,
+}
+
+/// A segment that is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reading {
+    /// The record that it is named after.
+    first: u64,
+    /// Its file; one of which nothing was ever acknowledged may be replaced by another of its name.
+    inode: u64,
     /// Where its next line begins.
     offset: u64,
 }
@@ -35,23 +44,25 @@ impl Follow {
     ///
     /// When the journal cannot be read.
     pub fn from_end(dir: &Path) -> Result<(Self, u64), Unreadable> {
-        let listed = segment::list(dir).map_err(Unreadable::at(dir))?;
-        let Some((first, path)) = listed.last() else {
-            return Ok((Self::at(dir, None, 0), 1));
+        let Some(Segment { first, path, .. }) = Segment::all(dir)?.pop() else {
+            return Ok((Self::at(dir, None), 1));
         };
-        let end = Backwards::end(path).map_err(Unreadable::at(path))?;
-        let due = match end.last {
-            Some(last) => last.saturating_add(1),
-            None => *first,
+        let file = File::open(&path).map_err(Unreadable::at(&path))?;
+        let inode = file.metadata().map_err(Unreadable::at(&path))?.ino();
+        let end = Backwards::end(file).map_err(Unreadable::at(&path))?;
+        let reading = Reading {
+            first,
+            inode,
+            offset: end.offset,
         };
-        Ok((Self::at(dir, Some(*first), end.offset), due))
+        let due = end.last.map_or(first, |last| last.saturating_add(1));
+        Ok((Self::at(dir, Some(reading)), due))
     }
 
-    fn at(dir: &Path, segment: Option<u64>, offset: u64) -> Self {
+    fn at(dir: &Path, reading: Option<Reading>) -> Self {
         Self {
             dir: dir.to_owned(),
-            segment,
-            offset,
+            reading,
         }
     }
 
@@ -67,18 +78,11 @@ impl Follow {
     ) -> Result<(), E> {
         // Listed before it is read: what the last segment lacks then, it lacks for good once there is
         // a later one.
-        let listed = segment::list(&self.dir).map_err(Unreadable::at(&self.dir))?;
-        let ends = listed.iter().skip(1).map(|(first, _)| Some(*first));
-        for ((first, path), end) in listed.iter().zip(ends.chain([None])) {
-            match self.segment {
-                Some(segment) if *first < segment => continue,
-                Some(segment) if *first == segment => {}
-                _ => {
-                    self.segment = Some(*first);
-                    self.offset = 0;
-                }
+        for segment in Segment::all(&self.dir)? {
+            if self.reading.is_some_and(|it| segment.first < it.first) {
+                continue;
             }
-            self.read_on(path, end, &mut |line| {
+            self.read_on(&segment, &mut |line| {
                 let fields = serde_json::from_slice::<Fields<'_>>(line);
                 match fields {
                     Ok(fields) if filters.admit(&fields) => tell(line),
@@ -91,8 +95,7 @@ impl Follow {
 
     fn read_on<E: From<Unreadable>>(
         &mut self,
-        path: &Path,
-        end: Option<u64>,
+        Segment { first, end, path }: &Segment,
         tell: &mut dyn FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let file = match File::open(path) {
@@ -100,13 +103,14 @@ impl Follow {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(Unreadable::at(path)(error).into()),
         };
-        let mut reading = BufReader::new(file);
-        let sought = reading.seek(SeekFrom::Start(self.offset));
-        sought.map_err(Unreadable::at(path))?;
+        let mut lines = BufReader::new(file);
+        let mut reading = self
+            .begin_or_go_on(*first, &mut lines)
+            .map_err(Unreadable::at(path))?;
         let mut line = Vec::new();
         loop {
             line.clear();
-            let read = reading
+            let read = lines
                 .by_ref()
                 .take(LONGEST_LINE)
                 .read_until(b'\n', &mut line);
@@ -120,8 +124,24 @@ impl Follow {
                 tell(whole)?;
             }
             let length = u64::try_from(length).unwrap_or(u64::MAX);
-            self.offset = self.offset.saturating_add(length);
+            reading.offset = reading.offset.saturating_add(length);
+            self.reading = Some(reading);
         }
+    }
+
+    /// Goes on in a segment where it was left, or begins with it.
+    fn begin_or_go_on(&mut self, first: u64, lines: &mut BufReader<File>) -> io::Result<Reading> {
+        let inode = lines.get_ref().metadata()?.ino();
+        let left = self.reading;
+        let left = left.filter(|it| (it.first, it.inode) == (first, inode));
+        let reading = left.unwrap_or(Reading {
+            first,
+            inode,
+            offset: 0,
+        });
+        self.reading = Some(reading);
+        lines.seek(SeekFrom::Start(reading.offset))?;
+        Ok(reading)
     }
 }
 

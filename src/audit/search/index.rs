@@ -164,7 +164,6 @@ impl Builder {
                 sealed.first,
                 &[head, blocks.concat()].concat(),
             ));
-            shelf::sweep(dir);
         }
     }
 

@@ -14,6 +14,7 @@ use crate::audit::{
         filters::{Filters, Needle},
         index::{Builder, Index, Sealed},
     },
+    segment,
     verify::Unreadable,
 };
 
@@ -28,6 +29,19 @@ pub(in crate::audit::search) struct Segment {
     pub(in crate::audit::search) path: PathBuf,
 }
 
+impl Segment {
+    /// All segments of a journal, the oldest first.
+    pub(in crate::audit::search) fn all(dir: &Path) -> Result<Vec<Self>, Unreadable> {
+        let listed = segment::list(dir).map_err(Unreadable::at(dir))?;
+        let ends = listed.iter().skip(1).map(|(first, _)| Some(*first));
+        let ends: Vec<_> = ends.chain([None]).collect();
+        let segments = listed.into_iter().zip(ends);
+        Ok(segments
+            .map(|((first, path), end)| Self { first, end, path })
+            .collect())
+    }
+}
+
 /// Which records are asked for.
 #[derive(Debug)]
 pub(in crate::audit::search) struct Wanted<'a> {
@@ -40,7 +54,7 @@ pub(in crate::audit::search) struct Wanted<'a> {
 /// What was seen of one record.
 #[derive(Debug)]
 pub(in crate::audit::search) enum Look {
-    /// It is above all that is asked for.
+    /// It is above all that is asked for, or void.
     Above,
     /// It is not asked for.
     Past,
@@ -57,8 +71,8 @@ pub(in crate::audit::search) enum Look {
 pub(in crate::audit::search) struct Open {
     segment: Segment,
     lines: Backwards,
-    /// Whether lines may still come that are not below what is asked for.
-    is_above: bool,
+    /// What stands here from this record on is not asked for, or is void.
+    bound: u64,
     indexing: Option<(Sealed, Builder)>,
 }
 
@@ -79,6 +93,7 @@ impl Open {
         let Wanted { filters, below, .. } = wanted;
         let broken = Unreadable::at(&segment.path);
         let is_whole = segment.end.is_some_and(|end| *below >= end);
+        let bound = segment.end.map_or(*below, |end| end.min(*below));
         let (mut indexing, mut read) = (None, 0);
         // Without a filter nothing can be ruled out, and no index is worth its reading.
         if segment.end.is_some() && !filters.are_none() {
@@ -107,7 +122,7 @@ impl Open {
         let open = Self {
             segment,
             lines,
-            is_above: !is_whole,
+            bound,
             indexing,
         };
         Ok((Some(open), read))
@@ -123,13 +138,11 @@ impl Open {
         let Some(line) = line.map_err(Unreadable::at(&self.segment.path))? else {
             return Ok(Look::End);
         };
-        if self.is_above {
-            if fields::seq(line).is_some_and(|seq| seq >= wanted.below) {
-                return Ok(Look::Above);
-            }
-            self.is_above = false;
+        let seq = fields::seq(line);
+        if seq.is_some_and(|seq| seq >= self.bound) {
+            return Ok(Look::Above);
         }
-        if has_had_enough && let Some(seq) = fields::seq(line) {
+        if has_had_enough && let Some(seq) = seq {
             return Ok(Look::Paused(seq.saturating_add(1)));
         }
         let is_candidate = wanted.needles.iter().all(|needle| needle.is_in(line));
@@ -142,9 +155,7 @@ impl Open {
         if let Some((_, builder)) = &mut self.indexing {
             builder.add(&fields);
         }
-        let is_void = self.segment.end.is_some_and(|end| fields.seq >= end);
-        let is_wanted =
-            is_candidate && !is_void && fields.seq < wanted.below && wanted.filters.admit(&fields);
+        let is_wanted = is_candidate && fields.seq < self.bound && wanted.filters.admit(&fields);
         if !is_wanted {
             return Ok(Look::Past);
         }

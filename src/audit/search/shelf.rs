@@ -10,7 +10,7 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::audit::{durable, segment};
+use crate::audit::{durable, search::open::Segment};
 
 /// Where the index of a segment is.
 pub(in crate::audit::search) fn path(dir: &Path, first: u64) -> PathBuf {
@@ -37,14 +37,10 @@ pub(in crate::audit::search) fn put(dir: &Path, first: u64, bytes: &[u8]) -> io:
 }
 
 /// Removes what belongs to no segment any more, and what another search had not finished.
-pub(in crate::audit::search) fn sweep(dir: &Path) {
-    let Ok(segments) = segment::list(dir) else {
-        return;
-    };
-    let indexes: HashSet<_> = segments
-        .iter()
-        .map(|(first, _)| path(dir, *first))
-        .collect();
+/// Where that is being finished this moment, its search finds all the same and leaves nothing.
+pub(in crate::audit::search) fn sweep(dir: &Path, segments: &[Segment]) {
+    let paths = segments.iter().map(|segment| path(dir, segment.first));
+    let indexes: HashSet<_> = paths.collect();
     let entries = fs::read_dir(dir.join(DIRECTORY)).into_iter().flatten();
     for entry in entries.flatten().map(|entry| entry.path()) {
         let name = entry.file_name().and_then(|name| name.to_str());

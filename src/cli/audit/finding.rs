@@ -2,13 +2,16 @@
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::SystemTime,
 };
 
 use clap::Args;
 
-use super::Place;
+use super::{
+    place::{Found, Place},
+    shown,
+};
 use crate::{
     audit::{
         search::{
@@ -16,10 +19,11 @@ use crate::{
             filters::Filters,
             query,
         },
+        segment,
         verify::Unreadable,
     },
     cause,
-    config::{environment::Environment, fault::Faults, load::load},
+    config::{environment::Environment, fault::Faults},
     ids::{CorrelationId, CustomerId, RecordId, TransferId},
 };
 
@@ -63,8 +67,6 @@ pub(in crate::cli::audit) enum Untold {
     Config(Faults),
     #[error("{}", cause::chain(.0))]
     Journal(#[from] Unreadable),
-    #[error("there is no segment of a journal (journal-*.jsonl) in {0:?}")]
-    Empty(PathBuf),
     #[error("telling the records: {0}")]
     Out(#[from] io::Error),
 }
@@ -104,14 +106,12 @@ impl Asked {
 
 impl Place {
     /// The journal's directory.
-    pub(in crate::cli::audit) fn found(self, environment: &Environment) -> Result<PathBuf, Untold> {
-        match self.config {
-            Some(config) => {
-                let loaded = load(&config, environment).map_err(Untold::Config)?;
-                Ok(loaded.config.audit.dir)
-            }
-            None => Ok(self.dir.unwrap_or_default()),
-        }
+    pub(in crate::cli::audit) fn found(
+        &self,
+        environment: &Environment,
+    ) -> Result<PathBuf, Untold> {
+        let found = Found::at(self.config.as_deref(), self.dir.as_deref(), environment);
+        Ok(found.map_err(Untold::Config)?.dir)
     }
 }
 
@@ -128,6 +128,14 @@ impl<W: Write> Teller<W> {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// Makes sure that there is a journal to be read.
+pub(in crate::cli::audit) fn is_there(dir: &Path) -> Result<(), Unreadable> {
+    let segments = segment::list(dir).map_err(Unreadable::at(dir))?;
+    let dir = dir.to_owned();
+    let there = segments.first().map(|_| ());
+    there.ok_or(Unreadable::Empty { dir })
 }
 
 /// Ends a command: 0, or 2 where records could not be told. Whoever closes the pipe has seen enough.
@@ -167,7 +175,7 @@ fn in_words(fields: &Fields<'_>) -> String {
     ];
     let words = words.map(|word| if word.is_empty() { "-" } else { word });
     // A terminal would obey what a record of another hand may hold.
-    words.join("  ").replace(char::is_control, "\u{fffd}")
+    shown(&words.join("  "))
 }
 
 fn text<'a>(text: Option<&'a Text<'_>>) -> &'a str {

@@ -3,6 +3,7 @@
 pub(in crate::cli::audit) const QUERY_HELP: &str = "\
 Reads the journal from its end, changes nothing, and proves nothing: audit verify does. It may be done while
 the gateway runs. What a failed write has left behind is passed over, and so is a last line that is not whole.
+A record may be told a moment before it is on the disk.
 
 Without --json each record is a line: time, number, kind, status/outcome/code, principal, operation, customer,
 transfer, ID; - stands for what a record does not have.

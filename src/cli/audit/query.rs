@@ -3,15 +3,11 @@
 use std::io::{self, BufWriter, Write as _};
 
 use super::{
-    Place,
     finding::{self, Asked, Teller, Untold},
+    place::Place,
 };
 use crate::{
-    audit::{
-        search::{Effort, Next, Search},
-        segment,
-        verify::Unreadable,
-    },
+    audit::search::{Effort, Next, Search},
     config::environment::Environment,
 };
 
@@ -36,12 +32,7 @@ pub fn run(question: Question, environment: &Environment) -> u8 {
 
 fn tell(question: Question, environment: &Environment) -> Result<(), Untold> {
     let dir = question.place.found(environment)?;
-    if segment::list(&dir)
-        .map_err(Unreadable::at(&dir))?
-        .is_empty()
-    {
-        return Err(Untold::Empty(dir));
-    }
+    finding::is_there(&dir)?;
     let filters = question.asked.filters();
     let mut search = Search::begin(&dir, &filters, u64::MAX, READING)?;
     let mut teller = Teller {

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Place,
     finding::{self, Asked, Teller, Untold},
+    place::Place,
     query::READING,
 };
 use crate::{
@@ -41,6 +41,9 @@ pub fn run(question: Question, environment: &Environment) -> u8 {
 
 fn tell(question: Question, environment: &Environment) -> Result<(), Untold> {
     let dir = question.place.found(environment)?;
+    if !question.follow {
+        finding::is_there(&dir)?;
+    }
     let filters = question.asked.filters();
     let (mut follow, due) = Follow::from_end(&dir)?;
     let mut teller = Teller {

@@ -96,6 +96,7 @@ async fn bounds_what_it_finds_and_says_how_it_went() {
             vec!["tail", "--dir", "/nonexistent"],
             "reading \"/nonexistent\"",
         ),
+        (vec!["tail", "--dir", &nothing], "there is no segment"),
     ] {
         let refused = audit(&arguments).await;
 
@@ -178,6 +179,40 @@ async fn follows_over_the_ends_of_segments_and_failed_writes() {
 
     tail.signal("INT");
     tail.ended().await;
+}
+
+#[tokio::test]
+async fn follows_into_a_segment_that_takes_the_place_of_another() {
+    let dir = journal(5, &[1]);
+    append(dir.path(), 6, 6..=7);
+    let tail = follow(dir.path(), &["-n", "2"]);
+    within(async || seen(&tail) == [6, 7]).await;
+
+    // Nothing of it was ever acknowledged, so it is written anew, and is shorter at first.
+    let next = dir.path().join("next");
+    fs::write(&next, line(6) + "\n").unwrap();
+    fs::rename(&next, segment(dir.path(), 6)).unwrap();
+    within(async || seen(&tail) == [6, 7, 6]).await;
+    append(dir.path(), 6, 7..=9);
+    within(async || seen(&tail) == [6, 7, 6, 7, 8, 9]).await;
+
+    tail.signal("INT");
+    tail.ended().await;
+}
+
+#[tokio::test]
+async fn tells_a_terminal_nothing_that_it_would_obey() {
+    let dir = tempfile::tempdir().unwrap();
+    let foreign = line(1).replace("billing", "\\u001b[2Jred\\u009b");
+    fs::write(segment(dir.path(), 1), foreign + "\n").unwrap();
+
+    let found = audit(&["query", "--dir", &dir.path().display().to_string()]).await;
+
+    assert!(
+        found.stdout.contains(r"  \u{1b}[2Jred\u{9b}  "),
+        "{found:?}"
+    );
+    assert_eq!(numbers(&found), [1]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ pub(crate) mod written;
 
 use std::{fs, io::Write as _, path::Path};
 
-use partner_gateway::audit::search::{Effort, page, query::Query};
+use partner_gateway::audit::search::{Effort, Next, Search, filters::Filters, page, query::Query};
 
 use self::written::{CUSTOMERS, JOURNAL, append, call, guid, journal, line, segment};
 
@@ -44,7 +44,10 @@ pub(crate) fn find_with(dir: &Path, query: &str, effort: Effort) -> Found {
 pub(crate) fn find_all(dir: &Path, query: &str, effort: Effort) -> Vec<u64> {
     let mut found = find_with(dir, query, effort);
     let mut seqs = found.seqs;
+    let mut pages = 1;
     while let Some(next) = found.next {
+        pages += 1;
+        assert!(pages < 10_000, "pages without an end: {next}");
         found = find_with(dir, &format!("{query}&cursor={next}"), effort);
         seqs.extend(found.seqs);
     }
@@ -214,6 +217,36 @@ fn passes_over_what_was_never_acknowledged() {
     assert_eq!(find(dir.path(), &other).seqs, [20]);
     let unfinished = find(dir.path(), &format!("audit_id={}", guid(1, 31)));
     assert!(unfinished.seqs.is_empty(), "{:?}", unfinished.seqs);
+}
+
+#[test]
+fn gives_each_record_once_where_it_pauses_among_what_was_never_acknowledged() {
+    let dir = journal(20, &[1]);
+    append(dir.path(), 16, 16..=30);
+    let effort = Effort {
+        most_bytes: Some(1),
+        leaves_index: false,
+    };
+
+    let all = find_all(dir.path(), "", effort);
+
+    assert_eq!(all, (1..=30).rev().collect::<Vec<u64>>());
+}
+
+#[test]
+fn passes_over_a_segment_that_is_deleted_after_it_began() {
+    let dir = journal(90, &[1, 31, 61]);
+    let filters = Filters::default();
+    let mut search = Search::begin(dir.path(), &filters, u64::MAX, READING).unwrap();
+    let mut seqs = Vec::new();
+
+    fs::remove_file(segment(dir.path(), 31)).unwrap();
+    while let Next::Found(record) = search.find_next().unwrap() {
+        seqs.push(record.seq);
+    }
+
+    let expected: Vec<u64> = (1..=30).chain(61..=90).rev().collect();
+    assert_eq!(seqs, expected);
 }
 
 #[test]

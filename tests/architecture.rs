@@ -327,7 +327,7 @@ const ROOMS: &str = "
     audit: ids clock http_client file
     transfers: ids command clock identity authorization token partner_center audit
     telemetry: ids audit
-    front: ids command clock shutdown transfers audit telemetry identity authorization partner_center validity
+    front: ids command clock cause shutdown transfers audit telemetry identity authorization partner_center validity
     config: ids command file secret identity authorization token partner_center audit transfers telemetry front
     cli: every
     app: every

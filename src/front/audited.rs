@@ -27,7 +27,7 @@ use crate::{
     },
     front::{
         exchange::Exchange,
-        problem::{Forwarded, Problem},
+        problem::{Access, Forwarded, Problem},
         reply::{Rendered, Reply},
     },
     ids::RecordId,
@@ -122,7 +122,7 @@ async fn record(journal: &Journal, trail: &Trail, reply: &Reply) -> Rendered {
         return rendered;
     }
     let problem = match reply.forwarded() {
-        Forwarded::No => Problem::AuditUnavailable,
+        Forwarded::No => Problem::AuditUnavailable(Access::Writing),
         forwarded => Problem::AuditIncomplete { forwarded },
     };
     let instead = Reply::Problem(problem);

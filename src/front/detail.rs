@@ -2,7 +2,7 @@
 //! know.
 
 use crate::{
-    front::problem::{Forwarded, Limit, Problem},
+    front::problem::{Access, Forwarded, Limit, Problem},
     identity::Unidentified,
     partner_center::wire::{ErrorBody, NO_MFA, WRONG_AUDIENCE},
 };
@@ -53,8 +53,11 @@ pub fn detail(problem: &Problem) -> String {
         Problem::TokenUnavailable { .. } => {
             "The gateway could get no token for Partner Center; nothing was sent.".to_owned()
         }
-        Problem::AuditUnavailable => {
+        Problem::AuditUnavailable(Access::Writing) => {
             "What cannot be written down is not done; nothing was sent.".to_owned()
+        }
+        Problem::AuditUnavailable(Access::Reading) => {
+            "The journal could not be read, or not in time; nothing was sent.".to_owned()
         }
         Problem::Overloaded | Problem::Draining => "Nothing was sent; try again.".to_owned(),
         Problem::CircuitOpen { .. } => "Nothing was sent; try again later.".to_owned(),

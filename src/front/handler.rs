@@ -16,7 +16,7 @@ use crate::{
     command::{Operation, ReadTransfer, RejectTransfer},
     front::{
         exchange::Exchange,
-        problem::{Forwarded, Limit, Outcome, Problem},
+        problem::{Access, Forwarded, Limit, Outcome, Problem},
         reading::{self, Read},
         reply::Reply,
         route::{self, Misroute, Route},
@@ -259,7 +259,7 @@ impl From<Refusal> for Problem {
             Refusal::Full(_) | Refusal::Repeated(Repeat::Crowded(_)) => Self::Overloaded,
             Refusal::Repeated(Repeat::Mismatch) => Self::IdempotencyMismatch,
             Refusal::Repeated(Repeat::InProgress) => Self::IdempotencyInProgress,
-            Refusal::Unwritable(_) => Self::AuditUnavailable,
+            Refusal::Unwritable(_) => Self::AuditUnavailable(Access::Writing),
         }
     }
 }

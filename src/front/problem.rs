@@ -62,8 +62,8 @@ pub enum Problem {
         /// When asking again may help.
         retry_after: Duration,
     },
-    /// The journal cannot be written; nothing was sent.
-    AuditUnavailable,
+    /// The journal cannot be used; nothing was sent.
+    AuditUnavailable(Access),
     /// Too many calls at once.
     Overloaded,
     /// The process is leaving.
@@ -99,6 +99,15 @@ pub enum Problem {
         /// What happened upstream.
         forwarded: Forwarded,
     },
+}
+
+/// What the journal is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To tell of the call.
+    Writing,
+    /// To answer from it.
+    Reading,
 }
 
 /// Whose limit a call is over.
@@ -179,7 +188,7 @@ impl Problem {
             Self::IdempotencyInProgress => row(409, "idempotency_in_progress", "The idempotency key is being worked on", Refused, No),
             Self::IdempotencyMismatch => row(422, "idempotency_mismatch", "The idempotency key came with another request", Refused, No),
             Self::TokenUnavailable { .. } => row(503, "token_unavailable", "No token can be had", Failed, No),
-            Self::AuditUnavailable => row(503, "audit_unavailable", "The audit journal cannot be written", Refused, No),
+            Self::AuditUnavailable(_) => row(503, "audit_unavailable", "The audit journal cannot be used", Refused, No),
             Self::Overloaded => row(503, "overloaded", "Too many calls at once", Refused, No),
             Self::Draining => row(503, "draining", "This replica is leaving", Refused, No),
             Self::CircuitOpen { .. } => row(503, "circuit_open", "Partner Center failed too often of late", Refused, No),
@@ -200,7 +209,7 @@ impl Problem {
             Self::TokenUnavailable { retry_after }
             | Self::RateLimited { retry_after, .. }
             | Self::CircuitOpen { retry_after } => Some(*retry_after),
-            Self::AuditUnavailable => Some(AUDIT_RETRY),
+            Self::AuditUnavailable(_) => Some(AUDIT_RETRY),
             Self::Overloaded | Self::Draining => Some(SOON),
             _ => None,
         }
@@ -287,6 +296,7 @@ const SOON: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::search::query;
 
     #[test]
     fn holds_the_table_of_the_contract() {
@@ -345,6 +355,32 @@ mod tests {
     }
 
     #[test]
+    fn can_be_searched_for_by_every_outcome() {
+        // A new outcome does not compile until it is among these.
+        let all = |outcome| match outcome {
+            Outcome::Forwarded
+            | Outcome::Reconciled
+            | Outcome::Replayed
+            | Outcome::Answered
+            | Outcome::Refused
+            | Outcome::Failed => [
+                Outcome::Forwarded,
+                Outcome::Reconciled,
+                Outcome::Replayed,
+                Outcome::Answered,
+                Outcome::Refused,
+                Outcome::Failed,
+            ],
+        };
+
+        let words = all(Outcome::Forwarded).map(Outcome::as_str);
+
+        assert_eq!(words, query::OUTCOMES);
+        let accepted = query::outcome("").unwrap_err();
+        assert_eq!(accepted, words.join(", "));
+    }
+
+    #[test]
     fn tells_every_503_to_come_again_and_that_nothing_was_sent() {
         for problem in every() {
             let row = problem.row();
@@ -393,7 +429,7 @@ mod tests {
             Problem::IdempotencyInProgress,
             Problem::IdempotencyMismatch,
             Problem::TokenUnavailable { retry_after },
-            Problem::AuditUnavailable,
+            Problem::AuditUnavailable(Access::Writing),
             Problem::Overloaded,
             Problem::Draining,
             Problem::CircuitOpen { retry_after },
@@ -431,7 +467,7 @@ mod tests {
             Problem::IdempotencyInProgress => 14,
             Problem::IdempotencyMismatch => 15,
             Problem::TokenUnavailable { .. } => 16,
-            Problem::AuditUnavailable => 17,
+            Problem::AuditUnavailable(_) => 17,
             Problem::Overloaded => 18,
             Problem::Draining => 19,
             Problem::CircuitOpen { .. } => 20,

@@ -3,6 +3,7 @@
 
 use std::{
     convert::Infallible,
+    error::Error,
     path::PathBuf,
     pin::Pin,
     sync::Arc,
@@ -26,9 +27,15 @@ use crate::{
         },
     },
     authorization::permit::Admission,
+    cause,
     command::{Operation, ReadAudit},
     front::{
-        audited::Audited, entry::Entry, exchange::Exchange, problem::Problem, reading, reply::Reply,
+        audited::Audited,
+        entry::Entry,
+        exchange::Exchange,
+        problem::{Access, Problem},
+        reading,
+        reply::Reply,
     },
     shutdown::Tasks,
     transfers::{
@@ -163,9 +170,9 @@ fn query(exchange: &Exchange) -> Result<Query, Problem> {
         .map_err(|bad| Problem::InvalidRequest(bad.to_string()))
 }
 
-fn unavailable(error: &dyn std::error::Error) -> Problem {
-    error!(%error, "audit journal not searched");
-    Problem::AuditUnavailable
+fn unavailable(error: &(dyn Error + 'static)) -> Problem {
+    error!(error = %cause::chain(error), "audit journal not searched");
+    Problem::AuditUnavailable(Access::Reading)
 }
 
 /// What one search may do: half a second of a common disk, and two segments of the usual size.

@@ -2,6 +2,7 @@
 
 mod asking;
 mod indexes;
+mod limits;
 pub(crate) mod written;
 
 use std::{fs, io::Write as _, path::Path};

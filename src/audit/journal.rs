@@ -7,10 +7,7 @@ use std::{
     fs::File,
     io,
     net::IpAddr,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, Weak, atomic::Ordering},
 };
 
 use tokio::sync::oneshot;
@@ -29,7 +26,7 @@ use crate::{
         room::Room,
         segment,
         signing::{KeyError, SigningKey},
-        summary::{Counted, Tally, WINDOW, WindowId},
+        summary::{Counted, WINDOW, WindowId},
         unwritable::{Broken, Unwritable},
         upkeep::Upkeep,
         writer,
@@ -90,11 +87,7 @@ impl Journal {
             lock,
         } = recovery::open(&settings.dir)?;
         let key = SigningKey::obtain(settings, &head)?;
-        let board = Arc::new(Board {
-            boot: BootId::next(),
-            healthy: AtomicBool::new(true),
-            tally: Tally::beyond(settings.unauthenticated_rate),
-        });
+        let board = Arc::new(Board::of(settings));
         let boot = board.boot;
         let encoder = Encoder {
             journal: id,
@@ -254,6 +247,12 @@ impl Journal {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *orphans)
+    }
+
+    /// The last record that is known to be on the disk; 0 before this run has reached it.
+    #[must_use]
+    pub fn durable(&self) -> u64 {
+        self.0.board.durable.load(Ordering::Acquire)
     }
 
     /// This run of the process.

@@ -203,17 +203,16 @@ impl Pen {
         }
     }
 
-    /// Has everything written on the disk.
-    pub(in crate::audit) fn flush(&mut self) -> Result<(), Failed> {
-        let Some(segment) = self.segment.take() else {
-            return Ok(());
-        };
-        if let Err(why) = segment.sync().and_then(|()| segment.in_place()) {
-            return Err(self.failed(Some(segment), why));
+    /// Has everything written on the disk, and returns the last record that is.
+    pub(in crate::audit) fn flush(&mut self) -> Result<u64, Failed> {
+        if let Some(segment) = self.segment.take() {
+            if let Err(why) = segment.sync().and_then(|()| segment.in_place()) {
+                return Err(self.failed(Some(segment), why));
+            }
+            self.segment = Some(segment);
+            self.unsynced.end_at(self.head);
         }
-        self.segment = Some(segment);
-        self.unsynced.end_at(self.head);
-        Ok(())
+        Ok(self.unsynced.synced.seq())
     }
 
     /// The record that the segment that is written to is named after.
@@ -265,6 +264,11 @@ pub(in crate::audit) enum NoRoom {
 }
 
 impl Written {
+    /// The last record that is on the disk with it, if it is.
+    pub(in crate::audit) fn durable(&self) -> Option<u64> {
+        self.is_synced.then(|| self.lines.head.seq())
+    }
+
     /// Whether anything was.
     pub(in crate::audit) fn is_something(&self) -> bool {
         !self.lines.bytes.is_empty()

@@ -61,6 +61,8 @@ impl Writer {
                 if !is_full && written.is_something() {
                     self.board.healthy.store(true, Ordering::Release);
                 }
+                // Before anyone is told, so that whoever was answered finds it.
+                written.durable().inspect(|seq| self.board.reached(*seq));
                 self.pen.keep(&written, batch.done());
                 self.follow(&written);
             }
@@ -117,8 +119,9 @@ impl Writer {
 
     /// Syncs relaxed writes when their time has come.
     fn flush(&mut self) {
-        if let Err(failed) = self.pen.flush() {
-            self.fail(Batch::default(), failed);
+        match self.pen.flush() {
+            Ok(seq) => self.board.reached(seq),
+            Err(failed) => self.fail(Batch::default(), failed),
         }
     }
 

@@ -140,8 +140,9 @@ impl Within {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| Problem::Overloaded)?;
         let dir = self.reach.dir.clone();
+        let upto = self.transfers.journal.durable();
         let searching = spawn_blocking(move || {
-            let found = page::find(&dir, &query, EFFORT);
+            let found = page::find(&dir, upto, &query, EFFORT);
             drop(place);
             // Serialising what was JSON into memory cannot fail.
             found.map(|page| serde_json::to_vec(&page).unwrap_or_default())

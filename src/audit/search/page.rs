@@ -32,17 +32,20 @@ pub enum NoPage {
     Unreadable(#[from] Unreadable),
 }
 
-/// Finds one page of the journal in `dir`.
+/// Finds one page of the journal in `dir`, of records up to a number.
 ///
 /// # Errors
 ///
 /// When the journal cannot be read, or the cursor is of another one.
-pub fn find(dir: &Path, query: &Query, effort: Effort) -> Result<Page, NoPage> {
+pub fn find(dir: &Path, upto: u64, query: &Query, effort: Effort) -> Result<Page, NoPage> {
     let journal = verify::identity(dir)?;
     if query.cursor.is_some_and(|cursor| cursor.journal != journal) {
         return Err(NoPage::OtherJournal);
     }
-    let below = query.cursor.map_or(u64::MAX, |cursor| cursor.below);
+    let newest = upto.saturating_add(1);
+    let below = query
+        .cursor
+        .map_or(newest, |cursor| cursor.below.min(newest));
     let mut search = Search::begin(dir, &query.filters, below, effort)?;
     let (mut records, mut last) = (Vec::new(), below);
     let next = loop {

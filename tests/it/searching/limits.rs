@@ -1,4 +1,5 @@
-//! What `GET /audit/records` does not do: search without bounds, or tell anything of which it cannot write.
+//! What `GET /audit/records` does not do: search without bounds, tell what is not on the disk, or tell
+//! anything of which it cannot write.
 
 use std::{
     fs,
@@ -10,11 +11,11 @@ use std::{
 };
 
 use futures_util::{future::join, poll};
-use partner_gateway::authorization::Rate;
+use partner_gateway::{audit::Durability, authorization::Rate};
 use serde_json::json;
 
 use super::asking::{ask, auditors, is_refused};
-use crate::harness::{World, journal::segments};
+use crate::harness::{TRANSFER, World, journal::segments};
 
 #[tokio::test(start_paused = true)]
 async fn runs_two_searches_at_once_and_gives_up_one_that_hangs() {
@@ -108,6 +109,26 @@ async fn holds_readers_to_the_rate_of_their_rule() {
     assert_eq!(second.header("retry-after"), "1");
     assert_eq!(second.record(&world)["rule"], json!("auditors"));
     assert_eq!((first.status, third.status), (200, 200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tells_only_what_is_on_the_disk() {
+    let world = World::with(|config| {
+        auditors(config);
+        let flush_interval = Duration::from_mins(1);
+        config.audit.durability = Durability::Relaxed { flush_interval };
+    })
+    .await;
+    world.gateway.journal().settle().await.unwrap();
+    let before = world.journal().records().len();
+    let call = world.reject().send().await;
+
+    let too_early = ask(&world, "").await.json();
+    world.gateway.journal().settle().await.unwrap();
+    let in_time = ask(&world, &format!("?transfer={TRANSFER}")).await.json();
+
+    assert_eq!(too_early["records"].as_array().unwrap().len(), before);
+    assert_eq!(in_time["records"][0], call.record);
 }
 
 /// A file that nobody can open but with somebody at its other end.

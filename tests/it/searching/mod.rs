@@ -31,7 +31,7 @@ pub(crate) fn find_with(dir: &Path, query: &str, effort: Effort) -> Found {
     let parameters = query.split('&').filter(|pair| !pair.is_empty());
     let parameters = parameters.map(|pair| pair.split_once('=').expect("a pair"));
     let query = Query::read(parameters.map(|(name, value)| (name.into(), value.into())));
-    let page = page::find(dir, &query.expect("query"), effort).expect("a page");
+    let page = page::find(dir, u64::MAX, &query.expect("query"), effort).expect("a page");
     let page = serde_json::to_value(page).expect("JSON");
     let records = page["records"].as_array().expect("records");
     let seqs = records.iter().map(|record| record["seq"].as_u64().unwrap());
@@ -144,7 +144,7 @@ fn gives_records_as_their_bytes_in_the_journal() {
     lines.reverse();
 
     let query = Query::read(std::iter::empty()).unwrap();
-    let page = page::find(dir.path(), &query, READING).unwrap();
+    let page = page::find(dir.path(), u64::MAX, &query, READING).unwrap();
 
     let expected = format!(r#"{{"records":[{}]}}"#, lines.join(","));
     assert_eq!(serde_json::to_string(&page).unwrap(), expected);
@@ -277,7 +277,7 @@ fn knows_the_cursor_of_another_journal() {
 
     let parameters = [("cursor".into(), next.into())].into_iter();
     let query = Query::read(parameters).unwrap();
-    let refused = page::find(dir.path(), &query, READING).unwrap_err();
+    let refused = page::find(dir.path(), u64::MAX, &query, READING).unwrap_err();
 
     assert!(
         refused.to_string().starts_with("parameter \"cursor\": "),

@@ -21,7 +21,7 @@ use tracing::{error, info, info_span};
 
 use crate::{
     app::{build::accounts, reload::AtStart},
-    audit::journal::{Journal, StartError},
+    audit::{journal::Journal, start_error::StartError},
     authorization::policy::Policy,
     cause,
     clock::{SharedClock, SystemClock},

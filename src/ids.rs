@@ -155,6 +155,14 @@ impl FromStr for CorrelationId {
     }
 }
 
+impl FromStr for CallId {
+    type Err = NotAGuid;
+
+    fn from_str(text: &str) -> Result<Self, NotAGuid> {
+        guid(text).map(Self)
+    }
+}
+
 impl FromStr for RecordId {
     type Err = NotAGuid;
 

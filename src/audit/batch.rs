@@ -1,10 +1,15 @@
 //! What is written at once, and who waits for it.
 
-use crate::audit::{
-    queue::{Job, Waiting},
-    record::{Draft, LONGEST_BYTES, Purpose},
-    room::Wish,
-    unwritable::Unwritable,
+use std::collections::HashSet;
+
+use crate::{
+    audit::{
+        queue::{Job, Waiting},
+        record::{Draft, LONGEST_BYTES, Purpose},
+        room::Wish,
+        unwritable::Unwritable,
+    },
+    ids::CallId,
 };
 
 /// Records that are written and synced together.
@@ -84,9 +89,13 @@ impl Batch {
     /// Keeps what room was set aside for, and gives back the rest.
     pub(in crate::audit) fn keep_outcomes(&mut self) -> Self {
         let all = std::mem::take(&mut self.entries);
-        let (kept, refused) = all
-            .into_iter()
-            .partition(|entry| entry.draft.purpose == Purpose::Closes);
+        // An intent that is to be written anew comes before its outcome.
+        let opening: HashSet<CallId> = all.iter().filter_map(Entry::opens).collect();
+        let is_owed = |entry: &Entry| match entry.draft.purpose {
+            Purpose::Closes(call) => !opening.contains(&call),
+            Purpose::Opens(_) | Purpose::Tells => false,
+        };
+        let (kept, refused) = all.into_iter().partition(is_owed);
         self.entries = kept;
         Self {
             entries: refused,
@@ -120,9 +129,70 @@ impl Batch {
     }
 }
 
+impl Entry {
+    /// The call that its record opens.
+    fn opens(&self) -> Option<CallId> {
+        match self.draft.purpose {
+            Purpose::Opens(call) => Some(call),
+            Purpose::Closes(_) | Purpose::Tells => None,
+        }
+    }
+}
+
 fn tell(waiting: impl IntoIterator<Item = Waiting>, how: &Result<(), Unwritable>) {
     for waiting in waiting {
         // Whoever stopped waiting does not need to be told.
         drop(waiting.send(how.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::{
+        audit::{record::Ending, trail::Trail},
+        ids::{BootId, CorrelationId, RecordId, TraceId},
+    };
+
+    #[test]
+    fn parts_no_outcome_from_its_intent_where_only_outcomes_have_room() {
+        let (one, other) = (trail(), trail());
+        let owed = vec![intent(&one), outcome(&one), outcome(&other)];
+        let mut batch = Batch::of(owed, Vec::new());
+
+        let refused = batch.keep_outcomes();
+
+        let purposes = |batch: &Batch| -> Vec<Purpose> {
+            batch.drafts().map(|draft| draft.purpose).collect()
+        };
+        let (one, other) = (one.facts().call, other.facts().call);
+        assert_eq!(purposes(&batch), [Purpose::Closes(other)]);
+        let both = [Purpose::Opens(one), Purpose::Closes(one)];
+        assert_eq!(purposes(&refused), both);
+    }
+
+    fn trail() -> Trail {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
+        let trail = Trail::begin(peer, CorrelationId::random(), TraceId::random());
+        trail.intending();
+        trail
+    }
+
+    fn intent(trail: &Trail) -> Draft {
+        Draft::intent(trail.facts(), BootId::next(), &[])
+    }
+
+    fn outcome(trail: &Trail) -> Draft {
+        let ending = Ending {
+            decision: None,
+            status: 200,
+            code: None,
+            outcome: "forwarded",
+            forwarded: "yes",
+            body: b"",
+        };
+        Draft::outcome(RecordId::next(), trail.facts(), BootId::next(), &ending)
     }
 }

@@ -1,6 +1,11 @@
 //! What journal and writer both see.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::{
+    io,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use tracing::{debug, error, info};
 
 use crate::{
     audit::{Settings, summary::Tally},
@@ -11,9 +16,10 @@ use crate::{
 #[derive(Debug)]
 pub(in crate::audit) struct Board {
     pub(in crate::audit) boot: BootId,
-    pub(in crate::audit) healthy: AtomicBool,
+    /// Whether the last write was a success.
+    healthy: AtomicBool,
     /// The last record that is known to be on the disk.
-    pub(in crate::audit) durable: AtomicU64,
+    durable: AtomicU64,
     pub(in crate::audit) tally: Tally,
 }
 
@@ -31,5 +37,31 @@ impl Board {
     /// Notes that everything up to a record is on the disk.
     pub(in crate::audit) fn reached(&self, seq: u64) {
         self.durable.store(seq, Ordering::Release);
+    }
+
+    /// The last record that is known to be on the disk; 0 before this run has reached it.
+    pub(in crate::audit) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Notes that something was written, and tells where that is news.
+    pub(in crate::audit) fn heals(&self) {
+        if !self.healthy.swap(true, Ordering::AcqRel) {
+            info!("audit journal writable again");
+        }
+    }
+
+    /// Notes that something could not be written, and tells where that is news.
+    pub(in crate::audit) fn ails(&self, why: &io::Error) {
+        if self.healthy.swap(false, Ordering::AcqRel) {
+            error!(error = %why, "audit journal not writable");
+        } else {
+            debug!(error = %why, "audit journal still not writable");
+        }
+    }
+
+    /// Whether the last write was a success.
+    pub(in crate::audit) fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Acquire)
     }
 }

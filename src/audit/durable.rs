@@ -14,16 +14,28 @@ use std::{
 /// When it cannot be written or synced; what was there still is, or the new one is.
 pub(in crate::audit) fn write_durably(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let new = dir.join(format!("{name}.new"));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(PRIVATE)
-        .open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    write_new(&new, bytes)?;
     fs::rename(&new, dir.join(name))?;
     sync_directory(dir)
+}
+
+/// Writes a file of its own, which nothing but its own user can read, and has it on the disk.
+///
+/// # Errors
+///
+/// When something of that name is there already, be it a link, or it cannot be written or synced.
+pub(in crate::audit) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(PRIVATE)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Makes the entries of a directory durable.

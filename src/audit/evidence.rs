@@ -8,12 +8,17 @@
 pub mod examine;
 pub mod gather;
 
-use std::{borrow::Cow, io, path::Path};
+use std::{borrow::Cow, fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
-    audit::{chain::LineHash, durable::write_durably, signing::SigningKey},
+    audit::{
+        chain::LineHash,
+        durable::{sync_directory, write_new},
+        signing::SigningKey,
+    },
     ids::JournalId,
 };
 
@@ -105,11 +110,7 @@ fn signed(journal: &str, statement: &str) -> String {
 ///
 /// When there is a file already, which is left as it is, or it cannot be written.
 pub fn write(path: &Path, document: &str) -> io::Result<()> {
-    if path.symlink_metadata().is_ok() {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    let (Some(dir), Some(name)) = (path.parent(), path.file_name().and_then(|it| it.to_str()))
-    else {
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidFilename.into());
     };
     let dir = if dir.as_os_str().is_empty() {
@@ -117,7 +118,13 @@ pub fn write(path: &Path, document: &str) -> io::Result<()> {
     } else {
         dir
     };
-    write_durably(dir, name, document.as_bytes())
+    let unnamed = dir.join(format!(".{}.{}", name.display(), Uuid::new_v4()));
+    // A link cannot replace what has the name, and what it names is whole.
+    let written = write_new(&unnamed, document.as_bytes())
+        .and_then(|()| fs::hard_link(&unnamed, path))
+        .and_then(|()| sync_directory(dir));
+    fs::remove_file(&unnamed).ok();
+    written
 }
 
 /// Of the document's form.

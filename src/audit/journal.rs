@@ -5,9 +5,8 @@
 
 use std::{
     fs::File,
-    io,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError, Weak, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use tokio::sync::oneshot;
@@ -22,10 +21,11 @@ use crate::{
         pen::Pen,
         queue::{self, Job, Queue, Waiting},
         record::Draft,
-        recovery::{self, OpenError, Opened},
+        recovery::{self, Opened},
         room::Room,
         segment,
-        signing::{KeyError, SigningKey},
+        signing::SigningKey,
+        start_error::StartError,
         summary::{Counted, WINDOW, WindowId},
         unwritable::{Broken, Unwritable},
         upkeep::Upkeep,
@@ -38,26 +38,6 @@ use crate::{
 /// A handle on the journal.
 #[derive(Clone, Debug)]
 pub struct Journal(Arc<Shared>);
-
-/// The journal could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// It cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The key that signs its checkpoints cannot be had.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// Its first record cannot be written.
-    #[error("writing the first audit record")]
-    First(#[source] Unwritable),
-    /// Its segments cannot be read.
-    #[error("reading the segments of the audit journal")]
-    Read(#[source] io::Error),
-    /// Its thread cannot be started.
-    #[error("starting the audit writer")]
-    Thread(#[source] io::Error),
-}
 
 #[derive(Debug)]
 struct Shared {
@@ -97,7 +77,11 @@ impl Journal {
         let elsewhere = segment::bytes_elsewhere(&settings.dir, segment.as_ref());
         let elsewhere = elsewhere.map_err(StartError::Read)?;
         let upkeep = Upkeep::of(settings, clock.now()).map_err(StartError::Read)?;
-        let room = Room::new(settings.max_bytes, elsewhere, orphans.len());
+        let room = Room::new(
+            settings.max_bytes,
+            elsewhere,
+            orphans.iter().filter_map(Orphan::call).collect(),
+        );
         let seen = Arc::clone(&board);
         let pen = Pen::new(settings, encoder, (head, segment), room, clock);
         let (queue, work) = Queue::open().map_err(StartError::Thread)?;
@@ -181,7 +165,7 @@ impl Journal {
 
     /// Whether the journal can be written, tried by a real write where the last one failed.
     pub async fn is_writable(&self) -> bool {
-        if self.0.board.healthy.load(Ordering::Acquire) {
+        if self.0.board.is_healthy() {
             return true;
         }
         self.settle().await.is_ok()
@@ -252,7 +236,7 @@ impl Journal {
     /// The last record that is known to be on the disk; 0 before this run has reached it.
     #[must_use]
     pub fn durable(&self) -> u64 {
-        self.0.board.durable.load(Ordering::Acquire)
+        self.0.board.durable()
     }
 
     /// This run of the process.

@@ -77,7 +77,8 @@ impl Pruned {
 }
 
 /// Whether a whole record begins somewhere in these bytes but at their very beginning, as it does where
-/// the line end before it was changed. What a crash tears off is never behind a record that is whole.
+/// the line end before it was changed. A crash that tears bytes off a
+/// record leaves none that is whole behind them; one that leaves a hole is for a person to judge.
 pub(in crate::audit) fn has_record_inside(bytes: &[u8]) -> bool {
     let starts = bytes.windows(START.len()).enumerate().skip(1);
     starts

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     audit::{link::Link, trail::Upstream},
-    ids::{CorrelationId, CustomerId, TransferId},
+    ids::{CallId, CorrelationId, CustomerId, TransferId},
 };
 
 /// An intent without an outcome, as it stands in the journal.
@@ -33,6 +33,13 @@ pub struct Orphan {
     pub(in crate::audit) decision: Option<String>,
     pub(in crate::audit) rule: Option<String>,
     pub(in crate::audit) policy: Option<String>,
+}
+
+impl Orphan {
+    /// The call that it was of, where it tells.
+    pub(in crate::audit) fn call(&self) -> Option<CallId> {
+        self.call.parse().ok()
+    }
 }
 
 /// How an intent is closed to which nobody was answered, or nobody could be told the answer.

@@ -6,7 +6,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::{
@@ -18,6 +17,7 @@ use crate::{
         record::Draft,
         room::{Lack, Room, is_full},
         segment::{Bounds, Segment},
+        unsynced::Unsynced,
     },
     clock::SharedClock,
 };
@@ -38,15 +38,6 @@ pub(in crate::audit) struct Pen {
     unsynced: Unsynced,
     /// The record from which on a segment that is full is to be followed by another.
     next_segment_from: u64,
-}
-
-/// What was answered for before it was on the disk.
-#[derive(Debug)]
-struct Unsynced {
-    drafts: Vec<Draft>,
-    since: Option<Instant>,
-    /// The end of what is on the disk.
-    synced: Head,
 }
 
 /// What a batch put into the segment.
@@ -85,11 +76,7 @@ impl Pen {
             room,
             head,
             segment,
-            unsynced: Unsynced {
-                drafts: Vec::new(),
-                since: None,
-                synced: head,
-            },
+            unsynced: Unsynced::behind(head),
             next_segment_from: 0,
         }
     }
@@ -142,7 +129,7 @@ impl Pen {
         if batch.signed || is_full || (proves && lines.bytes.is_empty()) {
             self.encoder.sign(&mut lines, time);
         }
-        let is_synced = batch.settles || is_full || self.durability == Durability::Strict;
+        let is_synced = batch.settles || is_full || self.flush_is_due();
         let put = segment
             .write(&lines.bytes, time)
             .and_then(|()| if is_synced { segment.sync() } else { Ok(()) })
@@ -176,8 +163,7 @@ impl Pen {
         if written.is_synced {
             self.unsynced.end_at(self.head);
         } else {
-            self.unsynced.since.get_or_insert_with(Instant::now);
-            self.unsynced.drafts.extend(drafts);
+            self.unsynced.keep(drafts);
         }
     }
 
@@ -212,7 +198,7 @@ impl Pen {
             self.segment = Some(segment);
             self.unsynced.end_at(self.head);
         }
-        Ok(self.unsynced.synced.seq())
+        Ok(self.unsynced.synced().seq())
     }
 
     /// The record that the segment that is written to is named after.
@@ -232,22 +218,30 @@ impl Pen {
 
     /// How long what was written may still wait for the disk.
     pub(in crate::audit) fn flush_is_due_in(&self) -> Option<Duration> {
-        match (self.durability, self.unsynced.since) {
-            (Durability::Relaxed { flush_interval }, Some(since)) => {
-                Some(flush_interval.saturating_sub(since.elapsed()))
+        match self.durability {
+            Durability::Relaxed { flush_interval } => {
+                let waited = self.unsynced.waited()?;
+                Some(flush_interval.saturating_sub(waited))
             }
-            _ => None,
+            Durability::Strict => None,
         }
+    }
+
+    /// Whether what is written has to be on the disk at once.
+    fn flush_is_due(&self) -> bool {
+        self.durability == Durability::Strict || self.flush_is_due_in() == Some(Duration::ZERO)
     }
 
     /// Never writes to a segment again. What was answered for and is not on the disk has to be written
     /// anew.
     fn failed(&mut self, segment: Option<Segment>, why: io::Error) -> Failed {
-        segment.inspect(|segment| self.room.left(segment));
-        self.head = self.unsynced.synced;
-        let lost = std::mem::take(&mut self.unsynced.drafts);
-        self.unsynced.since = None;
-        for draft in &lost {
+        segment.inspect(|segment| {
+            self.room.left(segment);
+            give_back(segment);
+        });
+        self.head = self.unsynced.synced();
+        let lost = self.unsynced.lose();
+        for draft in lost.iter().rev() {
             self.room.lost(draft.purpose);
         }
         Failed { why, lost }
@@ -277,15 +271,6 @@ impl Written {
     /// The checkpoint that is on the disk with it, if one is.
     pub(in crate::audit) fn checkpoint(&self) -> Option<&[u8]> {
         self.lines.checkpoint.as_deref().filter(|_| self.is_synced)
-    }
-}
-
-impl Unsynced {
-    /// Everything up to here is on the disk.
-    fn end_at(&mut self, synced: Head) {
-        self.drafts.clear();
-        self.since = None;
-        self.synced = synced;
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
         orphans::{Closing, Orphan},
         trail::Facts,
     },
-    ids::{BootId, JournalId, RecordId, RequestId},
+    ids::{BootId, CallId, JournalId, RecordId, RequestId},
 };
 
 /// A record on its way to the journal.
@@ -33,9 +33,9 @@ pub struct Draft {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::audit) enum Purpose {
     /// The call will have an outcome, for which room is set aside.
-    Opens,
+    Opens(CallId),
     /// The outcome of a call that has an intent.
-    Closes,
+    Closes(CallId),
     /// Neither.
     Tells,
 }
@@ -91,7 +91,7 @@ impl Draft {
                 ..Members::of_call("intent", facts, boot)
             },
         )
-        .that(Purpose::Opens)
+        .that(Purpose::Opens(facts.call))
     }
 
     /// Tells how a call ended.
@@ -115,7 +115,7 @@ impl Draft {
             },
         )
         .that(if facts.is_intended() {
-            Purpose::Closes
+            Purpose::Closes(facts.call)
         } else {
             Purpose::Tells
         })
@@ -135,7 +135,7 @@ impl Draft {
                 ..Members::of_orphan("outcome", orphan, boot)
             },
         )
-        .that(Purpose::Closes)
+        .that(orphan.call().map_or(Purpose::Tells, Purpose::Closes))
     }
 
     /// Tells that a run of the process begins.

@@ -5,7 +5,7 @@
 
 mod held;
 mod survey;
-mod tail;
+pub(in crate::audit) mod tail;
 
 use std::{
     fs::File,
@@ -120,6 +120,7 @@ pub fn open(dir: &Path) -> Result<Opened, OpenError> {
     make_directory(dir).map_err(at(dir))?;
     let lock = Held::take(dir)?;
     // A run that was killed may have made a segment and not come to this.
+    segment::remove_unnamed(dir).map_err(at(dir))?;
     sync_directory(dir).map_err(at(dir))?;
     let low_water = low_water::read(dir)?;
     let segments = segment::list(dir).map_err(at(dir))?;

@@ -23,6 +23,7 @@ use crate::audit::{
     cursor::{self, Cursor},
     durable::sync_directory,
     link::Link,
+    recovery::tail::KEPT,
     segment,
 };
 
@@ -110,7 +111,29 @@ pub fn remove(dir: &Path, removal: &Removal) -> io::Result<()> {
             _ => {}
         }
     }
+    remove_cuts(dir, &removal.segments)?;
     sync_directory(dir)
+}
+
+/// What was cut off a segment is as old as the segment.
+fn remove_cuts(dir: &Path, segments: &[PathBuf]) -> io::Result<()> {
+    let kept = match fs::read_dir(dir.join(KEPT)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        kept => kept?,
+    };
+    let names: Vec<_> = segments
+        .iter()
+        .filter_map(|it| it.file_name()?.to_str())
+        .collect();
+    for file in kept {
+        let file = file?;
+        let name = file.file_name();
+        let of = |segment: &&str| name.to_str().is_some_and(|name| name.starts_with(*segment));
+        if names.iter().any(of) {
+            fs::remove_file(file.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// When the last record of the journal says that it was written; nothing where there is none.

@@ -4,11 +4,14 @@
 //! intent, so a full disk meets new calls and never those under way. `audit.max_bytes` acts like a full
 //! disk.
 
-use std::io;
+use std::{collections::HashSet, io};
 
-use crate::audit::{
-    record::{LONGEST_BYTES, Purpose},
-    segment::Segment,
+use crate::{
+    audit::{
+        record::{LONGEST_BYTES, Purpose},
+        segment::Segment,
+    },
+    ids::CallId,
 };
 
 /// How much may be written, and how much of it is spoken for.
@@ -19,7 +22,7 @@ pub(in crate::audit) struct Room {
     /// What it takes beside the segment that is written to.
     elsewhere: u64,
     /// The calls that have an intent and no outcome.
-    open: u64,
+    open: HashSet<CallId>,
 }
 
 /// What a batch wants to write.
@@ -45,14 +48,13 @@ impl Wish {
             bytes: self.bytes.saturating_add(bytes),
             opening: self
                 .opening
-                .saturating_add(u64::from(purpose == Purpose::Opens)),
+                .saturating_add(u64::from(matches!(purpose, Purpose::Opens(_)))),
         }
     }
 }
 
 impl Room {
-    pub(in crate::audit) fn new(most: u64, elsewhere: u64, open: usize) -> Self {
-        let open = u64::try_from(open).unwrap_or(u64::MAX);
+    pub(in crate::audit) fn new(most: u64, elsewhere: u64, open: HashSet<CallId>) -> Self {
         Self {
             most,
             elsewhere,
@@ -85,24 +87,25 @@ impl Room {
 
     /// What the outcomes of all open calls will take, and the checkpoints between them.
     pub(in crate::audit) fn reserve(&self, opening: u64) -> u64 {
-        let open = self.open.saturating_add(opening);
+        let open = u64::try_from(self.open.len()).unwrap_or(u64::MAX);
+        let open = open.saturating_add(opening);
         open.saturating_mul(LONGEST_BYTES).saturating_add(SIGNED)
     }
 
     /// Takes note of a record that was written.
     pub(in crate::audit) fn wrote(&mut self, purpose: Purpose) {
         match purpose {
-            Purpose::Opens => self.open = self.open.saturating_add(1),
-            Purpose::Closes => self.open = self.open.saturating_sub(1),
+            Purpose::Opens(call) => drop(self.open.insert(call)),
+            Purpose::Closes(call) => drop(self.open.remove(&call)),
             Purpose::Tells => {}
         }
     }
 
-    /// Takes note of a record that was not written after all.
+    /// Takes note of a record that was not written after all; the last one first.
     pub(in crate::audit) fn lost(&mut self, purpose: Purpose) {
         match purpose {
-            Purpose::Opens => self.wrote(Purpose::Closes),
-            Purpose::Closes => self.wrote(Purpose::Opens),
+            Purpose::Opens(call) => self.wrote(Purpose::Closes(call)),
+            Purpose::Closes(call) => self.wrote(Purpose::Opens(call)),
             Purpose::Tells => {}
         }
     }
@@ -141,3 +144,28 @@ const AHEAD: u64 = 1 << 20;
 
 /// In bytes: more than two checkpoints take.
 const SIGNED: u64 = 4 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_no_room_for_calls_that_were_lost_and_written_anew_or_never_begun() {
+        let mut room = Room::new(u64::MAX, 0, HashSet::new());
+        let nothing = room.reserve(0);
+        let call = CallId::next();
+        let records = [Purpose::Opens(call), Purpose::Closes(call)];
+
+        records.iter().for_each(|record| room.wrote(*record));
+        records.iter().rev().for_each(|record| room.lost(*record));
+        let lost = room.reserve(0);
+        records.iter().for_each(|record| room.wrote(*record));
+        room.wrote(Purpose::Opens(CallId::next()));
+        let one = room.reserve(0);
+        room.wrote(Purpose::Closes(CallId::next()));
+
+        assert_eq!(lost, nothing);
+        assert_eq!(one, nothing + LONGEST_BYTES);
+        assert_eq!(room.reserve(0), one);
+    }
+}

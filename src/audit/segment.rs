@@ -55,7 +55,7 @@ impl Segment {
     pub fn create(dir: &Path, first: u64, room: u64) -> io::Result<Self> {
         let unnamed = dir.join(UNNAMED);
         let path = dir.join(file_name(first));
-        remove(&unnamed)?;
+        remove_unnamed(dir)?;
         let file = OpenOptions::new()
             .append(true)
             .create_new(true)
@@ -131,13 +131,13 @@ impl Segment {
         }
     }
 
-    /// Gives back the room behind its end.
+    /// Gives back the room behind its end, whatever stands there.
     ///
     /// # Errors
     ///
     /// When the file system refuses; nothing but the room is lost.
     pub fn give_back(&self) -> io::Result<()> {
-        self.file.set_len(self.bytes)
+        self.file.set_len(self.file.metadata()?.len())
     }
 
     /// Whether it is large or old enough once so many more bytes are written.
@@ -189,6 +189,15 @@ impl Segment {
         }
         Ok(())
     }
+}
+
+/// Removes a segment that was being made when the process was killed.
+///
+/// # Errors
+///
+/// When it is there and cannot be removed.
+pub fn remove_unnamed(dir: &Path) -> io::Result<()> {
+    remove(&dir.join(UNNAMED))
 }
 
 /// Removes a file that may not be there.

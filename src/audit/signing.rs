@@ -176,4 +176,4 @@ pub const ACCEPTED: &str =
 const OWN: &str = "signing.key";
 
 /// Far more than a key in PEM with remarks around it.
-const LARGEST_BYTES: u64 = 64 << 10;
+pub(crate) const LARGEST_BYTES: u64 = 64 << 10;

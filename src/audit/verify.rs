@@ -50,6 +50,12 @@ pub enum Unreadable {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A segment went while the journal was read.
+    #[error("{path:?} went while the journal was read, by retention or otherwise; do it again")]
+    Gone {
+        /// The segment.
+        path: PathBuf,
+    },
     /// The journal's identity is not a GUID.
     #[error(
         "{path:?} does not hold a journal's GUID; restore it, because every record must name it"

@@ -7,14 +7,9 @@
 //! before anything is written, so nothing is distrusted: only the outcomes that room was set aside for
 //! still come.
 
-use std::{
-    io,
-    sync::{Arc, atomic::Ordering},
-    thread,
-};
+use std::{io, sync::Arc, thread};
 
 use tokio::sync::oneshot;
-use tracing::error;
 
 use crate::audit::{
     batch::Batch,
@@ -55,11 +50,11 @@ impl Writer {
             return;
         }
         // A journal that failed is proved to be writable by a write.
-        let proves = batch.settles && !self.board.healthy.load(Ordering::Acquire);
+        let proves = batch.settles && !self.board.is_healthy();
         match self.pen.write(&batch, proves) {
             Ok(written) => {
                 if !is_full && written.is_something() {
-                    self.board.healthy.store(true, Ordering::Release);
+                    self.board.heals();
                 }
                 // Before anyone is told, so that whoever was answered finds it.
                 written.durable().inspect(|seq| self.board.reached(*seq));
@@ -133,8 +128,7 @@ impl Writer {
 
     /// Tells everyone that their records are not written. Those that nobody waits for stay owed.
     fn refuse(&mut self, batch: Batch, why: io::Error) {
-        error!(error = %why, "audit journal not writable");
-        self.board.healthy.store(false, Ordering::Release);
+        self.board.ails(&why);
         self.owed.extend(batch.refused(&Unwritable::new(why)));
     }
 }

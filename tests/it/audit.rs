@@ -10,11 +10,7 @@ use std::{convert::Infallible, fs, future::ready, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use partner_gateway::{
-    audit::{
-        Durability,
-        journal::{Journal, StartError},
-        recovery::OpenError,
-    },
+    audit::{Durability, journal::Journal, recovery::OpenError, start_error::StartError},
     front::{
         audited::Audited,
         entry::Entry,

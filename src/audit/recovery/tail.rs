@@ -111,7 +111,7 @@ fn told_as(name: &str) -> String {
 const UNFINISHED: &str = ".new";
 
 /// The directory of what was cut off.
-const KEPT: &str = "cut";
+pub(in crate::audit) const KEPT: &str = "cut";
 
 /// In bytes: eight times what a record may have, so that every record ever written is read whole.
 pub(in crate::audit::recovery) const LONGEST_LINE: u64 = 64 << 10;

@@ -116,7 +116,7 @@ impl Lines {
             let Some((first, path)) = self.segments.get(self.opened) else {
                 return Ok(Next::End);
             };
-            let (first, file) = (*first, File::open(path).map_err(Unreadable::at(path))?);
+            let (first, file) = (*first, File::open(path).map_err(unopened(path))?);
             self.reading = Some(BufReader::with_capacity(READ_AT_ONCE, file));
             self.opened = self.opened.saturating_add(1);
             self.done_bytes = self.done_bytes.saturating_add(self.offset);
@@ -173,6 +173,14 @@ impl Lines {
 
     fn broken(&self, error: io::Error) -> Unreadable {
         Unreadable::at(&self.path(self.here()))(error)
+    }
+}
+
+fn unopened(path: &Path) -> impl FnOnce(io::Error) -> Unreadable {
+    let path = path.to_owned();
+    |source| match source.kind() {
+        io::ErrorKind::NotFound => Unreadable::Gone { path },
+        _ => Unreadable::Io { path, source },
     }
 }
 

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     audit::{
+        low_water::Unfit,
         public_key::{NotAKey, PublicKey},
+        signing,
         verify::{
             Evidence, Unreadable,
             kept::{Kept, NotACheckpoint},
@@ -74,6 +76,18 @@ enum Unknown {
     Out(io::Error),
 }
 
+impl Unknown {
+    /// A mark beside the journal that somebody replaced or spoilt is found, not missed.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Journal(Unreadable::LowWater(Unfit::Foreign { .. } | Unfit::Odd { .. })) => {
+                NOT_INTACT
+            }
+            _ => UNKNOWN,
+        }
+    }
+}
+
 /// Verifies a journal, tells the result, and returns the process's exit code.
 #[must_use]
 pub fn run(question: &Question, environment: &Environment) -> u8 {
@@ -81,8 +95,12 @@ pub fn run(question: &Question, environment: &Environment) -> u8 {
         Ok(true) => INTACT,
         Ok(false) => NOT_INTACT,
         Err(why) => {
-            let said = writeln!(io::stderr(), "partner-gateway: {why}\nnothing was verified");
-            said.map_or(UNKNOWN, |()| UNKNOWN)
+            // Nobody is there to be told where it fails.
+            drop(writeln!(
+                io::stderr(),
+                "partner-gateway: {why}\nnothing was verified"
+            ));
+            why.exit_code()
         }
     }
 }
@@ -125,7 +143,7 @@ fn key(question: &Question, own: PathBuf) -> Result<Trusted, Unknown> {
         return key.map(Trusted::Brought).map_err(unfit_key(path));
     }
     let path = own;
-    let pem = match file::read(&path, LARGEST_KEY) {
+    let pem = match file::read(&path, signing::LARGEST_BYTES) {
         Ok(pem) => SecretSlice::from(pem),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Trusted::Nothing),
         Err(source) => return Err(Unknown::File { path, source }),
@@ -168,6 +186,3 @@ impl Trusted {
 const INTACT: u8 = 0;
 const NOT_INTACT: u8 = 1;
 const UNKNOWN: u8 = 2;
-
-/// In bytes: a key in PEM has some 120.
-const LARGEST_KEY: u64 = 16 << 10;

@@ -7,7 +7,7 @@ use aws_lc_rs::{
     signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use partner_gateway::audit::{journal::StartError, signing::KeyError};
+use partner_gateway::audit::{signing::KeyError, start_error::StartError};
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 use serde_json::Value;
 

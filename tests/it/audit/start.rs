@@ -3,11 +3,7 @@
 use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 
 use partner_gateway::{
-    audit::{
-        Durability, Settings,
-        journal::{Journal, StartError},
-        segment::Bounds,
-    },
+    audit::{Durability, Settings, journal::Journal, segment::Bounds, start_error::StartError},
     clock::{SharedClock, SystemClock},
 };
 

@@ -164,9 +164,8 @@ mod tests {
 
         let refused = batch.keep_outcomes();
 
-        let purposes = |batch: &Batch| -> Vec<Purpose> {
-            batch.drafts().map(|draft| draft.purpose).collect()
-        };
+        let purposes =
+            |batch: &Batch| -> Vec<Purpose> { batch.drafts().map(|draft| draft.purpose).collect() };
         let (one, other) = (one.facts().call, other.facts().call);
         assert_eq!(purposes(&batch), [Purpose::Closes(other)]);
         let both = [Purpose::Opens(one), Purpose::Closes(one)];

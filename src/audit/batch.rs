@@ -86,6 +86,11 @@ impl Batch {
         })
     }
 
+    /// Whether a call has room where this has. A small record may have some when no call has any.
+    pub(in crate::audit) fn wants_a_call(&self) -> bool {
+        self.settles || self.entries.iter().any(|entry| entry.opens().is_some())
+    }
+
     /// Keeps what room was set aside for, and gives back the rest.
     pub(in crate::audit) fn keep_outcomes(&mut self) -> Self {
         let all = std::mem::take(&mut self.entries);

@@ -165,10 +165,16 @@ impl Journal {
 
     /// Whether the journal can be written, tried by a real write where the last one failed.
     pub async fn is_writable(&self) -> bool {
-        if self.0.board.is_healthy() {
-            return true;
+        if self.0.queue.is_closed() {
+            return false;
         }
-        self.settle().await.is_ok()
+        let tried = async { self.0.board.is_healthy() || self.settle().await.is_ok() };
+        // A disk that hangs has not failed, and may never answer whoever tries.
+        tokio::select! {
+            biased;
+            () = self.0.queue.stalled() => false,
+            writable = tried => writable,
+        }
     }
 
     /// Writes the last record of this run, has it signed, and waits until all is on the disk.

@@ -139,6 +139,11 @@ impl Queue {
         );
     }
 
+    /// Whether nothing will be written any more.
+    pub(in crate::audit) fn is_closed(&self) -> bool {
+        self.state().is_closed
+    }
+
     /// Lets the writer end once all jobs are done.
     pub(in crate::audit) fn close(&self) {
         self.state().is_closed = true;

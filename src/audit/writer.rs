@@ -53,7 +53,7 @@ impl Writer {
         let proves = batch.settles && !self.board.is_healthy();
         match self.pen.write(&batch, proves) {
             Ok(written) => {
-                if !is_full && written.is_something() {
+                if !is_full && written.is_something() && batch.wants_a_call() {
                     self.board.heals();
                 }
                 // Before anyone is told, so that whoever was answered finds it.

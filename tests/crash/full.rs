@@ -9,12 +9,20 @@ use crate::{
     checks::all_holds_in_the_end,
     errors::told_truly,
     process::asking_every,
+    rounds::setting,
     shim::Shim,
     site::{Answer, Gateway, Site},
 };
 
 #[tokio::test]
 async fn refuses_what_has_no_room_and_finishes_what_has_begun() {
+    for _ in 0..setting("CRASH_FILLS", CYCLES).div_ceil(CYCLES) {
+        fill_and_free().await;
+    }
+}
+
+/// Fills a small disk and frees it again, so often that the journal itself does not fill it.
+async fn fill_and_free() {
     let mut site = Site::with(", checkpoint_interval: 1h").await;
     let dir = site.audit.display().to_string();
     let mounts = format!("mount -t tmpfs -o size=1m,mode=700 tmpfs '{dir}'");
@@ -30,9 +38,10 @@ async fn refuses_what_has_no_room_and_finishes_what_has_begun() {
     };
     let mut answers = Vec::new();
 
-    for cycle in 0..CYCLES {
+    for cycle in 0..usize::try_from(CYCLES).expect("a number") {
         room.leave_little(&site.shim);
-        let refused = fill(&site, &gateway, cycle, &mut answers).await;
+        fill(&site, &gateway, cycle, &mut answers).await;
+        fill_up(&site, &gateway, cycle, &mut answers).await;
         let is_ready = gateway.is_ready().await;
         room.free(&site.shim);
         asking_every(LOOKS_EVERY, LONGEST_HEALING, async || {
@@ -40,14 +49,11 @@ async fn refuses_what_has_no_room_and_finishes_what_has_begun() {
         })
         .await;
         let healed = gateway
-            .reject(&site.transfer(cycle, 999))
+            .reject(&site.transfer(cycle, usize::MAX >> 16))
             .await
             .expect("an answer");
 
-        assert!(
-            refused > 0 && !is_ready,
-            "the disk was not full in cycle {cycle}"
-        );
+        assert!(!is_ready, "ready on a full disk in cycle {cycle}");
         assert_eq!(healed.status, 200, "{healed:?}");
         answers.push(healed);
     }
@@ -58,9 +64,8 @@ async fn refuses_what_has_no_room_and_finishes_what_has_begun() {
     all_holds_in_the_end(&site, &recorded).await;
 }
 
-/// Makes calls until each caller is refused, and returns how many were. Each caller has something under way at
-/// Partner Center while the disk fills.
-async fn fill(site: &Site, gateway: &Gateway, cycle: usize, answers: &mut Vec<Answer>) -> usize {
+/// Makes calls until each caller is refused. Each has something under way at Partner Center while the disk fills.
+async fn fill(site: &Site, gateway: &Gateway, cycle: usize, answers: &mut Vec<Answer>) {
     let slow = Turn::of(Fault::Delay { ms: 30 }).times(8);
     site.sandbox.push_turn(Target::PartnerCenter, slow);
     let calling = (0..CALLERS).map(async |caller| {
@@ -78,12 +83,24 @@ async fn fill(site: &Site, gateway: &Gateway, cycle: usize, answers: &mut Vec<An
     });
     let answered = join_all(calling).await.concat();
     site.sandbox.forget_turns(Target::PartnerCenter);
-    let refused = answered
-        .iter()
-        .filter(|answer| answer.status == 503)
-        .count();
+    let refused = |answer: &&Answer| answer.status == 503;
+    let refused = answered.iter().filter(refused).count();
+    assert_eq!(refused, CALLERS, "there was too much room in cycle {cycle}");
     answers.extend(answered);
-    refused
+}
+
+/// Makes calls one after the other until there is no room for any: those that were refused together may have left
+/// room for one of them.
+async fn fill_up(site: &Site, gateway: &Gateway, cycle: usize, answers: &mut Vec<Answer>) {
+    for number in CALLERS * MOST_CALLS.. {
+        let transfer = site.transfer(cycle, number);
+        let answer = gateway.reject(&transfer).await.expect("an answer");
+        let is_refused = answer.status == 503;
+        answers.push(answer);
+        if is_refused {
+            return;
+        }
+    }
 }
 
 /// What takes the room away.
@@ -117,7 +134,7 @@ impl Room {
 }
 
 /// Each leaves a little more on 1 MiB.
-const CYCLES: usize = 8;
+const CYCLES: u64 = 10;
 
 const CALLERS: usize = 8;
 

@@ -23,26 +23,32 @@ async fn loses_nothing_when_killed_at_any_call_that_changes_the_disk() {
     let cases: Vec<_> = (1..=count).flat_map(ways_to_die).collect();
 
     let first = rng.usize(..every);
+    let (mut tried, mut killed) = (0, 0);
     for case in cases.iter().skip(first).step_by(every) {
         println!("{}, and the power {}", case.kill, case.power.name());
-        kill_at(case, filled.path(), &mut rng).await;
+        tried += 1;
+        killed += usize::from(kill_at(case, filled.path(), &mut rng).await);
     }
 
     println!(
-        "{count} calls, {} cases, every {every}. from {first}. on",
+        "{count} calls, {} cases; every {every}. from {first}. on: {tried} tried, {killed} killed",
         cases.len()
     );
+    // Now and then two records share a write, so that a script makes a few calls less than another.
+    assert!(10 * killed >= 9 * tried, "{killed} kills in {tried} cases");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn loses_nothing_in_a_segment_whose_maker_was_killed_before_its_name_was_synced() {
     let filled = almost_a_segment().await;
     let case = Case {
-        kill: "create journal-*.jsonl 1-1 kill-after".to_owned(),
+        kill: "rename journal-*.jsonl 1-1 kill-after".to_owned(),
         power: Power::Stays,
     };
 
-    kill_at(&case, filled.path(), &mut Rng::new()).await;
+    let was_killed = kill_at(&case, filled.path(), &mut Rng::new()).await;
+
+    assert!(was_killed, "no segment was made");
 }
 
 /// Where the program is killed, and what becomes of the disk then.
@@ -82,12 +88,13 @@ fn ways_to_die(call: usize) -> Vec<Case> {
     ways.into_iter().flatten().collect()
 }
 
-/// Kills the program at a call, and once more after it has gone on; what was answered in between counts too.
-async fn kill_at(case: &Case, filled: &Path, rng: &mut Rng) {
+/// Kills the program at a call, and once more after it has gone on; what was answered in between counts too. Returns
+/// whether the call was made.
+async fn kill_at(case: &Case, filled: &Path, rng: &mut Rng) -> bool {
     let site = site_over(filled).await;
     let mut disk = Disk::holding(&site.audit);
     site.shim.fail(&case.kill);
-    let mut answers = run_the_script(&site, 0).await;
+    let (mut answers, was_killed) = run_the_script(&site, 0).await;
     site.shim.heal();
     disk.follow(&site.shim);
     let lose_power = |disk: &mut Disk, cut| {
@@ -116,13 +123,15 @@ async fn kill_at(case: &Case, filled: &Path, rng: &mut Rng) {
         "{case:?}: {statuses:?}"
     );
     all_holds(&site, &answers).await;
+    was_killed
 }
 
-/// Starts the program, makes a few calls and has it leave, for as long as it is there; returns what was answered.
-async fn run_the_script(site: &Site, group: usize) -> Vec<Answer> {
+/// Starts the program, makes a few calls and has it leave, for as long as it is there; returns what was answered, and
+/// whether it was killed.
+async fn run_the_script(site: &Site, group: usize) -> (Vec<Answer>, bool) {
     let mut answers = Vec::new();
     let Some(gateway) = site.try_start().await else {
-        return answers;
+        return (answers, true);
     };
     for call in 0..CALLS {
         let transfer = site.transfer(group, call);
@@ -131,15 +140,15 @@ async fn run_the_script(site: &Site, group: usize) -> Vec<Answer> {
             Err(_) => break,
         }
     }
-    gateway.stop().await;
-    answers
+    let ended = gateway.stop().await;
+    (answers, ended.code.is_none())
 }
 
 /// How many calls the script makes.
 async fn calls_without_a_kill(filled: &Path) -> usize {
     let site = site_over(filled).await;
-    let answers = run_the_script(&site, 0).await;
-    assert_eq!(answers.len(), CALLS);
+    let (answers, was_killed) = run_the_script(&site, 0).await;
+    assert_eq!((answers.len(), was_killed), (CALLS, false));
     assert!(segments(&site.audit).len() > 1, "no segment was closed");
     let events = site.shim.events();
     events.iter().filter(|event| event.is_done).count()

@@ -43,14 +43,21 @@ async fn heals_after_syncs_of_the_directory_that_fail() {
 #[tokio::test]
 async fn heals_after_segments_that_cannot_be_made() {
     for times in TIMES {
-        outlives(ONE_WRITE, "create journal-*.jsonl", times, "errno=30").await;
+        outlives(ONE_WRITE, "create journal.next", times, "errno=30").await;
+    }
+}
+
+#[tokio::test]
+async fn heals_after_segments_that_cannot_be_named() {
+    for times in TIMES {
+        outlives(ONE_WRITE, "rename journal-*.jsonl", times, "errno=5").await;
     }
 }
 
 #[tokio::test]
 async fn heals_after_room_that_cannot_be_had() {
     for times in TIMES {
-        outlives(ONE_WRITE, "allocate journal-*.jsonl", times, "errno=5").await;
+        outlives(ONE_WRITE, "allocate journal*", times, "errno=5").await;
     }
 }
 

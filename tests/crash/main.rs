@@ -28,13 +28,16 @@ mod boundaries;
 mod checks;
 mod errors;
 mod full;
+mod leaving;
 mod mutants;
 mod names;
 mod power;
+mod relaxed;
 mod rounds;
 mod shim;
 mod site;
 mod slow;
+mod starting;
 
 /// The token of the caller `billing`; other secrets are known by their shape.
 const BILLING: &str = "billing-token-with-32-bytes-of-entropy";

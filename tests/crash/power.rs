@@ -59,14 +59,19 @@ pub(crate) enum Cut<'a> {
 impl Disk {
     /// A disk on which everything that is there now is durable.
     pub(crate) fn holding(dir: &Path) -> Self {
+        let mut disk = Self::default();
+        disk.settle(dir);
+        disk
+    }
+
+    /// Everything that is there now becomes durable, whoever wrote it.
+    pub(crate) fn settle(&mut self, dir: &Path) {
         let inodes = files(dir).into_iter().map(|path| {
             let file = fs::metadata(path).expect("file");
             (file.ino(), file.len())
         });
-        Self {
-            durable: inodes.collect(),
-            ..Self::default()
-        }
+        self.durable.extend(inodes);
+        self.pending.clear();
     }
 
     /// Takes in what the program has done since the last time.

@@ -319,7 +319,7 @@ fn configuration(
 ) -> String {
     let (dir, audit) = (dir.display(), audit.display());
     format!(
-        "server: {{listen: 127.0.0.1:0}}
+        "server: {{listen: 127.0.0.1:0, drain_timeout: 2s}}
 admin: {{listen: 127.0.0.1:0}}
 accounts:
   contoso:

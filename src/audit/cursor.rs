@@ -8,9 +8,12 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::audit::{
-    chain::LineHash,
-    durable::{make_directory, sync_directory, write_durably},
+use crate::{
+    audit::{
+        chain::LineHash,
+        durable::{make_directory, sync_directory, write_durably},
+    },
+    file,
 };
 
 /// The last record that a sink has acknowledged.
@@ -148,7 +151,7 @@ pub fn list(dir: &Path) -> io::Result<Vec<Kept>> {
     for entry in entries {
         let path = entry?.path();
         if path.extension().is_some_and(|kind| kind == "json") {
-            let cursor = Cursor::parse(&fs::read(&path)?);
+            let cursor = Cursor::parse(&file::read(&path, file::LARGEST_BYTES)?);
             kept.push(Kept { path, cursor });
         }
     }

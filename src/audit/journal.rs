@@ -48,11 +48,12 @@ struct Shared {
 }
 
 impl Journal {
-    /// Opens the journal, recovers it where the last run ended badly, and writes its first record.
+    /// Opens the journal, recovers it where the last run ended badly, and writes its first record, at once
+    /// or as soon as it can be written.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened, is damaged, or cannot be written.
+    /// When it cannot be opened or is damaged.
     pub async fn start(
         settings: &Settings,
         policy: &str,
@@ -92,15 +93,12 @@ impl Journal {
             orphans: Mutex::new(orphans),
             _lock: lock,
         }));
-        journal
-            .append(Draft::started(boot, policy))
-            .await
-            .map_err(StartError::First)?;
-        for recovered in recovered {
-            journal
-                .append(Draft::recovered(boot, recovered))
-                .await
-                .map_err(StartError::First)?;
+        let recovered = recovered.into_iter().map(|it| Draft::recovered(boot, it));
+        for first in std::iter::once(Draft::started(boot, policy)).chain(recovered) {
+            // A journal that cannot be written now may be, later; until then every call is refused.
+            if journal.append(first.clone()).await.is_err() {
+                journal.owe(first);
+            }
         }
         let shared = Arc::downgrade(&journal.0);
         let still_open = move || shared.upgrade().map(Self);

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::audit::chain::{CHECKPOINT, LineHash};
+use crate::audit::{
+    chain::{CHECKPOINT, LineHash},
+    record::LONGEST_BYTES,
+};
 
 /// A record's members that tie it to others, parsed once.
 #[derive(Debug, Deserialize)]
@@ -48,7 +51,7 @@ pub(in crate::audit) struct Pruned {
 impl<'a> Link<'a> {
     /// Reads a line with its newline; nothing where it is no whole record.
     pub(in crate::audit) fn read(line: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(line.strip_suffix(b"\n")?).ok()
+        serde_json::from_str(record(line)?).ok()
     }
 
     pub(in crate::audit) fn is_checkpoint(&self) -> bool {
@@ -74,6 +77,16 @@ impl Pruned {
         let record: Link<'_> = serde_json::from_slice(line).ok()?;
         record.pruned()
     }
+}
+
+/// The text of a line with its newline, where it may be that of a record: of no more bytes than a record has,
+/// UTF-8, and one object without anything around it.
+pub(in crate::audit) fn record(line: &[u8]) -> Option<&str> {
+    let whole = line.strip_suffix(b"\n")?;
+    let bound = usize::try_from(LONGEST_BYTES).unwrap_or(usize::MAX);
+    let is_bare = whole.starts_with(b"{") && whole.ends_with(b"}");
+    let text = std::str::from_utf8(whole).ok()?;
+    (is_bare && whole.len() <= bound).then_some(text)
 }
 
 /// Whether a whole record begins somewhere in these bytes but at their very beginning, as it does where

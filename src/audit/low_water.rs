@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +16,7 @@ use crate::{
         durable::write_durably,
         link::Link,
     },
+    file,
     ids::JournalId,
 };
 
@@ -137,7 +138,7 @@ impl LowWater {
     }
 
     fn take_checkpoint(&mut self, path: PathBuf) -> Result<(), Unfit> {
-        let line = match fs::read(&path) {
+        let line = match file::read(&path, file::LARGEST_BYTES) {
             Ok(line) => line,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(Unfit::Io { path, source }),

@@ -2,7 +2,8 @@
 //! the operator.
 
 use std::{
-    fmt, io,
+    fmt, fs, io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -57,6 +58,16 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
     },
+    /// It is not kept for the gateway alone.
+    #[error(
+        "{path:?} signs audit checkpoints and can be read or written by everyone (mode {mode:04o}); close it to others, by `chmod 600`"
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// It cannot be made.
     #[error("making the key that signs audit checkpoints in {path:?}")]
     Make {
@@ -87,7 +98,11 @@ impl SigningKey {
                 }
                 Self::make(&settings.dir).map_err(|source| KeyError::Make { path, source })
             }
-            read => read,
+            Ok(key) => match exposed(&path) {
+                Some(mode) => Err(KeyError::Exposed { path, mode }),
+                None => Ok(key),
+            },
+            unread => unread,
         }
     }
 
@@ -171,6 +186,14 @@ impl fmt::Debug for SigningKey {
 /// What a key's file holds.
 pub const ACCEPTED: &str =
     "an Ed25519 private key as PKCS#8 in PEM, such as `openssl genpkey -algorithm ed25519` makes";
+
+/// The permissions of a file that others than its user and group can read or write.
+fn exposed(path: &Path) -> Option<u32> {
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+    (mode & OTHERS != 0).then_some(mode)
+}
+
+const OTHERS: u32 = 0o006;
 
 /// The key's file in the journal's directory.
 const OWN: &str = "signing.key";

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::audit::{recovery::OpenError, signing::KeyError, unwritable::Unwritable};
+use crate::audit::{recovery::OpenError, signing::KeyError};
 
 /// The journal could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -13,11 +13,6 @@ pub enum StartError {
     /// The key that signs its checkpoints cannot be had.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// Its first record cannot be written.
-    #[error(
-        "the first audit record cannot be written; a disk that is full needs room, and a journal that is needs a larger audit.max_bytes or a shorter audit.retention"
-    )]
-    First(#[source] Unwritable),
     /// Its segments cannot be read.
     #[error("reading the segments of the audit journal")]
     Read(#[source] io::Error),

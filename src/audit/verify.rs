@@ -11,7 +11,7 @@ mod walk;
 pub(in crate::audit) mod written;
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -27,6 +27,7 @@ use crate::{
         low_water::{self, Unfit},
         public_key::PublicKey,
     },
+    file,
     ids::JournalId,
 };
 
@@ -151,7 +152,8 @@ impl Unreadable {
 /// Reads whose journal is in `dir`.
 pub(in crate::audit) fn identity(dir: &Path) -> Result<JournalId, Unreadable> {
     let path = dir.join(IDENTITY);
-    let text = fs::read_to_string(&path).map_err(Unreadable::at(&path))?;
+    let bytes = file::read(&path, file::LARGEST_BYTES).map_err(Unreadable::at(&path))?;
+    let text = String::from_utf8_lossy(&bytes);
     text.trim()
         .parse()
         .map_err(|_| Unreadable::Identity { path })

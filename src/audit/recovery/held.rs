@@ -1,7 +1,7 @@
 //! Holding a journal's directory: one process at a time, and one identity for ever.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
@@ -12,6 +12,7 @@ use crate::{
         durable::{PRIVATE, write_durably},
         recovery::{OpenError, at},
     },
+    file,
     ids::JournalId,
 };
 
@@ -49,8 +50,8 @@ pub(in crate::audit::recovery) fn identity(
     is_new: bool,
 ) -> Result<JournalId, OpenError> {
     let path = dir.join("journal.id");
-    match fs::read_to_string(&path) {
-        Ok(text) => text
+    match file::read(&path, file::LARGEST_BYTES) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes)
             .trim()
             .parse()
             .map_err(|_| OpenError::Identity { path }),

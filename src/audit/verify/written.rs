@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use crate::audit::link;
+
 /// A record as it stands in the journal. Whatever is a link of the chain is a record; members that a
 /// record must have besides are judged one by one.
 #[derive(Debug, Deserialize)]
@@ -28,7 +30,7 @@ pub(in crate::audit) struct Written<'a> {
 impl<'a> Written<'a> {
     /// Reads a line with its newline; nothing where it is no whole record.
     pub(in crate::audit) fn read(line: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(line.strip_suffix(b"\n")?).ok()
+        serde_json::from_str(link::record(line)?).ok()
     }
 
     pub(in crate::audit) fn is_checkpoint(&self) -> bool {

@@ -72,11 +72,17 @@ async fn counts_what_earlier_runs_left_against_the_bound() {
     while journal.append(Draft::stopped(journal.boot())).await.is_ok() {}
     drop(journal);
 
-    let again = start_with(&settings).await;
-
-    assert!(again.is_err());
+    let again = start_with(&settings).await.unwrap();
+    let ready_when_full = again.is_writable().await;
+    let refused = again.append(Draft::stopped(again.boot())).await;
+    drop(again);
     settings.max_bytes = MOST * 2;
-    assert!(start_with(&settings).await.is_ok());
+    let larger = start_with(&settings).await.unwrap();
+
+    assert!(!ready_when_full && refused.is_err());
+    assert!(larger.is_writable().await);
+    let kinds = kinds_of(&read(dir.path()));
+    assert_eq!(kinds.iter().filter(|it| *it == "started").count(), 2);
 }
 
 #[tokio::test]

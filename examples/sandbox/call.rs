@@ -36,6 +36,11 @@ pub(crate) fn invitation(site: &Site) -> String {
         &curl("tells how the transfer stands", "GET", &format!("{customer}/{id}")),
         &reject("refused by policy: the caller may not act for this customer", other, &id),
         &reject("passed on: Partner Center knows no such transfer", &customer, nothing),
+        &format!(
+            "# the journal, newest first, as far as it is about the caller's own customer\ncurl -i \
+             'http://{}/audit/records?customer={customer}' \\\n  -H 'Authorization: Bearer {}'\n\n",
+            site.admin, site.token
+        ),
         &format!("# for operators\ncurl -i 'http://{}/readyz?verbose'\n\n", site.admin),
         &format!("The audit journal is in {}. Ctrl-C ends the sandbox.\n", site.journal.display()),
     ]

@@ -44,7 +44,8 @@ pub struct Search<'a> {
 /// What a search may do.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// How much it reads before it pauses.
+    /// How much it reads before it pauses; a segment of which it makes an index is read to its beginning,
+    /// unless that alone would be more.
     pub most_bytes: Option<u64>,
     /// Whether it leaves an index of what it has read, where it can.
     pub leaves_index: bool,
@@ -68,6 +69,13 @@ pub struct Record {
     pub seq: u64,
     /// Its line, without the newline.
     pub line: Vec<u8>,
+}
+
+impl Effort {
+    /// Whether it makes an index of a segment of so many bytes.
+    fn indexes(self, bytes: u64) -> bool {
+        self.leaves_index && self.most_bytes.is_none_or(|most| bytes <= most)
+    }
 }
 
 impl<'a> Search<'a> {
@@ -143,12 +151,21 @@ impl<'a> Search<'a> {
     }
 
     fn has_had_enough(&self, open: &Open) -> bool {
-        let read = self.read_bytes.saturating_add(open.read_bytes());
+        // An index that is half made is of no use to the next search.
+        !open.is_indexing() && self.is_past_bound(open.read_bytes())
+    }
+
+    fn is_past_bound(&self, more: u64) -> bool {
+        let read = self.read_bytes.saturating_add(more);
         self.has_looked && self.effort.most_bytes.is_some_and(|most| read >= most)
     }
 
     fn enter(&mut self, segment: Segment) -> Result<Option<Open>, Unreadable> {
-        let (entered, read) = Open::enter(&self.dir, segment, &self.wanted, self.effort)?;
+        let effort = Effort {
+            leaves_index: self.effort.leaves_index && !self.is_past_bound(0),
+            ..self.effort
+        };
+        let (entered, read) = Open::enter(&self.dir, segment, &self.wanted, effort)?;
         self.read_bytes = self.read_bytes.saturating_add(read);
         Ok(entered)
     }

@@ -176,7 +176,7 @@ fn unavailable(error: &(dyn Error + 'static)) -> Problem {
     Problem::AuditUnavailable(Access::Reading)
 }
 
-/// What one search may do: half a second of a common disk, and two segments of the usual size.
+/// What one search may do: half a second of a common disk, and two or three segments of the usual size.
 const EFFORT: Effort = Effort {
     most_bytes: Some(128 << 20),
     leaves_index: true,

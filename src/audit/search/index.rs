@@ -72,6 +72,10 @@ impl Sealed {
         })
     }
 
+    pub(in crate::audit::search) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     pub(in crate::audit::search) fn read_bytes(&self) -> u64 {
         self.read_bytes
     }

@@ -109,7 +109,7 @@ impl Open {
                 if has_none {
                     return Ok((None, read));
                 }
-            } else if effort.leaves_index && is_whole {
+            } else if is_whole && effort.indexes(sealed.bytes()) {
                 indexing = Some((sealed, Builder::default()));
             }
         }
@@ -167,6 +167,10 @@ impl Open {
 
     pub(in crate::audit::search) fn read_bytes(&self) -> u64 {
         self.lines.read_bytes()
+    }
+
+    pub(in crate::audit::search) fn is_indexing(&self) -> bool {
+        self.indexing.is_some()
     }
 
     /// Leaves the index of a segment that was read from end to beginning.

@@ -8,7 +8,13 @@ use std::{
 };
 
 use partner_gateway::{
-    audit::{Durability, journal::Journal, record::Draft},
+    audit::{
+        Durability,
+        journal::Journal,
+        record::Draft,
+        search::{filters::Filters, follow::Follow},
+        verify::Unreadable,
+    },
     clock::{Clock, SharedClock},
 };
 use serde_json::Value;
@@ -18,7 +24,7 @@ use crate::{
         checkpoints::{Public, verified},
         start::{settings, start_by, start_with},
     },
-    harness::{World, journal, tempdir},
+    harness::{World, journal, process::within, tempdir},
 };
 
 #[tokio::test(start_paused = true)]
@@ -122,6 +128,56 @@ async fn leaves_no_empty_segments_behind() {
         vec!["checkpoint"],
     ];
     assert_eq!(kinds(dir.path()), told);
+}
+
+#[tokio::test]
+async fn is_followed_over_segments_and_runs() {
+    let dir = tempdir();
+    let mut settings = settings(dir.path());
+    settings.segment.bytes = 1;
+    let (mut follow, due) = Follow::from_end(dir.path()).unwrap();
+    let mut told = Vec::new();
+
+    for _ in 0..3 {
+        let journal = start_with(&settings).await.unwrap();
+        for _ in 0..3 {
+            note(&journal).await;
+            told.extend(followed(&mut follow));
+        }
+        journal.stop().await.unwrap();
+    }
+    told.extend(followed(&mut follow));
+
+    let segments = journal::segments(dir.path());
+    assert!(segments.len() > 12, "{segments:?}");
+    let text = segments
+        .iter()
+        .map(|path| fs::read_to_string(path).unwrap());
+    assert_eq!((due, told.concat()), (1, text.collect::<String>()));
+}
+
+#[tokio::test]
+async fn knows_what_is_on_the_disk_once_the_flush_interval_is_over() {
+    let dir = tempdir();
+    let mut settings = settings(dir.path());
+    let flush_interval = Duration::from_millis(1);
+    settings.durability = Durability::Relaxed { flush_interval };
+    let journal = start_with(&settings).await.unwrap();
+
+    note(&journal).await;
+
+    within(async || journal.durable() == 2).await;
+}
+
+/// The lines that have come.
+fn followed(follow: &mut Follow) -> Vec<String> {
+    let mut lines = Vec::new();
+    let told = follow.tell(&Filters::default(), &mut |line| {
+        lines.push(String::from_utf8(line.to_vec()).unwrap() + "\n");
+        Ok::<_, Unreadable>(())
+    });
+    told.unwrap();
+    lines
 }
 
 /// Any record.

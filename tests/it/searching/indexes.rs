@@ -9,7 +9,7 @@ use std::{
 use partner_gateway::audit::search::{Effort, Next, Search, filters::Filters};
 
 use super::{
-    READING, find_all,
+    READING, find_all, find_with,
     written::{CUSTOMERS, append, guid, journal, segment},
 };
 
@@ -77,6 +77,11 @@ fn does_not_believe_an_index_of_a_segment_that_has_changed() {
     append(dir.path(), 601, 900..=900);
 
     assert_eq!(find_all(dir.path(), &sought, INDEXING), [900]);
+    let other = text.replace(&guid(1, 900), &guid(1, 7000));
+    assert_eq!(other.len(), text.len());
+    fs::write(segment(dir.path(), 601), other).unwrap();
+    let sought = format!("audit_id={}", guid(1, 7000));
+    assert_eq!(find_all(dir.path(), &sought, INDEXING), [900]);
 }
 
 #[test]
@@ -105,6 +110,27 @@ fn reads_only_the_segments_in_which_something_may_be_found() {
         "{with} bytes; a segment has {size}"
     );
     assert!(by_time <= 2 * size + size / 10 + looks, "{by_time} bytes");
+}
+
+#[test]
+fn leaves_an_index_of_every_segment_though_it_pauses() {
+    let dir = journal(1800, &FIRSTS);
+    let size = fs::metadata(segment(dir.path(), 301)).unwrap().len();
+    let bounded = |most_bytes| Effort {
+        most_bytes: Some(most_bytes),
+        leaves_index: true,
+    };
+    let query = format!("audit_id={}", guid(1, 450));
+
+    let too_large = find_all(dir.path(), &query, bounded(size / 2));
+    assert!(indexes(dir.path()).is_empty());
+    let first = find_with(dir.path(), &query, bounded(size + size / 2));
+    assert_eq!(indexes(dir.path()).len(), 1, "and the last has none");
+    let all = find_all(dir.path(), &query, bounded(size + size / 2));
+
+    assert_eq!((first.seqs, first.next.is_some()), (vec![], true));
+    assert_eq!((too_large, all), (vec![450], vec![450]));
+    assert_eq!(indexes(dir.path()).len(), 5);
 }
 
 #[test]

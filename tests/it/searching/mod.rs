@@ -7,7 +7,10 @@ pub(crate) mod written;
 
 use std::{fs, io::Write as _, path::Path};
 
-use partner_gateway::audit::search::{Effort, Next, Search, filters::Filters, page, query::Query};
+use partner_gateway::audit::{
+    search::{Effort, Next, Search, filters::Filters, follow::Follow, page, query::Query},
+    verify::Unreadable,
+};
 
 use self::written::{CUSTOMERS, JOURNAL, append, call, guid, journal, line, segment};
 
@@ -248,6 +251,24 @@ fn passes_over_a_segment_that_is_deleted_after_it_began() {
 
     let expected: Vec<u64> = (1..=30).chain(61..=90).rev().collect();
     assert_eq!(seqs, expected);
+}
+
+#[test]
+fn follows_past_what_was_never_acknowledged() {
+    let dir = journal(5, &[1]);
+    let (mut follow, due) = Follow::from_end(dir.path()).unwrap();
+    append(dir.path(), 1, 6..=8);
+    append(dir.path(), 7, 7..=9);
+    let mut told = Vec::new();
+
+    let followed = follow.tell(&Filters::default(), &mut |line| {
+        told.push(String::from_utf8(line.to_vec()).unwrap());
+        Ok::<_, Unreadable>(())
+    });
+
+    followed.unwrap();
+    let lines: Vec<String> = [6, 7, 8, 9].map(line).into();
+    assert_eq!((due, told), (6, lines));
 }
 
 #[test]

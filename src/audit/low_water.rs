@@ -167,6 +167,8 @@ const CHECKPOINT_FILE: &str = "checkpoint.json";
 mod tests {
     use std::time::SystemTime;
 
+    use std::fs;
+
     use super::*;
     use crate::audit::cursor::Cursor;
 

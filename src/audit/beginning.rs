@@ -11,6 +11,8 @@ pub(in crate::audit) struct Beginning {
     /// The last record that any `pruned` record tells of, fitting or not.
     told: u64,
     fits: Option<Pruned>,
+    /// What the one says that tells of the very record before the first one.
+    last_checkpoint: Option<LineHash>,
 }
 
 impl Beginning {
@@ -21,6 +23,7 @@ impl Beginning {
             ends: Vec::new(),
             told: 0,
             fits: None,
+            last_checkpoint: None,
         }
     }
 
@@ -36,6 +39,9 @@ impl Beginning {
     pub(in crate::audit) fn note_pruned(&mut self, pruned: Pruned) {
         if self.ends.contains(&(pruned.upto, pruned.head)) {
             self.fits = Some(pruned);
+            if pruned.upto.saturating_add(1) == self.first {
+                self.last_checkpoint = Some(pruned.checkpoint);
+            }
         }
         if pruned.upto < self.first {
             self.told = self.told.max(pruned.upto);
@@ -55,6 +61,12 @@ impl Beginning {
     /// The hash of the last checkpoint's line among the records that were removed.
     pub(in crate::audit) fn checkpoint(&self) -> Option<LineHash> {
         self.fits.map(|pruned| pruned.checkpoint)
+    }
+
+    /// The hash of the last checkpoint's line before the first record. Where only a part of what was told
+    /// of was removed, that is not known.
+    pub(in crate::audit) fn last_checkpoint(&self) -> Option<LineHash> {
+        self.last_checkpoint
     }
 }
 
@@ -85,8 +97,11 @@ mod tests {
             beginning.note_pruned(fitting);
             beginning.note_pruned(pruned(36, "36"));
 
+            let checkpoint = Some(LineHash::of(b"checkpoint"));
+            let is_exact = fitting.upto == 12;
             assert_eq!(beginning.missing(), None);
-            assert_eq!(beginning.checkpoint(), Some(LineHash::of(b"checkpoint")));
+            assert_eq!(beginning.checkpoint(), checkpoint);
+            assert_eq!(beginning.last_checkpoint(), checkpoint.filter(|_| is_exact));
         }
         assert_eq!(Beginning::at(1).missing(), None);
     }

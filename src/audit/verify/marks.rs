@@ -73,6 +73,11 @@ impl<'a> Marks<'a> {
         (vouched >= due).then_some(Fault::Short { seq, vouched, by })
     }
 
+    /// The checkpoint that the first one that is there was signed over, as a `pruned` record tells.
+    pub(in crate::audit::verify) fn checkpoint_before(&self) -> Option<LineHash> {
+        self.beginning.last_checkpoint()
+    }
+
     /// What is missing before the first record.
     pub(in crate::audit::verify) fn beginning(&self) -> Option<Fault> {
         let (seq, first) = (self.beginning.missing()?, self.first);

@@ -18,6 +18,8 @@ pub(in crate::audit) struct Seals<'a> {
     journal: JournalId,
     key: Option<&'a PublicKey>,
     previous: Previous,
+    /// The first one, where it is not known so far on which one it was signed.
+    unproved: Option<Unproved>,
     /// How many there were.
     pub(in crate::audit::verify) count: u64,
     /// Of these, those whose signature could not be checked.
@@ -35,6 +37,14 @@ pub struct Signed {
     pub upto: u64,
     /// The checkpoint that covers it.
     pub checkpoint: u64,
+}
+
+/// A checkpoint whose signature could not be checked.
+#[derive(Debug)]
+struct Unproved {
+    signed: Signed,
+    head: String,
+    signature: Vec<u8>,
 }
 
 /// What is wrong with a checkpoint.
@@ -80,6 +90,7 @@ impl<'a> Seals<'a> {
             journal,
             key,
             previous: Previous::Known(Head::GENESIS.hash()),
+            unproved: None,
             count: 0,
             unchecked: 0,
             signed: None,
@@ -152,6 +163,7 @@ impl<'a> Seals<'a> {
         let signature = BASE64_STANDARD
             .decode(signature)
             .map_err(|_| Flaw::Signature)?;
+        let signed = Signed { upto, checkpoint };
         let holds = |previous: &str| {
             let text = statement(self.journal, upto, head, previous);
             key.has_signed(text.as_bytes(), &signature)
@@ -164,11 +176,43 @@ impl<'a> Seals<'a> {
                 if !holds(&first_ever) && !before.as_deref().is_some_and(holds) {
                     // What it was signed over went with the segments; the next one covers it, too.
                     self.unchecked = self.unchecked.saturating_add(1);
+                    let head = head.to_owned();
+                    self.unproved = Some(Unproved {
+                        signed,
+                        head,
+                        signature,
+                    });
                     return Ok(());
                 }
             }
         }
-        self.signed = Some(Signed { upto, checkpoint });
+        self.signed = Some(signed);
+        Ok(())
+    }
+
+    /// Checks the first checkpoint after all, now that it is known on which one it was signed.
+    ///
+    /// # Errors
+    ///
+    /// With its number, when its signature does not hold.
+    pub(in crate::audit::verify) fn prove(
+        &mut self,
+        previous: LineHash,
+    ) -> Result<(), (u64, Flaw)> {
+        let (Some(key), Some(unproved)) = (self.key, self.unproved.take()) else {
+            return Ok(());
+        };
+        let Unproved {
+            signed,
+            head,
+            signature,
+        } = unproved;
+        let text = statement(self.journal, signed.upto, &head, &previous.to_string());
+        if !key.has_signed(text.as_bytes(), &signature) {
+            return Err((signed.checkpoint, Flaw::Signature));
+        }
+        self.unchecked = self.unchecked.saturating_sub(1);
+        self.signed.get_or_insert(signed);
         Ok(())
     }
 }

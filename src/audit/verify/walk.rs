@@ -38,6 +38,8 @@ pub(in crate::audit::verify) struct Walk<'a> {
     before: Option<Head>,
     /// Where the last record stands.
     last: Option<Spot>,
+    /// Where the first checkpoint stands.
+    checkpoint: Option<Spot>,
     pub(in crate::audit::verify) records: u64,
     first: Option<Record>,
     last_time: String,
@@ -76,6 +78,7 @@ impl<'a> Walk<'a> {
             head: is_whole.then_some(Head::GENESIS),
             before: None,
             last: None,
+            checkpoint: None,
             records: 0,
             first: None,
             last_time: String::new(),
@@ -122,6 +125,9 @@ impl<'a> Walk<'a> {
         match self.take(&record, whole) {
             Ok(()) => {
                 self.last = Some(spot);
+                if record.is_checkpoint() {
+                    self.checkpoint.get_or_insert(spot);
+                }
                 each(&record, whole);
                 Ok(Step::On)
             }
@@ -211,8 +217,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What is missing behind the last record, or before the first one.
-    pub(in crate::audit::verify) fn lacks_an_end(&self, dir: &Path) -> Option<Damage> {
+    /// What is missing behind the last record, or before the first one; and whether the first checkpoint was
+    /// signed over the one that went before it.
+    pub(in crate::audit::verify) fn lacks_an_end(&mut self, dir: &Path) -> Option<Damage> {
         let seq = self.due();
         let truncated = self.kept.first_from(seq);
         let truncated = truncated.map(|kept| Fault::Truncated { seq, kept });
@@ -227,8 +234,12 @@ impl<'a> Walk<'a> {
             segment: 0,
             offset: 0,
         };
-        let fault = self.marks.beginning()?;
-        Some(self.damage(fault, start))
+        if let Some(fault) = self.marks.beginning() {
+            return Some(self.damage(fault, start));
+        }
+        let (seq, flaw) = self.seals.prove(self.marks.checkpoint_before()?).err()?;
+        let fault = Fault::Checkpoint { seq, flaw };
+        Some(self.damage(fault, self.checkpoint.unwrap_or(start)))
     }
 
     fn damage(&self, fault: Fault, spot: Spot) -> Damage {

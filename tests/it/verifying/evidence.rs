@@ -78,7 +78,8 @@ fn proves_records_whose_last_checkpoint_before_went_with_older_segments() {
     let signer = Signer::new();
     let transfer = |seq| naming(&[16], seq);
     let mut made = Made::grown(RECORDS, &signer, &[1, 15], transfer);
-    made.prune_before(15, 12, &signer);
+    made.tell_pruned(28, 14, &made.hash(12), &signer);
+    made.files.remove(0);
     let dir = made.written();
 
     let document = gathered(dir.path(), &signer);

@@ -118,17 +118,6 @@ impl Made {
         made
     }
 
-    /// Removes the first file, which ends before record `first` and whose last checkpoint is given, and tells
-    /// of it in record 28.
-    pub(crate) fn prune_before(&mut self, first: u64, checkpoint: u64, signer: &Signer) {
-        let upto = first - 1;
-        let (head, checkpoint) = (self.hash(upto), self.hash(checkpoint));
-        let members = format!(r#""upto":{upto},"head":"{head}","checkpoint":"{checkpoint}","#);
-        *self.line_mut(28) = record(28, "pruned", &members, &self.hash(27));
-        self.rechain_after(28, signer, &signer.id());
-        self.files.remove(0);
-    }
-
     /// The line of a record.
     pub(crate) fn line(&self, seq: u64) -> &Line {
         let (file, index) = self.place(seq);
@@ -179,6 +168,14 @@ impl Made {
                 record(seq, "outcome", "", &self.hash(seq - 1))
             };
         }
+    }
+
+    /// Makes a record one that tells that retention removed all up to another, and chains the rest anew.
+    pub(crate) fn tell_pruned(&mut self, seq: u64, upto: u64, checkpoint: &str, signer: &Signer) {
+        let head = self.hash(upto);
+        let members = format!(r#""upto":{upto},"head":"{head}","checkpoint":"{checkpoint}","#);
+        *self.line_mut(seq) = record(seq, "pruned", &members, &self.hash(seq - 1));
+        self.rechain_after(seq, signer, &signer.id());
     }
 
     /// The hash of a line; zeros for the one before the first.

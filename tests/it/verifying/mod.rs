@@ -11,7 +11,7 @@ use partner_gateway::audit::{
     chain::Break,
     verify::{
         Evidence, Unreadable,
-        findings::{Fault, Unfinished},
+        findings::{Damage, Fault, Unfinished},
         kept::Kept,
         seals::{Flaw, Signed},
         verify,
@@ -152,19 +152,42 @@ fn passes_over_what_a_later_segment_has_replaced() {
 #[test]
 fn verifies_what_retention_has_left() {
     let signer = Signer::new();
-    for (second, signatures_unchecked) in [(13, 0), (15, 1)] {
+    for second in [13, 15] {
         let mut made = Made::with_segments(&signer, &[1, second]);
+        made.tell_pruned(28, second - 1, &made.hash(12), &signer);
         let older = made.line(6).clone();
-        made.prune_before(second, 12, &signer);
+        made.files.remove(0);
 
         let found = findings(made.written().path(), Some(&signer), &[&older]);
 
         assert_eq!(found.damage, None);
         assert_eq!(found.first.unwrap().seq, second);
-        assert_eq!(found.unchecked, signatures_unchecked);
+        assert_eq!(found.unchecked, 0);
         assert_eq!(found.signed.unwrap().upto, 35);
         assert_eq!((found.kept_found, found.kept_before), (0, 1));
     }
+}
+
+#[test]
+fn checks_the_first_checkpoint_by_what_the_pruned_record_says_was_before_it() {
+    let signer = Signer::new();
+    let mut made = Made::with_segments(&signer, &[1, 15]);
+    made.tell_pruned(28, 14, &made.hash(6), &signer);
+    made.files.remove(0);
+    let dir = made.written();
+
+    let damage = findings(dir.path(), Some(&signer), &[]).damage.unwrap();
+    let without_a_key = findings(dir.path(), None, &[]);
+
+    let (seq, flaw) = (18, Flaw::Signature);
+    let offset: usize = (15..18).map(|seq| made.line(seq).len() + 1).sum();
+    let expected = Damage {
+        fault: Fault::Checkpoint { seq, flaw },
+        path: segment(dir.path(), 15),
+        offset: u64::try_from(offset).unwrap(),
+    };
+    assert_eq!(damage, expected);
+    assert_eq!(without_a_key.damage, None);
 }
 
 #[test]

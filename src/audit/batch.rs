@@ -49,10 +49,14 @@ impl Batch {
 
     fn take(&mut self, job: Job) {
         match job {
-            Job::Append(draft, waiting) => self.entries.push(Entry {
-                draft,
-                waiting: Some(waiting),
-            }),
+            Job::Append(draft, waiting) => {
+                let waiting = Some(waiting);
+                let entry = Entry { draft, waiting };
+                // Nothing is removed before it is on the disk, and signed, that it will be.
+                self.settles |= entry.frees();
+                self.signed |= entry.frees();
+                self.entries.push(entry);
+            }
             Job::Probe(waiting) => {
                 self.settles = true;
                 self.probes.push(waiting);
@@ -96,17 +100,19 @@ impl Batch {
         let all = std::mem::take(&mut self.entries);
         // An intent that is to be written anew comes before its outcome.
         let opening: HashSet<CallId> = all.iter().filter_map(Entry::opens).collect();
-        let is_owed = |entry: &Entry| match entry.draft.purpose {
+        let has_room = |entry: &Entry| match entry.draft.purpose {
             Purpose::Closes(call) => !opening.contains(&call),
+            Purpose::Frees => true,
             Purpose::Opens(_) | Purpose::Tells => false,
         };
-        let (kept, refused) = all.into_iter().partition(is_owed);
+        let (kept, refused): (Vec<_>, _) = all.into_iter().partition(has_room);
+        let frees = kept.iter().any(Entry::frees);
         self.entries = kept;
         Self {
             entries: refused,
             probes: std::mem::take(&mut self.probes),
-            settles: std::mem::take(&mut self.settles),
-            signed: std::mem::take(&mut self.signed),
+            settles: std::mem::replace(&mut self.settles, frees),
+            signed: std::mem::replace(&mut self.signed, frees),
         }
     }
 
@@ -139,8 +145,13 @@ impl Entry {
     fn opens(&self) -> Option<CallId> {
         match self.draft.purpose {
             Purpose::Opens(call) => Some(call),
-            Purpose::Closes(_) | Purpose::Tells => None,
+            Purpose::Closes(_) | Purpose::Frees | Purpose::Tells => None,
         }
+    }
+
+    /// Whether room comes back once its record is on the disk.
+    fn frees(&self) -> bool {
+        self.draft.purpose == Purpose::Frees
     }
 }
 

@@ -8,6 +8,8 @@ pub(in crate::audit) struct Beginning {
     first: u64,
     /// The ends of segments, from the one before the first record on: retention removes whole segments.
     ends: Vec<(u64, LineHash)>,
+    /// `pruned` records that no checkpoint covers so far, by their numbers; and whether they fit.
+    unsigned: Vec<(u64, Pruned, bool)>,
     /// The last record that any `pruned` record tells of, fitting or not.
     told: u64,
     fits: Option<Pruned>,
@@ -21,6 +23,7 @@ impl Beginning {
         Self {
             first,
             ends: Vec::new(),
+            unsigned: Vec::new(),
             told: 0,
             fits: None,
             last_checkpoint: None,
@@ -35,9 +38,28 @@ impl Beginning {
     }
 
     /// Holds a `pruned` record against the ends so far. One that reaches further than the first record
-    /// fits, too: the process was killed before it had removed all that it had told of.
-    pub(in crate::audit) fn note_pruned(&mut self, pruned: Pruned) {
-        if self.ends.contains(&(pruned.upto, pruned.head)) {
+    /// fits, too: the process was killed before it had removed all that it had told of. It counts once a
+    /// checkpoint covers it: nothing is removed before, and without the key nobody can make one up.
+    pub(in crate::audit) fn note_pruned(&mut self, seq: u64, pruned: Pruned) {
+        if self.first > 1 {
+            let fits = self.ends.contains(&(pruned.upto, pruned.head));
+            self.unsigned.push((seq, pruned, fits));
+        }
+    }
+
+    /// Takes note of a checkpoint over everything up to a record.
+    pub(in crate::audit) fn note_signed(&mut self, upto: u64) {
+        for (_, pruned, fits) in self
+            .unsigned
+            .extract_if(.., |(seq, ..)| *seq <= upto)
+            .collect::<Vec<_>>()
+        {
+            self.believe(pruned, fits);
+        }
+    }
+
+    fn believe(&mut self, pruned: Pruned, fits: bool) {
+        if fits {
             self.fits = Some(pruned);
             if pruned.upto.saturating_add(1) == self.first {
                 self.last_checkpoint = Some(pruned.checkpoint);
@@ -93,9 +115,12 @@ mod tests {
     fn is_told_by_the_pruned_record_that_fits() {
         for fitting in [pruned(12, "12"), pruned(24, "24")] {
             let mut beginning = after_12_and_24();
-            beginning.note_pruned(pruned(6, "6"));
-            beginning.note_pruned(fitting);
-            beginning.note_pruned(pruned(36, "36"));
+            beginning.note_pruned(26, pruned(6, "6"));
+            beginning.note_pruned(27, fitting);
+            beginning.note_pruned(28, pruned(36, "36"));
+            beginning.note_signed(26);
+            assert_eq!(beginning.missing(), Some(7), "believed unsigned");
+            beginning.note_signed(28);
 
             let checkpoint = Some(LineHash::of(b"checkpoint"));
             let is_exact = fitting.upto == 12;
@@ -111,8 +136,9 @@ mod tests {
         let told = |all: &[Pruned]| {
             let mut beginning = after_12_and_24();
             for it in all {
-                beginning.note_pruned(*it);
+                beginning.note_pruned(26, *it);
             }
+            beginning.note_signed(26);
             assert_eq!(beginning.checkpoint(), None);
             beginning.missing()
         };

@@ -183,7 +183,10 @@ impl Journal {
     pub async fn stop(&self) -> Result<(), Unwritable> {
         self.close().await?;
         self.append(Draft::stopped(self.boot())).await?;
-        self.sign().await
+        self.sign().await?;
+        // Whoever opens the journal next must not meet the writer in what it does after it has answered.
+        drop(self.settle().await);
+        Ok(())
     }
 
     /// Writes what has been summed up so far and waits until all is on the disk.
@@ -229,12 +232,8 @@ impl Journal {
     /// Takes the intents that earlier runs left without an outcome, to be closed each once.
     #[must_use]
     pub fn take_orphans(&self) -> Vec<Orphan> {
-        let mut orphans = self
-            .0
-            .orphans
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *orphans)
+        let orphans = self.0.orphans.lock();
+        std::mem::take(&mut *orphans.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The last record that is known to be on the disk; 0 before this run has reached it.

@@ -36,7 +36,9 @@ pub(in crate::audit) enum Purpose {
     Opens(CallId),
     /// The outcome of a call that has an intent.
     Closes(CallId),
-    /// Neither.
+    /// Room comes back once this is on the disk and signed; room for it is kept.
+    Frees,
+    /// None of these.
     Tells,
 }
 
@@ -178,6 +180,7 @@ impl Draft {
                 ..Members::of_run(PRUNED, boot)
             },
         )
+        .that(Purpose::Frees)
     }
 
     /// Tells that a run of the process ends in good order.

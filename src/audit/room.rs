@@ -85,7 +85,8 @@ impl Room {
         }
     }
 
-    /// What the outcomes of all open calls will take, and the checkpoints between them.
+    /// What the outcomes of all open calls will take, and the checkpoints between them; and the record that
+    /// room is about to be made.
     pub(in crate::audit) fn reserve(&self, opening: u64) -> u64 {
         let open = u64::try_from(self.open.len()).unwrap_or(u64::MAX);
         let open = open.saturating_add(opening);
@@ -97,7 +98,7 @@ impl Room {
         match purpose {
             Purpose::Opens(call) => drop(self.open.insert(call)),
             Purpose::Closes(call) => drop(self.open.remove(&call)),
-            Purpose::Tells => {}
+            Purpose::Frees | Purpose::Tells => {}
         }
     }
 
@@ -106,7 +107,7 @@ impl Room {
         match purpose {
             Purpose::Opens(call) => self.wrote(Purpose::Closes(call)),
             Purpose::Closes(call) => self.wrote(Purpose::Opens(call)),
-            Purpose::Tells => {}
+            Purpose::Frees | Purpose::Tells => {}
         }
     }
 
@@ -142,7 +143,7 @@ pub(in crate::audit) fn is_full(error: &io::Error) -> bool {
 /// In bytes: allocated at once, so that few batches have to ask for more.
 const AHEAD: u64 = 1 << 20;
 
-/// In bytes: more than two checkpoints take.
+/// In bytes: more than two checkpoints and a `pruned` record take.
 const SIGNED: u64 = 4 << 10;
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub(in crate::audit) struct Upkeep {
     dir: PathBuf,
     keeping: Keeping,
     pace: Pace,
+    /// The last record whose removal this run has told of, also where it did not succeed so far.
+    told: u64,
 }
 
 impl Upkeep {
@@ -32,6 +34,7 @@ impl Upkeep {
                 after_ack: settings.keep_after_ack,
             },
             pace: Pace::from(last, now),
+            told: 0,
         })
     }
 
@@ -53,26 +56,30 @@ impl Upkeep {
         })
     }
 
+    /// Whether a durable record tells of this removal already, because it did not succeed before. One more at
+    /// each checkpoint would pile up for as long as the disk refuses.
+    pub(in crate::audit) fn is_told(&self, removal: &Removal) -> bool {
+        removal.upto <= self.told
+    }
+
     /// Removes what is told of in a durable record, and returns how many bytes went. What cannot be removed
     /// goes the next time.
-    pub(in crate::audit) fn remove(&self, removal: &Removal) -> u64 {
-        let sizes = removal
-            .segments
-            .iter()
-            .filter_map(|path| fs::metadata(path).ok());
-        let bytes = sizes.map(|file| file.len()).fold(0, u64::saturating_add);
+    pub(in crate::audit) fn remove(&mut self, removal: &Removal) -> u64 {
+        self.told = removal.upto;
+        let before = bytes(&removal.segments);
         match retention::remove(&self.dir, removal) {
-            Ok(()) => {
-                info!(
-                    audit.seq = removal.upto,
-                    "audit records removed up to here, by retention"
-                );
-                bytes
-            }
-            Err(error) => {
-                warn!(error = %error, "old audit records not removed");
-                0
-            }
+            Ok(()) => info!(
+                audit.seq = removal.upto,
+                "audit records removed up to here, by retention"
+            ),
+            Err(error) => warn!(error = %error, "old audit records not removed"),
         }
+        before.saturating_sub(bytes(&removal.segments))
     }
+}
+
+/// How many bytes those of the files have that are there.
+fn bytes(files: &[PathBuf]) -> u64 {
+    let sizes = files.iter().filter_map(|path| fs::metadata(path).ok());
+    sizes.map(|file| file.len()).fold(0, u64::saturating_add)
 }

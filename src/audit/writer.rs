@@ -30,14 +30,21 @@ struct Writer {
     upkeep: Upkeep,
     /// Records that nobody waits for any more, and that are to be written all the same.
     owed: Vec<Draft>,
-    /// A checkpoint was written since old segments were last looked at.
-    has_signed: bool,
+    /// Whether segments may go is to be looked at: at the first record, and at each checkpoint.
+    prunes: bool,
 }
 
 impl Writer {
     /// Writes a batch and tells everyone who waits for it.
     fn commit(&mut self, mut batch: Batch) {
-        let is_full = match self.pen.make_room(&batch) {
+        let mut room = self.pen.make_room(&batch);
+        if matches!(room, Err(NoRoom::Full(_))) && (self.prunes || batch.signed) {
+            // A full journal takes no checkpoint either, and yet its oldest segments may be old enough by now.
+            self.prunes = true;
+            self.prune();
+            room = self.pen.make_room(&batch);
+        }
+        let is_full = match room {
             Ok(()) => false,
             Err(NoRoom::Full(why)) => {
                 let refused = batch.keep_outcomes();
@@ -69,7 +76,7 @@ impl Writer {
     fn follow(&mut self, written: &Written) {
         if let Some(checkpoint) = written.checkpoint() {
             self.upkeep.vouch(checkpoint);
-            self.has_signed = true;
+            self.prunes = true;
         }
         if written.is_full
             && let Err(failed) = self.pen.change_segments()
@@ -80,27 +87,33 @@ impl Writer {
 
     /// Removes segments that are old enough, once it is on the disk that they will be.
     fn prune(&mut self) {
-        if !std::mem::take(&mut self.has_signed) {
+        if !std::mem::take(&mut self.prunes) {
             return;
         }
         let (now, current) = (self.pen.now(), self.pen.current());
         let Some(removal) = current.and_then(|current| self.upkeep.removable(now, current)) else {
             return;
         };
+        if self.upkeep.is_told(&removal) || self.tell(&removal) {
+            self.pen.removed(self.upkeep.remove(&removal));
+        }
+        // A checkpoint behind the record of it is no reason to look again.
+        self.prunes = false;
+    }
+
+    /// Has it on the disk that segments will be removed.
+    fn tell(&mut self, removal: &Removal) -> bool {
         let Removal {
             upto,
             head,
             checkpoint,
             ..
-        } = removal;
+        } = *removal;
         let pruned = Draft::pruned(self.board.boot, upto, head, checkpoint);
         let (done, mut told) = oneshot::channel();
-        let (settled, _) = oneshot::channel();
-        let jobs = vec![Job::Append(pruned, done), Job::Probe(settled)];
+        let jobs = vec![Job::Append(pruned, done)];
         self.commit(Batch::of(Vec::new(), jobs));
-        if matches!(told.try_recv(), Ok(Ok(()))) {
-            self.pen.removed(self.upkeep.remove(&removal));
-        }
+        matches!(told.try_recv(), Ok(Ok(())))
     }
 
     /// What the writer owes by now. Those that wait are written before more are taken, so that no pile
@@ -145,7 +158,7 @@ pub(in crate::audit) fn spawn(
         board,
         upkeep,
         owed: Vec::new(),
-        has_signed: true,
+        prunes: true,
     };
     let thread = thread::Builder::new().name("audit".to_owned());
     thread.spawn(move || run(writer, &work))?;

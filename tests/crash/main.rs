@@ -33,6 +33,7 @@ mod mutants;
 mod names;
 mod power;
 mod relaxed;
+mod retaining;
 mod rounds;
 mod shim;
 mod site;

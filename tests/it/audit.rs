@@ -1,6 +1,7 @@
 //! The journal: what stands in it, and what a restart makes of what it finds.
 
 mod checkpoints;
+mod retaining;
 mod room;
 mod segments;
 pub(crate) mod start;

@@ -138,7 +138,10 @@ impl<'a> Survey<'a> {
             });
         }
         if let Some(pruned) = record.pruned() {
-            self.beginning.note_pruned(pruned);
+            self.beginning.note_pruned(record.seq, pruned);
+        }
+        if let Some(upto) = record.upto.filter(|_| record.is_checkpoint()) {
+            self.beginning.note_signed(upto);
         }
         if let Some(cut) = &record.cut {
             self.cuts.insert(cut.file.clone());

@@ -60,9 +60,14 @@ impl<'a> Marks<'a> {
         if record.kind == PRUNED
             && let Some(pruned) = Pruned::read(line)
         {
-            self.beginning.note_pruned(pruned);
+            self.beginning.note_pruned(seq, pruned);
         }
         Ok(())
+    }
+
+    /// Takes note of a checkpoint whose signature holds, as far as there is a key.
+    pub(in crate::audit::verify) fn note_signed(&mut self, upto: u64) {
+        self.beginning.note_signed(upto);
     }
 
     /// What is missing behind the last record, before the one that is due.

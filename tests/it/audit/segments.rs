@@ -202,19 +202,24 @@ fn kind(line: &str) -> String {
 
 /// A wall clock that only the test turns.
 #[derive(Debug)]
-struct Hands(Mutex<SystemTime>);
+pub(super) struct Hands(Mutex<SystemTime>);
 
 impl Default for Hands {
     fn default() -> Self {
+        // In 2026: a journal tells no time before.
         Self(Mutex::new(
-            SystemTime::UNIX_EPOCH + Duration::from_hours(24),
+            SystemTime::UNIX_EPOCH + Duration::from_hours(495_012),
         ))
     }
 }
 
 impl Hands {
-    fn turn(&self, seconds: u64) {
+    pub(super) fn turn(&self, seconds: u64) {
         *self.0.lock().unwrap() += Duration::from_secs(seconds);
+    }
+
+    pub(super) fn turn_back(&self, seconds: u64) {
+        *self.0.lock().unwrap() -= Duration::from_secs(seconds);
     }
 }
 

@@ -5,8 +5,9 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::link::Link;
 use crate::audit::verify::{
-    Evidence, Progress, Unreadable, findings::Findings, follow, kept::Kept, written::Written,
+    Evidence, Progress, Unreadable, findings::Findings, follow, kept::Kept,
 };
 
 /// What the journal leaves open.
@@ -113,7 +114,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(&mut self, record: &Written<'_>, line: &[u8]) {
+    fn take(&mut self, record: &Link<'_>, line: &[u8]) {
         match &*record.kind {
             "intent" => {
                 if let Ok(call) = serde_json::from_slice::<Call>(line) {
@@ -129,7 +130,7 @@ impl Reading {
         }
     }
 
-    fn close(&mut self, record: &Written<'_>, outcome: &Outcome<'_>, line: &[u8]) {
+    fn close(&mut self, record: &Link<'_>, outcome: &Outcome<'_>, line: &[u8]) {
         let (seq, time) = (record.seq, &record.time);
         let intent = self.open.remove(&*outcome.call);
         let transfer = record.transfer.as_deref();

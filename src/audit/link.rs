@@ -1,4 +1,5 @@
-//! What of a line recovery reads: the links of the chain, and what opens, closes, signs or removes.
+//! What of a line is read to follow a journal: the links of the chain, and what opens, closes, signs or removes.
+//! A start and `audit verify` read the same, so that neither takes for a record what the other does not.
 
 use std::borrow::Cow;
 
@@ -9,7 +10,8 @@ use crate::audit::{
     record::LONGEST_BYTES,
 };
 
-/// A record's members that tie it to others, parsed once.
+/// A record's members that tie it to others, parsed once. Whatever is a link of the chain is a record; members
+/// that a record must have besides are judged one by one.
 #[derive(Debug, Deserialize)]
 pub(in crate::audit) struct Link<'a> {
     pub(in crate::audit) seq: u64,
@@ -29,6 +31,12 @@ pub(in crate::audit) struct Link<'a> {
     #[serde(borrow)]
     pub(in crate::audit) checkpoint: Option<Cow<'a, str>>,
     pub(in crate::audit) cut: Option<CutFile>,
+    #[serde(borrow)]
+    pub(in crate::audit) transfer: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(in crate::audit) key_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(in crate::audit) signature: Option<Cow<'a, str>>,
 }
 
 /// Where a torn tail is kept, as a `recovered` record names it.
@@ -49,7 +57,7 @@ pub(in crate::audit) struct Pruned {
 }
 
 impl<'a> Link<'a> {
-    /// Reads a line with its newline; nothing where it is no whole record.
+    /// Reads a line with its newline; nothing where it is no whole record, all of which is text.
     pub(in crate::audit) fn read(line: &'a [u8]) -> Option<Self> {
         serde_json::from_str(record(line)?).ok()
     }
@@ -71,21 +79,13 @@ impl<'a> Link<'a> {
     }
 }
 
-impl Pruned {
-    /// Reads a line without its newline; nothing where it tells of no removal.
-    pub(in crate::audit) fn read(line: &[u8]) -> Option<Self> {
-        let record: Link<'_> = serde_json::from_slice(line).ok()?;
-        record.pruned()
-    }
-}
-
 /// The text of a line with its newline, where it may be that of a record: of no more bytes than a record has,
 /// UTF-8, and one object without anything around it.
-pub(in crate::audit) fn record(line: &[u8]) -> Option<&str> {
+fn record(line: &[u8]) -> Option<&str> {
     let whole = line.strip_suffix(b"\n")?;
     let bound = usize::try_from(LONGEST_BYTES).unwrap_or(usize::MAX);
     let is_bare = whole.starts_with(b"{") && whole.ends_with(b"}");
-    let text = std::str::from_utf8(whole).ok()?;
+    let text = str::from_utf8(whole).ok()?;
     (is_bare && whole.len() <= bound).then_some(text)
 }
 

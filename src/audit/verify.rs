@@ -8,7 +8,6 @@ mod lines;
 mod marks;
 pub mod seals;
 mod walk;
-pub(in crate::audit) mod written;
 
 use std::{
     io,
@@ -20,10 +19,10 @@ use self::{
     kept::Kept,
     lines::Lines,
     walk::{Step, Walk},
-    written::Written,
 };
 use crate::{
     audit::{
+        link::Link,
         low_water::{self, Unfit},
         public_key::PublicKey,
     },
@@ -107,7 +106,7 @@ pub(in crate::audit) fn follow(
     dir: &Path,
     evidence: Evidence<'_>,
     progress: &mut dyn FnMut(Progress),
-    each: &mut dyn FnMut(&Written<'_>, &[u8]),
+    each: &mut dyn FnMut(&Link<'_>, &[u8]),
 ) -> Result<Findings, Unreadable> {
     let journal = identity(dir)?;
     // Before the segments: the gateway that is writing vouches for nothing that is not in one.

@@ -7,11 +7,9 @@ use crate::{
     audit::{
         chain::{Break, Head, LineHash},
         evidence::{Range, Sealed, Statement, VERSION, Whole, signed},
+        link::Link,
         public_key::PublicKey,
-        verify::{
-            seals::{Flaw, Seals},
-            written::Written,
-        },
+        verify::seals::{Flaw, Seals},
     },
     ids::{JournalId, TransferId},
 };
@@ -227,9 +225,9 @@ impl Reading<'_> {
         Ok((record.seq, LineHash::of(line.as_bytes())))
     }
 
-    fn record<'l>(&self, line: &'l str) -> Result<Written<'l>, Fault> {
+    fn record<'l>(&self, line: &'l str) -> Result<Link<'l>, Fault> {
         let expected = self.last.saturating_add(1);
-        let record: Written<'_> =
+        let record: Link<'_> =
             serde_json::from_str(line).map_err(|_| Break::NotARecord { expected })?;
         if record.journal != self.name {
             return Err(Fault::Foreign { seq: record.seq });

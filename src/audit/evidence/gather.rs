@@ -5,13 +5,13 @@ use std::{path::Path, time::SystemTime};
 use crate::{
     audit::{
         evidence::{Range, Statement, VERSION, Whole, seal},
+        link::Link,
         signing::SigningKey,
         verify::{
             Evidence, Progress, Unreadable,
             findings::{Damage, Findings},
             follow,
             kept::Kept,
-            written::Written,
         },
     },
     ids::TransferId,
@@ -163,7 +163,7 @@ impl Gathering {
         }
     }
 
-    fn take(&mut self, record: &Written<'_>, line: &[u8]) {
+    fn take(&mut self, record: &Link<'_>, line: &[u8]) {
         self.is_anchored |= record.seq == 1;
         let is_asked_for = record.transfer.as_deref() == Some(&*self.transfer);
         if is_asked_for {

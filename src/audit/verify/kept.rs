@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    audit::{chain::LineHash, verify::written::Written},
+    audit::{chain::LineHash, link::Link},
     ids::JournalId,
 };
 
@@ -38,7 +38,7 @@ impl Kept {
             let unfit = NotACheckpoint {
                 line: index.saturating_add(1),
             };
-            let record: Written<'_> = serde_json::from_slice(line).map_err(|_| unfit)?;
+            let record: Link<'_> = serde_json::from_slice(line).map_err(|_| unfit)?;
             if !record.is_checkpoint() {
                 return Err(unfit);
             }

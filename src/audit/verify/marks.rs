@@ -3,9 +3,9 @@
 use crate::audit::{
     beginning::Beginning,
     chain::{Head, LineHash},
-    link::{PRUNED, Pruned},
+    link::Link,
     low_water::LowWater,
-    verify::{findings::Fault, lines::Spot, written::Written},
+    verify::{findings::Fault, lines::Spot},
 };
 
 /// Both ends of a journal while it is read.
@@ -48,8 +48,7 @@ impl<'a> Marks<'a> {
     /// Looks at a record that follows the one before it.
     pub(in crate::audit::verify) fn check(
         &mut self,
-        record: &Written<'_>,
-        line: &[u8],
+        record: &Link<'_>,
         hash: LineHash,
     ) -> Result<(), Fault> {
         let seq = record.seq;
@@ -57,9 +56,7 @@ impl<'a> Marks<'a> {
             let by = mark.by.clone();
             return Err(Fault::Denied { seq, by });
         }
-        if record.kind == PRUNED
-            && let Some(pruned) = Pruned::read(line)
-        {
+        if let Some(pruned) = record.pruned() {
             self.beginning.note_pruned(seq, pruned);
         }
         Ok(())

@@ -6,8 +6,8 @@ use crate::{
     audit::{
         chain::{Head, LineHash},
         checkpoint::statement,
+        link::Link,
         public_key::PublicKey,
-        verify::written::Written,
     },
     ids::JournalId,
 };
@@ -118,7 +118,7 @@ impl<'a> Seals<'a> {
     /// Looks at a checkpoint that follows `before`; `hash` is its own line's.
     pub(in crate::audit) fn check(
         &mut self,
-        record: &Written<'_>,
+        record: &Link<'_>,
         before: Option<Head>,
         hash: LineHash,
     ) -> Result<(), Flaw> {

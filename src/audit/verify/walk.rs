@@ -8,7 +8,7 @@ use std::mem;
 use crate::{
     audit::{
         chain::{Break, Head},
-        link::has_record_inside,
+        link::{Link, has_record_inside},
         low_water::LowWater,
         verify::{
             Evidence, Progress, Unreadable,
@@ -17,7 +17,6 @@ use crate::{
             lines::{Lines, Next, Spot},
             marks::Marks,
             seals::Seals,
-            written::Written,
         },
     },
     ids::JournalId,
@@ -95,7 +94,7 @@ impl<'a> Walk<'a> {
     /// Takes one step; a record that is as it should be is handed on, with its line.
     pub(in crate::audit::verify) fn step(
         &mut self,
-        each: &mut dyn FnMut(&Written<'_>, &[u8]),
+        each: &mut dyn FnMut(&Link<'_>, &[u8]),
     ) -> Result<Step, Unreadable> {
         let mut line = mem::take(&mut self.line);
         let step = self.step_to(&mut line, each);
@@ -106,7 +105,7 @@ impl<'a> Walk<'a> {
     fn step_to(
         &mut self,
         line: &mut Vec<u8>,
-        each: &mut dyn FnMut(&Written<'_>, &[u8]),
+        each: &mut dyn FnMut(&Link<'_>, &[u8]),
     ) -> Result<Step, Unreadable> {
         let due = self.due();
         let spot = match self.lines.next(due, line)? {
@@ -118,7 +117,7 @@ impl<'a> Walk<'a> {
             }
             Next::Line(spot) => spot,
         };
-        let Some(record) = Written::read(line) else {
+        let Some(record) = Link::read(line) else {
             return self.not_a_record(spot, line);
         };
         let whole = line.strip_suffix(b"\n").unwrap_or(line);
@@ -137,7 +136,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Moves on to a record, if it is the one that is due.
-    fn take(&mut self, record: &Written<'_>, line: &[u8]) -> Result<(), Fault> {
+    fn take(&mut self, record: &Link<'_>, line: &[u8]) -> Result<(), Fault> {
         let expected = self.due();
         let seq = record.seq;
         if record.journal != self.name {
@@ -175,7 +174,7 @@ impl<'a> Walk<'a> {
             Some(true) => self.kept_found = self.kept_found.saturating_add(1),
             None => {}
         }
-        self.marks.check(record, line, next.hash())?;
+        self.marks.check(record, next.hash())?;
         if let Some(upto) = record.upto.filter(|_| record.is_checkpoint()) {
             self.marks.note_signed(upto);
         }
@@ -200,7 +199,7 @@ impl<'a> Walk<'a> {
         let mut goes_on = line.ends_with(b"\n") || Lines::is_cut(line);
         let mut rest = Vec::new();
         while goes_on && self.lines.rest(&mut rest)? {
-            if Written::read(&rest).is_some() || has_record_inside(&rest) {
+            if Link::read(&rest).is_some() || has_record_inside(&rest) {
                 return Ok(Step::Damaged(damage));
             }
             goes_on = rest.ends_with(b"\n") || Lines::is_cut(&rest);

@@ -18,7 +18,7 @@ use crate::{
         Standstill,
         journal::{Journal, sha256},
     },
-    verifying::made::Signer,
+    verifying::made::{Signer, findings},
 };
 
 #[tokio::test(start_paused = true)]
@@ -39,6 +39,43 @@ async fn loses_no_whole_record_wherever_the_last_four_kilobytes_are_cut() {
     }
 
     assert!(torn > 4080, "{torn}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn takes_for_a_record_what_verifying_takes_for_one_and_nothing_else() {
+    let real = Real::of_three_runs().await;
+    let lines = real.lines();
+    let is_outcome = |line: &&[u8]| line.windows(19).any(|it| it == br#""kind":"outcome","c"#);
+    let last = lines.iter().rposition(is_outcome).unwrap();
+    let before: usize = lines[..last].iter().map(|line| line.len()).sum();
+    let whole = before + lines[last].len();
+    let members = ["operation", "transfer", "correlation_id", "call", "time"];
+    for (member, odd) in members
+        .iter()
+        .flat_map(|it| [(it, b"\"\xff".as_slice()), (it, b"51")])
+    {
+        let dir = directory();
+        let member = format!("\"{member}\":");
+        let at = lines[last].windows(member.len());
+        let at = before + at.clone().position(|it| it == member.as_bytes()).unwrap() + member.len();
+        let end = at
+            + real.bytes[at..]
+                .iter()
+                .position(|byte| *byte == b',')
+                .unwrap();
+        let fills: &[u8] = if odd == b"51" { b"" } else { b"\"" };
+        let bytes = [&real.bytes[..at], odd, fills, &real.bytes[end..whole]].concat();
+        real.put(dir.path(), &bytes);
+
+        let verified = findings(dir.path(), None, &[]);
+        let seq = opened(dir.path()).unwrap().head.seq();
+
+        let count = u64::try_from(last).unwrap();
+        let is_record = verified.unfinished.is_none();
+        assert_eq!(verified.damage, None, "{member}");
+        assert_eq!(seq, count + u64::from(is_record), "{member}");
+        assert!(!is_record || odd == b"51", "{member} is no text");
+    }
 }
 
 #[tokio::test(start_paused = true)]

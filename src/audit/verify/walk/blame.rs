@@ -2,12 +2,12 @@
 
 use crate::audit::{
     chain::{Break, LineHash},
+    link::Link,
     verify::{
         Unreadable,
         findings::{Damage, Fault},
         lines::{Next, Spot},
         walk::Walk,
-        written::Written,
     },
 };
 
@@ -16,7 +16,7 @@ impl Walk<'_> {
     pub(in crate::audit::verify::walk) fn blame(
         &mut self,
         fault: Fault,
-        record: &Written<'_>,
+        record: &Link<'_>,
         line: &[u8],
         spot: Spot,
     ) -> Result<Damage, Unreadable> {
@@ -40,9 +40,9 @@ impl Walk<'_> {
     }
 
     /// Whether a checkpoint names the line before it in its other member.
-    fn is_known_before(&self, record: &Written<'_>) -> bool {
+    fn is_known_before(&self, record: &Link<'_>) -> bool {
         let before = self.head.map(|head| head.hash().to_string());
-        record.is_checkpoint() && record.head == before
+        record.is_checkpoint() && record.head.as_deref() == before.as_deref()
     }
 
     /// Whether the record after this line names another one, or follows the last good record itself, so that
@@ -54,9 +54,9 @@ impl Walk<'_> {
             return Ok(false);
         };
         let hash = LineHash::of(line).to_string();
-        let (head, next) = (self.head, Written::read(&next));
+        let (head, next) = (self.head, Link::read(&next));
         let stands_in_its_place =
-            |it: &Written<'_>| head.is_some_and(|head| head.precedes(it.seq, &it.prev).is_ok());
+            |it: &Link<'_>| head.is_some_and(|head| head.precedes(it.seq, &it.prev).is_ok());
         Ok(next.is_some_and(|it| stands_in_its_place(&it) || it.seq == due && it.prev != hash))
     }
 }

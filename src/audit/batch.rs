@@ -95,6 +95,11 @@ impl Batch {
         self.settles || self.entries.iter().any(|entry| entry.opens().is_some())
     }
 
+    /// Whether room comes back once this is on the disk.
+    pub(in crate::audit) fn frees(&self) -> bool {
+        self.entries.iter().any(Entry::frees)
+    }
+
     /// Keeps what room was set aside for, and gives back the rest.
     pub(in crate::audit) fn keep_outcomes(&mut self) -> Self {
         let all = std::mem::take(&mut self.entries);

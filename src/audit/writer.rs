@@ -38,7 +38,8 @@ impl Writer {
     /// Writes a batch and tells everyone who waits for it.
     fn commit(&mut self, mut batch: Batch) {
         let mut room = self.pen.make_room(&batch);
-        if matches!(room, Err(NoRoom::Full(_))) && (self.prunes || batch.signed) {
+        let looks = (self.prunes || batch.signed) && !batch.frees();
+        if looks && matches!(room, Err(NoRoom::Full(_))) {
             // A full journal takes no checkpoint either, and yet its oldest segments may be old enough by now.
             self.prunes = true;
             self.prune();

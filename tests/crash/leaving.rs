@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sandbox::{Fault, Target, Turn};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     checks::all_holds_in_the_end,
@@ -48,9 +48,10 @@ async fn cuts_off_a_call_whose_outcome_the_disk_does_not_take() {
         let is_written = |site: &Site| site.journal().of_kind("outcome").len() == 2;
         within(async || is_written(&site)).await;
         gateway.process.signal("TERM");
+        Instant::now()
     };
-    let (second, ()) = tokio::join!(gateway.reject(&transfers[1]), hanging);
-    let ended = timeout(LONGEST_LEAVE, gateway.process.ended()).await;
+    let (second, told) = tokio::join!(gateway.reject(&transfers[1]), hanging);
+    let ended = timeout_at(told + LONGEST_LEAVE, gateway.process.ended()).await;
     let ended = ended.expect("it waits for the disk");
     site.shim.heal();
     let _gateway = site.start().await;

@@ -18,8 +18,7 @@ use crate::{
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn loses_no_more_than_the_interval_when_the_power_goes() {
     let mut rng = Rng::with_seed(setting("CRASH_SEED", 6));
-    let site =
-        Site::with(", durability: relaxed, flush_interval: 100ms, segment_bytes: 1MiB").await;
+    let site = Site::with(", durability: relaxed, flush_interval: 100ms").await;
     let mut disk = Disk::holding(&site.audit);
     let mut lost = 0;
 

@@ -279,7 +279,7 @@ mod tests {
 
             assert!(hash.is_spelled(&written));
             assert!(!hash.is_spelled(&written.to_uppercase()));
-            assert!(!hash.is_spelled(&written[1..]));
+            assert!(!hash.is_spelled(written.strip_suffix(|_| true).unwrap_or_default()));
             assert!(!hash.is_spelled(&format!("{written}0")));
             assert!(!LineHash::NONE.is_spelled(&written));
         }

@@ -157,10 +157,16 @@ mod tests {
         let call = CallId::next();
         let records = [Purpose::Opens(call), Purpose::Closes(call)];
 
-        records.iter().for_each(|record| room.wrote(*record));
-        records.iter().rev().for_each(|record| room.lost(*record));
+        for record in records {
+            room.wrote(record);
+        }
+        for record in records.into_iter().rev() {
+            room.lost(record);
+        }
         let lost = room.reserve(0);
-        records.iter().for_each(|record| room.wrote(*record));
+        for record in records {
+            room.wrote(record);
+        }
         room.wrote(Purpose::Opens(CallId::next()));
         let one = room.reserve(0);
         room.wrote(Purpose::Closes(CallId::next()));

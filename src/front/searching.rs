@@ -121,13 +121,14 @@ impl Within {
             return Err(Problem::MethodNotAllowed { allow: "GET, HEAD" });
         }
         let reader = reader?;
+        // In the reader's own words, and not as what the record is about: evidence and searches of a transfer
+        // tell of what was done to it.
+        let asked = exchange.head.uri.query().filter(|asked| !asked.is_empty());
+        asked.inspect(|asked| {
+            let asked = asked.chars().take(LONGEST_WORDS).collect();
+            facts.reason.get_or_init(|| asked);
+        });
         let query = query(&exchange)?;
-        if let Some(customer) = query.filters.customer {
-            facts.customer.get_or_init(|| customer);
-        }
-        if let Some(transfer) = query.filters.transfer {
-            facts.transfer.get_or_init(|| transfer);
-        }
         let command = ReadAudit {
             customer: query.filters.customer,
         };
@@ -184,6 +185,9 @@ const EFFORT: Effort = Effort {
 
 /// Searches for people; calls have the disk for themselves otherwise.
 const MOST_AT_ONCE: usize = 2;
+
+/// In characters, as of any caller.
+const LONGEST_WORDS: usize = 512;
 
 /// A disk that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(30);

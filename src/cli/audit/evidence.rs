@@ -9,6 +9,8 @@ use super::{
     place::{Found, NoKey, Place, signing_key},
     progress::Bar,
 };
+use clap::Args;
+
 use crate::{
     audit::evidence::{
         gather::{Document, Gathered, NotGathered, gather},
@@ -21,16 +23,20 @@ use crate::{
 };
 
 /// What is to be told of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Args)]
 pub struct Question {
-    /// The journal.
+    /// Where the journal is.
+    #[command(flatten)]
     pub place: Place,
     /// The transfer.
+    #[arg(long, value_name = "GUID")]
     pub transfer: TransferId,
-    /// The file of the private key, where it is elsewhere.
-    pub signing_key: Option<PathBuf>,
-    /// Where the document goes; without it, to stdout.
+    /// A new file for the document, which only its owner may read; without it, stdout.
+    #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// The private key's file, where it is neither in the journal's directory nor named in the configuration.
+    #[arg(long, value_name = "FILE")]
+    pub signing_key: Option<PathBuf>,
 }
 
 /// There is no document.

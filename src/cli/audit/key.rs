@@ -8,19 +8,24 @@ use std::{
 use serde_json::json;
 
 use super::place::{Found, NoKey, Place, signing_key};
+use clap::Args;
+
 use crate::{
     audit::public_key::PublicKey,
     config::{environment::Environment, fault::Faults},
 };
 
 /// Whose key is to be printed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Args)]
 pub struct Question {
-    /// The journal whose gateway has it.
+    /// Where the journal is.
+    #[command(flatten)]
     pub place: Place,
-    /// The file of the private key, where it is elsewhere.
+    /// The private key's file, where it is neither in the journal's directory nor named in the configuration.
+    #[arg(long, value_name = "FILE")]
     pub signing_key: Option<PathBuf>,
-    /// Whether a program reads the answer.
+    /// Prints one JSON object.
+    #[arg(long)]
     pub json: bool,
 }
 

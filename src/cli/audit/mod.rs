@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use self::{finding::Asked, place::Place, verify::Question};
-use crate::{config::environment::Environment, ids::TransferId};
+use crate::config::environment::Environment;
 
 /// What is to be done with the journal.
 #[derive(Debug, Subcommand)]
@@ -62,62 +62,16 @@ pub enum Command {
     },
     /// Tells the last records, oldest first, and with --follow those to come.
     #[command(after_help = help::TAIL_HELP)]
-    Tail {
-        /// Where the journal is.
-        #[command(flatten)]
-        place: Place,
-        /// Which records.
-        #[command(flatten)]
-        asked: Asked,
-        /// How many of the records that are there.
-        #[arg(short = 'n', long = "last", value_name = "N", default_value_t = 10)]
-        last: usize,
-        /// Goes on with the records to come, until it is interrupted.
-        #[arg(long, short = 'f')]
-        follow: bool,
-        /// Tells records as they stand in the journal, one a line.
-        #[arg(long)]
-        json: bool,
-    },
+    Tail(tail::Question),
     /// Prints the public key of the gateway that writes the journal, as `verify --key` takes it.
     #[command(after_help = help::KEY_HELP)]
-    Key {
-        /// Where the journal is.
-        #[command(flatten)]
-        place: Place,
-        /// The private key's file, where it is neither in the journal's directory nor named in the configuration.
-        #[arg(long, value_name = "FILE")]
-        signing_key: Option<PathBuf>,
-        /// Prints one JSON object.
-        #[arg(long)]
-        json: bool,
-    },
+    Key(key::Question),
     /// Tells all that the journal says of one transfer, in a signed document that proves itself.
     #[command(after_help = help::EVIDENCE_HELP)]
-    Evidence {
-        /// Where the journal is.
-        #[command(flatten)]
-        place: Place,
-        /// The transfer.
-        #[arg(long, value_name = "GUID")]
-        transfer: TransferId,
-        /// A new file for the document, which only its owner may read; without it, stdout.
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        /// The private key's file, where it is neither in the journal's directory nor named in the configuration.
-        #[arg(long, value_name = "FILE")]
-        signing_key: Option<PathBuf>,
-    },
+    Evidence(evidence::Question),
     /// Lists the calls of which the journal does not say how they ended.
     #[command(after_help = help::RECONCILE_HELP)]
-    Reconcile {
-        /// Where the journal is.
-        #[command(flatten)]
-        place: Place,
-        /// Tells all of it as one JSON object.
-        #[arg(long)]
-        json: bool,
-    },
+    Reconcile(reconcile::Question),
 }
 
 /// What is to be verified.
@@ -140,21 +94,31 @@ pub struct Subject {
 pub fn run(command: Command, environment: &Environment) -> u8 {
     match command {
         Command::Verify {
-            subject,
+            subject:
+                Subject {
+                    evidence: Some(evidence),
+                    ..
+                },
+            key,
+            json,
+            checkpoint: _,
+        } => {
+            let question = examine::Question {
+                evidence,
+                key,
+                json,
+            };
+            examine::run(&question)
+        }
+        Command::Verify {
+            subject: Subject { config, dir, .. },
             key,
             checkpoint,
             json,
         } => {
-            if let Some(evidence) = subject.evidence {
-                return examine::run(&examine::Question {
-                    evidence,
-                    key,
-                    json,
-                });
-            }
             let question = Question {
-                config: subject.config,
-                dir: subject.dir,
+                config,
+                dir,
                 key,
                 checkpoint,
                 json,
@@ -168,60 +132,18 @@ pub fn run(command: Command, environment: &Environment) -> u8 {
             all,
             json,
         } => {
-            let limit = (!all).then_some(limit);
             let question = query::Question {
                 place,
                 asked,
-                limit,
+                limit: (!all).then_some(limit),
                 json,
             };
             query::run(question, environment)
         }
-        Command::Tail {
-            place,
-            asked,
-            last,
-            follow,
-            json,
-        } => {
-            let question = tail::Question {
-                place,
-                asked,
-                last,
-                follow,
-                json,
-            };
-            tail::run(question, environment)
-        }
-        Command::Key {
-            place,
-            signing_key,
-            json,
-        } => {
-            let question = key::Question {
-                place,
-                signing_key,
-                json,
-            };
-            key::run(&question, environment)
-        }
-        Command::Evidence {
-            place,
-            transfer,
-            out,
-            signing_key,
-        } => {
-            let question = evidence::Question {
-                place,
-                transfer,
-                signing_key,
-                out,
-            };
-            evidence::run(&question, environment)
-        }
-        Command::Reconcile { place, json } => {
-            reconcile::run(&reconcile::Question { place, json }, environment)
-        }
+        Command::Tail(question) => tail::run(question, environment),
+        Command::Key(question) => key::run(&question, environment),
+        Command::Evidence(question) => evidence::run(&question, environment),
+        Command::Reconcile(question) => reconcile::run(&question, environment),
     }
 }
 

@@ -12,6 +12,8 @@ use super::{
     progress::Bar,
     shown,
 };
+use clap::Args;
+
 use crate::{
     audit::{
         doubts::{Call, Closed, Doubts, Unknown, doubts},
@@ -22,11 +24,13 @@ use crate::{
 };
 
 /// Which journal is to be looked through.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Args)]
 pub struct Question {
-    /// The journal.
+    /// Where the journal is.
+    #[command(flatten)]
     pub place: Place,
-    /// Whether a program reads the answer.
+    /// Tells all of it as one JSON object.
+    #[arg(long)]
     pub json: bool,
 }
 

@@ -13,23 +13,30 @@ use super::{
     place::Place,
     query::READING,
 };
+use clap::Args;
+
 use crate::{
     audit::search::{Next, Search, filters::Filters, follow::Follow},
     config::environment::Environment,
 };
 
 /// What is asked for.
-#[derive(Debug)]
+#[derive(Debug, Args)]
 pub struct Question {
     /// Where the journal is.
+    #[command(flatten)]
     pub place: Place,
     /// Which records.
+    #[command(flatten)]
     pub asked: Asked,
-    /// How many of those that are there.
+    /// How many of the records that are there.
+    #[arg(short = 'n', long = "last", value_name = "N", default_value_t = 10)]
     pub last: usize,
-    /// Whether to go on with those to come.
+    /// Goes on with the records to come, until it is interrupted.
+    #[arg(long, short = 'f')]
     pub follow: bool,
-    /// Whether a program reads the answer.
+    /// Tells records as they stand in the journal, one a line.
+    #[arg(long)]
     pub json: bool,
 }
 

@@ -49,8 +49,10 @@ async fn gives_records_to_who_may_read_them_and_tells_of_it() {
         ("auth", json!("token_file")),
         ("decision", json!("allowed")),
         ("rule", json!("auditors")),
-        ("customer", json!(CUSTOMER)),
-        ("transfer", json!(TRANSFER)),
+        (
+            "reason",
+            json!(format!("transfer={TRANSFER}&customer={CUSTOMER}")),
+        ),
         ("status", json!(200)),
         ("outcome", json!("answered")),
         ("forwarded", json!("no")),
@@ -58,7 +60,9 @@ async fn gives_records_to_who_may_read_them_and_tells_of_it() {
     ] {
         assert_eq!(record[member], value, "{member}");
     }
-    assert_eq!(record.get("code"), None);
+    for member in ["code", "customer", "transfer"] {
+        assert_eq!(record.get(member), None, "{member}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,14 +30,7 @@ fn goes_on_behind_what_retention_removed() {
 
     let opened = opened(dir.path()).unwrap();
 
-    assert_eq!(opened.head.seq(), 12);
-    assert_eq!(opened.head.hash(), journal.heads[12].hash());
-    let checkpoint = LineHash::of(b"checkpoint");
-    assert_eq!(
-        opened.head.checkpoint(),
-        checkpoint,
-        "it is signed on from there"
-    );
+    assert_eq!(opened.head, journal.heads[12], "it is signed on from there");
     assert_eq!(findings(dir.path(), None, &[]).damage, None);
 }
 
@@ -56,13 +49,12 @@ fn goes_on_where_retention_was_killed_before_it_had_removed_all() {
 fn goes_by_the_pruned_record_that_fits() {
     let all = [(6, 4, "one"), (13, 8, "two"), (17, 12, "three")];
     let journal = Journal::with(20, &all);
-    for (first, checkpoint) in [(5, "three"), (9, "three"), (13, "three")] {
+    for first in [5, 9, 13] {
         let dir = journal.written(first);
 
         let opened = opened(dir.path()).unwrap();
 
-        let expected = LineHash::of(checkpoint.as_bytes());
-        assert_eq!(opened.head.checkpoint(), expected, "{first}");
+        assert_eq!(opened.head, journal.heads[20], "{first}");
         assert_eq!(findings(dir.path(), None, &[]).damage, None);
     }
     let dir = journal.written(17);
@@ -85,6 +77,13 @@ fn refuses_a_beginning_that_no_pruned_record_tells_of() {
     let other = journal.written(5);
     let (seq, first) = (4, 5);
     assert_eq!(refusal(other.path()), (4, Fault::Beginning { seq, first }));
+
+    let unsigned = Journal::with(12, &[(12, 4, "checkpoint")]).written(5);
+    let (seq, first) = (1, 5);
+    assert_eq!(
+        refusal(unsigned.path()),
+        (1, Fault::Beginning { seq, first })
+    );
 }
 
 #[test]
@@ -135,11 +134,25 @@ impl Journal {
                     let checkpoint = LineHash::of(checkpoint.as_bytes());
                     Draft::pruned(journal.boot, *upto, head, checkpoint)
                 }
+                None if pruned.iter().any(|(number, ..)| number + 1 == seq) => {
+                    let over = *journal.heads.last().unwrap();
+                    let signed = Draft::checkpoint(journal.boot, &over, "0000000000000000", "");
+                    journal.push_checkpoint(&signed);
+                    continue;
+                }
                 None => Draft::stopped(journal.boot),
             };
             journal.push(&draft);
         }
         journal
+    }
+
+    /// The checkpoint that covers what a `pruned` record tells.
+    fn push_checkpoint(&mut self, draft: &Draft) {
+        let over = *self.heads.last().unwrap();
+        self.push(draft);
+        let line = self.lines.last().unwrap();
+        *self.heads.last_mut().unwrap() = over.then_checkpoint(line);
     }
 
     fn push(&mut self, draft: &Draft) {
@@ -158,10 +171,9 @@ impl Journal {
             let head = *self.heads.last().unwrap();
             let before: serde_json::Value = serde_json::from_slice(line).unwrap();
             let text = String::from_utf8(line.clone()).unwrap();
-            let line = text.replace(
-                &format!("\"prev\":{}", before["prev"]),
-                &format!("\"prev\":\"{}\"", head.hash()),
-            );
+            // A checkpoint names the line before it twice.
+            let named = before["prev"].as_str().unwrap();
+            let line = text.replace(named, &head.hash().to_string());
             self.heads.push(head.then(line.as_bytes()));
             self.lines.push(line.into_bytes());
         }

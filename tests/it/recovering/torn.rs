@@ -1,5 +1,6 @@
 //! Torn ends, at every byte and filled with anything, and starts that are killed while they mend one.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -157,7 +158,9 @@ async fn is_not_hindered_by_a_start_that_was_killed_while_it_cut() {
         let dir = directory();
         let path = real.put(dir.path(), segment);
         let key = Signer::new().private_pem();
-        fs::write(dir.path().join("signing.key"), key).unwrap();
+        let own_key = dir.path().join("signing.key");
+        fs::write(&own_key, key).unwrap();
+        fs::set_permissions(own_key, fs::Permissions::from_mode(0o600)).unwrap();
         let cut = dir.path().join("cut");
         fs::create_dir(&cut).unwrap();
         for (suffix, text) in kept {

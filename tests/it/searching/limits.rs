@@ -20,7 +20,8 @@ use crate::harness::{TRANSFER, World, journal::segments};
 #[tokio::test(start_paused = true)]
 async fn runs_two_searches_at_once_and_gives_up_one_that_hangs() {
     let world = World::with(auditors).await;
-    let pipe = Pipe::in_place_of(&world.dir.path().join("journal.id"));
+    world.reject().send().await;
+    let pipe = Pipe::at(&world.dir.path().join("journal-00000000000000000002.jsonl"));
     let mut hanging = pin!(join(ask(&world, ""), ask(&world, "")));
     assert!(poll!(hanging.as_mut()).is_pending());
 
@@ -135,8 +136,7 @@ async fn tells_only_what_is_on_the_disk() {
 struct Pipe(PathBuf);
 
 impl Pipe {
-    fn in_place_of(path: &Path) -> Self {
-        fs::remove_file(path).unwrap();
+    fn at(path: &Path) -> Self {
         let made = Command::new("mkfifo").arg(path).status().unwrap();
         assert!(made.success());
         Self(path.to_owned())

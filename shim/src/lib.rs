@@ -3,7 +3,7 @@
 //! and keeps a log from which it can be told what a power cut would have left.
 //!
 //! It is told what to do by four variables: `DISK_FAULTS_DIR` is the directory, `DISK_FAULTS_CONTROL` the file of
-//! [rules](rules), `DISK_FAULTS_LOG` where the log goes, and `DISK_FAULTS_KEEP` a directory on the same file system
+//! rules of the module `rules`, `DISK_FAULTS_LOG` where the log goes, and `DISK_FAULTS_KEEP` a directory on the same file system
 //! in which every file that is unlinked or replaced keeps a name, its inode's number. Without them all calls
 //! pass. Calls that a program makes past the C library are not seen.
 //!

@@ -12,7 +12,8 @@ pub(in crate::audit) struct Beginning {
     unsigned: Vec<(u64, Pruned, bool)>,
     /// The last record that any `pruned` record tells of, fitting or not.
     told: u64,
-    fits: Option<Pruned>,
+    /// Whether any of them fits.
+    fits: bool,
     /// What the one says that tells of the very record before the first one.
     last_checkpoint: Option<LineHash>,
 }
@@ -25,7 +26,7 @@ impl Beginning {
             ends: Vec::new(),
             unsigned: Vec::new(),
             told: 0,
-            fits: None,
+            fits: false,
             last_checkpoint: None,
         }
     }
@@ -60,7 +61,7 @@ impl Beginning {
 
     fn believe(&mut self, pruned: Pruned, fits: bool) {
         if fits {
-            self.fits = Some(pruned);
+            self.fits = true;
             if pruned.upto.saturating_add(1) == self.first {
                 self.last_checkpoint = Some(pruned.checkpoint);
             }
@@ -72,17 +73,12 @@ impl Beginning {
 
     /// The first record that is missing and was not removed by retention, if any is.
     pub(in crate::audit) fn missing(&self) -> Option<u64> {
-        let is_told = self.first <= 1 || self.fits.is_some();
+        let is_told = self.first <= 1 || self.fits;
         (!is_told).then(|| {
             self.told
                 .saturating_add(1)
                 .min(self.first.saturating_sub(1))
         })
-    }
-
-    /// The hash of the last checkpoint's line among the records that were removed.
-    pub(in crate::audit) fn checkpoint(&self) -> Option<LineHash> {
-        self.fits.map(|pruned| pruned.checkpoint)
     }
 
     /// The hash of the last checkpoint's line before the first record. Where only a part of what was told
@@ -125,7 +121,6 @@ mod tests {
             let checkpoint = Some(LineHash::of(b"checkpoint"));
             let is_exact = fitting.upto == 12;
             assert_eq!(beginning.missing(), None);
-            assert_eq!(beginning.checkpoint(), checkpoint);
             assert_eq!(beginning.last_checkpoint(), checkpoint.filter(|_| is_exact));
         }
         assert_eq!(Beginning::at(1).missing(), None);
@@ -139,7 +134,7 @@ mod tests {
                 beginning.note_pruned(26, *it);
             }
             beginning.note_signed(26);
-            assert_eq!(beginning.checkpoint(), None);
+            assert_eq!(beginning.last_checkpoint(), None);
             beginning.missing()
         };
 

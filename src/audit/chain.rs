@@ -140,12 +140,6 @@ impl Head {
         })
     }
 
-    /// The same end, where it has become known what the last checkpoint before it was.
-    #[must_use]
-    pub(in crate::audit) fn with_checkpoint(self, checkpoint: LineHash) -> Self {
-        Self { checkpoint, ..self }
-    }
-
     fn then_read(&self, record: &Link<'_>, line: &[u8]) -> Self {
         if record.is_checkpoint() {
             self.then_checkpoint(line)

@@ -176,18 +176,13 @@ impl<'a> Survey<'a> {
             return Err(stop(fault, &path, end));
         }
         let missing = self.beginning.missing();
-        let head = self.head.filter(|_| missing.is_none()).ok_or_else(|| {
+        self.head.filter(|_| missing.is_none()).ok_or_else(|| {
             let path = segments.first().map_or(dir, |(_, path)| path);
             let fault = Fault::Beginning {
                 seq: missing.unwrap_or(1),
                 first: self.first,
             };
             stop(fault, path, 0)
-        })?;
-        let is_known = head.checkpoint() != Head::GENESIS.checkpoint();
-        Ok(match self.beginning.checkpoint() {
-            Some(checkpoint) if !is_known => head.with_checkpoint(checkpoint),
-            _ => head,
         })
     }
 

@@ -117,6 +117,14 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// Shortens what Partner Center said.
+    pub(in crate::audit) fn shorten(&mut self, shorter: impl Fn(&str) -> String) {
+        let codes = self.attempts.iter_mut().map(|it| &mut it.error_code);
+        for said in codes.chain([&mut self.transfer_status]) {
+            *said = said.as_deref().map(&shorter);
+        }
+    }
+
     pub(in crate::audit) fn of_call(kind: &'static str, facts: &'a Facts, boot: BootId) -> Self {
         let who = facts.caller.get();
         let through = facts.account.get();

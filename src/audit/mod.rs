@@ -17,6 +17,7 @@ pub mod doubts;
 mod durable;
 mod encoder;
 pub mod evidence;
+mod fitting;
 pub mod journal;
 mod link;
 pub mod low_water;

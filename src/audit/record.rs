@@ -26,7 +26,7 @@ pub struct Draft {
     /// What it means for the call it tells of.
     pub(in crate::audit) purpose: Purpose,
     /// The members from `kind` on, without braces.
-    members: Vec<u8>,
+    pub(in crate::audit) members: Vec<u8>,
 }
 
 /// What a record means for the call it tells of.
@@ -239,22 +239,7 @@ impl Draft {
         [head.as_bytes(), &self.members, tail.as_bytes()].concat()
     }
 
-    /// A record that would be longer than the contract allows has only the beginning of the caller's own
-    /// words; its intent has them all.
-    fn fitting(id: RecordId, members: Members<'_>) -> Self {
-        let whole = Self::new(id, &members);
-        let Some(reason) = members
-            .reason
-            .filter(|_| whole.most_bytes() > LONGEST_BYTES)
-        else {
-            return whole;
-        };
-        let beginning: String = reason.chars().take(BEGINNING).chain(['…']).collect();
-        let reason = Some(&*beginning);
-        Self::new(id, &Members { reason, ..members })
-    }
-
-    fn new(id: RecordId, members: &Members<'_>) -> Self {
+    pub(in crate::audit) fn new(id: RecordId, members: &Members<'_>) -> Self {
         // Serialising strings and numbers into memory cannot fail; an empty object would still be a
         // record that tells its number and time.
         let json = serde_json::to_vec(members).unwrap_or_default();
@@ -285,93 +270,3 @@ pub(in crate::audit) const LONGEST_BYTES: u64 = 8 << 10;
 
 /// More than what stands around a draft's members: two GUIDs, a number, a time, a hash and their names.
 const AROUND_BYTES: u64 = 384;
-
-/// In characters: what is left of a caller's own words where a record would be too long.
-const BEGINNING: usize = 64;
-
-#[cfg(test)]
-mod tests {
-    use std::{net::SocketAddr, sync::Arc, time::Duration};
-
-    use super::*;
-    use crate::{
-        audit::trail::{Attempt, Departure, Through, Trail, Who},
-        ids::{CorrelationId, TraceId},
-    };
-
-    #[test]
-    fn keeps_the_longest_record_within_the_bound_and_all_of_its_attempts() {
-        let trail = longest();
-        let ending = Ending {
-            decision: Some("allowed"),
-            status: 504,
-            code: Some("upstream_timeout"),
-            outcome: "failed",
-            forwarded: "unknown",
-            body: b"{}",
-        };
-
-        let draft = Draft::outcome(RecordId::next(), trail.facts(), BootId::next(), &ending);
-        let intent = Draft::intent(trail.facts(), BootId::next(), &RequestId::draw(16));
-
-        for draft in [&draft, &intent] {
-            assert!(
-                draft.most_bytes() <= LONGEST_BYTES,
-                "{}",
-                draft.most_bytes()
-            );
-        }
-        let line = draft.line(
-            JournalId::random(),
-            u64::MAX,
-            SystemTime::UNIX_EPOCH,
-            LineHash::NONE,
-        );
-        assert!(u64::try_from(line.len()).unwrap() < draft.most_bytes());
-        let record: serde_json::Value = serde_json::from_slice(&line).unwrap();
-        assert_eq!(record["attempts"].as_array().unwrap().len(), 16);
-        assert_eq!(record["reason"], format!("{}…", "\u{1}".repeat(BEGINNING)));
-    }
-
-    /// A call with everything as long as it may be.
-    fn longest() -> Trail {
-        let peer = SocketAddr::from(([0xffff; 8], u16::MAX));
-        let trail = Trail::begin(peer, CorrelationId::random(), TraceId::random());
-        trail.intending();
-        let facts = trail.facts();
-        facts.operation.get_or_init(|| "transfers.reject");
-        let id = "ffffffff-ffff-4fff-bfff-ffffffffffff";
-        facts.customer.get_or_init(|| id.parse().unwrap());
-        facts.transfer.get_or_init(|| id.parse().unwrap());
-        facts.caller.get_or_init(|| Who {
-            principal: Arc::from("p".repeat(256)),
-            issuer: Some(Arc::from("i".repeat(256))),
-            auth: "token_file",
-        });
-        facts.reason.get_or_init(|| "\u{1}".repeat(512));
-        facts.account.get_or_init(|| Through {
-            account: Arc::from("a".repeat(128)),
-            partner_tenant: Arc::from(id),
-            flow: "app_user",
-        });
-        facts.rule.get_or_init(|| Arc::from("r".repeat(128)));
-        facts.policy.get_or_init(|| Arc::from("0123456789abcdef"));
-        for request in RequestId::draw(16) {
-            let departure = Departure {
-                request,
-                started: SystemTime::UNIX_EPOCH,
-                token: Arc::from("0123456789abcdef"),
-            };
-            let attempt = Attempt {
-                departure,
-                took: Duration::from_mins(1),
-                open: true,
-                status: Some(504),
-                error: Some("connection_lost"),
-                error_code: Some("c".repeat(64)),
-            };
-            trail.ended(attempt, Some("s".repeat(64)));
-        }
-        trail
-    }
-}

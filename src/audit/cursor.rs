@@ -168,7 +168,7 @@ fn mark(value: &Value) -> Option<Mark> {
 }
 
 /// Whether so much time has gone by; never for what comes from the future.
-fn is_past(then: SystemTime, now: SystemTime, time: Duration) -> bool {
+pub(in crate::audit) fn is_past(then: SystemTime, now: SystemTime, time: Duration) -> bool {
     now.duration_since(then).is_ok_and(|gone| gone >= time)
 }
 

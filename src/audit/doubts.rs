@@ -5,9 +5,9 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::link::Link;
-use crate::audit::verify::{
-    Evidence, Progress, Unreadable, findings::Findings, follow, kept::Kept,
+use crate::audit::{
+    link::Link,
+    verify::{Evidence, Progress, Unreadable, findings::Findings, follow, kept::Kept},
 };
 
 /// What the journal leaves open.

@@ -14,10 +14,7 @@ use std::{
 /// When it cannot be written or synced; what was there still is, or the new one is.
 pub(in crate::audit) fn write_durably(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let new = dir.join(format!("{name}.new"));
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove(&new)?;
     write_new(&new, bytes)?;
     fs::rename(&new, dir.join(name))?;
     sync_directory(dir)
@@ -36,6 +33,18 @@ pub(in crate::audit) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Removes a file that may not be there.
+///
+/// # Errors
+///
+/// When it is there and cannot be removed.
+pub(in crate::audit) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the entries of a directory durable.

@@ -106,6 +106,10 @@ pub(in crate::audit) fn has_record_inside(bytes: &[u8]) -> bool {
 /// The kind of a record that tells which ones retention removed.
 pub(in crate::audit) const PRUNED: &str = "pruned";
 
+/// In bytes, what is read of a line at most: eight times what a record may have, so that every record ever
+/// written is read whole.
+pub(in crate::audit) const LONGEST_LINE: u64 = 64 << 10;
+
 /// How each record begins.
 const START: &[u8] = br#"{"v":"#;
 

@@ -18,6 +18,7 @@ mod durable;
 mod encoder;
 pub mod evidence;
 mod fitting;
+mod identity;
 pub mod journal;
 mod link;
 pub mod low_water;

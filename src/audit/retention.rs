@@ -20,8 +20,8 @@ use tokio::time::Instant;
 
 use crate::audit::{
     chain::LineHash,
-    cursor::{self, Cursor},
-    durable::sync_directory,
+    cursor::{self, Cursor, is_past},
+    durable::{self, sync_directory},
     link::Link,
     recovery::tail::KEPT,
     segment,
@@ -106,10 +106,7 @@ pub fn removable(
 /// When a file cannot be removed, or the directory cannot be synced.
 pub fn remove(dir: &Path, removal: &Removal) -> io::Result<()> {
     for path in &removal.segments {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        durable::remove(path)?;
     }
     remove_cuts(dir, &removal.segments)?;
     sync_directory(dir)
@@ -277,11 +274,6 @@ fn odd(path: &Path, what: &str) -> io::Error {
         io::ErrorKind::InvalidData,
         format!("{} {what}", path.display()),
     )
-}
-
-/// Whether so much time has gone by; never for what comes from the future.
-fn is_past(then: SystemTime, now: SystemTime, time: Duration) -> bool {
-    now.duration_since(then).is_ok_and(|gone| gone >= time)
 }
 
 /// In bytes: more than the longest record has.

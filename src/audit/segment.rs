@@ -16,7 +16,7 @@ use rustix::{
 use serde::Deserialize;
 
 use crate::audit::{
-    durable::{PRIVATE, sync_directory},
+    durable::{PRIVATE, remove, sync_directory},
     record::LONGEST_BYTES,
 };
 
@@ -198,14 +198,6 @@ impl Segment {
 /// When it is there and cannot be removed.
 pub fn remove_unnamed(dir: &Path) -> io::Result<()> {
     remove(&dir.join(UNNAMED))
-}
-
-/// Removes a file that may not be there.
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Lists the segments of a journal by their first record.

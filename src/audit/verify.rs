@@ -22,11 +22,11 @@ use self::{
 };
 use crate::{
     audit::{
+        identity::{self, IDENTITY},
         link::Link,
         low_water::{self, Unfit},
         public_key::PublicKey,
     },
-    file,
     ids::JournalId,
 };
 
@@ -151,14 +151,9 @@ impl Unreadable {
 /// Reads whose journal is in `dir`.
 pub(in crate::audit) fn identity(dir: &Path) -> Result<JournalId, Unreadable> {
     let path = dir.join(IDENTITY);
-    let bytes = file::read(&path, file::LARGEST_BYTES).map_err(Unreadable::at(&path))?;
-    let text = String::from_utf8_lossy(&bytes);
-    text.trim()
-        .parse()
-        .map_err(|_| Unreadable::Identity { path })
+    let id = identity::read(&path).map_err(Unreadable::at(&path))?;
+    id.ok_or(Unreadable::Identity { path })
 }
-
-const IDENTITY: &str = "journal.id";
 
 /// In records: some hundredths of a second.
 const TOLD_EVERY: u64 = 10_000;

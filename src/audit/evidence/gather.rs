@@ -50,12 +50,6 @@ pub enum NotGathered {
     /// The journal cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
-    /// A line cannot stand in a JSON document.
-    #[error("record {seq} is not UTF-8, which the gateway never writes")]
-    NotText {
-        /// The record.
-        seq: u64,
-    },
     /// The document cannot be put together.
     #[error("writing the evidence as JSON")]
     Json(#[from] serde_json::Error),
@@ -85,9 +79,6 @@ pub fn gather(
     })?;
     if let Some(damage) = found.damage {
         return Ok(Gathered::Damaged(damage));
-    }
-    if let Some(seq) = gathering.not_text {
-        return Err(NotGathered::NotText { seq });
     }
     let (Some(whole), false) = (whole(&found), gathering.records.is_empty()) else {
         return Ok(Gathered::Nothing {
@@ -140,7 +131,6 @@ struct Gathering {
     checkpoint: Option<String>,
     /// Whether it is known on what the next checkpoint was signed: there was one before, or none ever.
     is_anchored: bool,
-    not_text: Option<u64>,
 }
 
 struct Open {
@@ -159,7 +149,6 @@ impl Gathering {
             open: None,
             checkpoint: None,
             is_anchored: false,
-            not_text: None,
         }
     }
 
@@ -173,10 +162,8 @@ impl Gathering {
         if !(is_asked_for || self.open.is_some() || record.is_checkpoint()) {
             return;
         }
-        let Ok(line) = str::from_utf8(line) else {
-            self.not_text.get_or_insert(record.seq);
-            return;
-        };
+        // What is a link is text.
+        let line = String::from_utf8_lossy(line);
         if is_asked_for || self.open.is_some() {
             let open = self.open.get_or_insert_with(|| Open {
                 range: Range {
@@ -185,7 +172,7 @@ impl Gathering {
                 },
                 needed: 0,
             });
-            open.range.lines.push(line.to_owned());
+            open.range.lines.push(line.clone().into_owned());
             if is_asked_for {
                 open.needed = open.range.lines.len();
             }
@@ -195,7 +182,7 @@ impl Gathering {
                 self.close();
             }
             self.is_anchored = true;
-            self.checkpoint = Some(line.to_owned());
+            self.checkpoint = Some(line.into_owned());
         }
     }
 

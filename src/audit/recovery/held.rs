@@ -10,9 +10,9 @@ use std::{
 use crate::{
     audit::{
         durable::{PRIVATE, write_durably},
+        identity::{self, IDENTITY},
         recovery::{OpenError, at},
     },
-    file,
     ids::JournalId,
 };
 
@@ -49,15 +49,12 @@ pub(in crate::audit::recovery) fn identity(
     dir: &Path,
     is_new: bool,
 ) -> Result<JournalId, OpenError> {
-    let path = dir.join("journal.id");
-    match file::read(&path, file::LARGEST_BYTES) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes)
-            .trim()
-            .parse()
-            .map_err(|_| OpenError::Identity { path }),
+    let path = dir.join(IDENTITY);
+    match identity::read(&path) {
+        Ok(id) => id.ok_or(OpenError::Identity { path }),
         Err(error) if error.kind() == io::ErrorKind::NotFound && is_new => {
             let id = JournalId::random();
-            write_durably(dir, "journal.id", format!("{id}\n").as_bytes()).map_err(at(&path))?;
+            write_durably(dir, IDENTITY, format!("{id}\n").as_bytes()).map_err(at(&path))?;
             Ok(id)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::Identity { path }),

@@ -11,12 +11,12 @@ use crate::{
     audit::{
         beginning::Beginning,
         chain::{Break, Head},
-        link::Link,
+        link::{LONGEST_LINE, Link},
         low_water::LowWater,
         orphans::Open,
         recovery::{
             OpenError, at,
-            tail::{self, LONGEST_LINE, Tail},
+            tail::{self, Tail},
         },
         verify::findings::{Damage, Fault},
     },

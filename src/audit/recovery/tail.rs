@@ -10,7 +10,7 @@ use std::{
 use crate::audit::{
     chain::LineHash,
     durable::{make_directory, sync_directory, write_durably},
-    link::{self, Link},
+    link::{self, LONGEST_LINE, Link},
     record::Cut,
     recovery::held::Held,
     segment,
@@ -112,6 +112,3 @@ const UNFINISHED: &str = ".new";
 
 /// The directory of what was cut off.
 pub(in crate::audit) const KEPT: &str = "cut";
-
-/// In bytes: eight times what a record may have, so that every record ever written is read whole.
-pub(in crate::audit::recovery) const LONGEST_LINE: u64 = 64 << 10;

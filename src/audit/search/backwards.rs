@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
-use crate::audit::search::fields;
+use crate::audit::{link::LONGEST_LINE, search::fields};
 
 /// Reads a file backwards; holds a block and a line, however long the file is.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Backwards {
 
     /// Puts the block before what is held in front of what is still to be told.
     fn read_on(&mut self) -> io::Result<()> {
-        if self.left > LONGEST_LINE {
+        if u64::try_from(self.left).is_ok_and(|left| left > LONGEST_LINE) {
             self.left = 0;
             self.skips = true;
         }
@@ -163,9 +163,6 @@ const BLOCK: u64 = 256 << 10;
 
 /// In bytes: twice what a record may have, so that the beginning of one is always in it.
 const PROBE: usize = 16 << 10;
-
-/// In bytes: eight times what a record may have, so that every record ever written is read whole.
-const LONGEST_LINE: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::audit::{
+    link::LONGEST_LINE,
     search::{
         backwards::Backwards,
         fields::{self, Fields},
@@ -144,6 +145,3 @@ impl Follow {
         Ok(reading)
     }
 }
-
-/// In bytes: eight times what a record may have, so that every record ever written is read whole.
-const LONGEST_LINE: u64 = 64 << 10;

@@ -10,7 +10,10 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::audit::{durable, search::open::Segment};
+use crate::audit::{
+    durable::{self, PRIVATE},
+    search::open::Segment,
+};
 
 /// Where the index of a segment is.
 pub(in crate::audit::search) fn path(dir: &Path, first: u64) -> PathBuf {
@@ -54,6 +57,3 @@ pub(in crate::audit::search) fn sweep(dir: &Path, segments: &[Segment]) {
 const DIRECTORY: &str = "index";
 const SUFFIX: &str = ".bin";
 const UNFINISHED: &str = ".new";
-
-/// Only the gateway's own user reads what is about records.
-const PRIVATE: u32 = 0o600;

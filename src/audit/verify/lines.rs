@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::audit::{segment, verify::Unreadable};
+use crate::audit::{link::LONGEST_LINE, segment, verify::Unreadable};
 
 /// Reads a journal line by line; holds one line in memory, however long the journal is.
 #[derive(Debug)]
@@ -183,9 +183,6 @@ fn unopened(path: &Path) -> impl FnOnce(io::Error) -> Unreadable {
         _ => Unreadable::Io { path, source },
     }
 }
-
-/// In bytes: eight times what a record may have, so that every record ever written is read whole.
-const LONGEST_LINE: u64 = 64 << 10;
 
 /// In bytes.
 const READ_AT_ONCE: usize = 256 << 10;

@@ -18,14 +18,14 @@ use partner_gateway::{
             gather::{Document, Gathered, gather},
         },
         journal::Journal,
-        record::{Draft, Ending},
+        record::Draft,
         signing::{SigningKey, place},
         start_error::StartError,
         trail::Trail,
         verify::{Evidence, findings::Findings, kept::Kept, verify},
     },
     clock::{Clock as _, SharedClock},
-    ids::{CorrelationId, RecordId, TraceId, TransferId},
+    ids::{CorrelationId, TraceId, TransferId},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -33,7 +33,7 @@ use tempfile::TempDir;
 use crate::{
     audit::{
         segments::Hands,
-        start::{settings, start_by},
+        start::{outcome, settings, start_by},
     },
     harness::{
         journal::{segments, sha256},
@@ -278,18 +278,6 @@ fn trail() -> Trail {
     trail.facts().transfer.set(transfer).unwrap();
     trail.intending();
     trail
-}
-
-fn outcome(trail: &Trail, journal: &Journal) -> Draft {
-    let ending = Ending {
-        decision: Some("allowed"),
-        status: 200,
-        code: None,
-        outcome: "succeeded",
-        forwarded: "yes",
-        body: b"",
-    };
-    Draft::outcome(RecordId::next(), trail.facts(), journal.boot(), &ending)
 }
 
 /// The record that a segment is named after.

@@ -7,19 +7,14 @@ use std::{
 };
 
 use partner_gateway::{
-    audit::{
-        journal::Journal,
-        record::{Draft, Ending},
-        trail::Trail,
-        unwritable::Broken,
-    },
-    ids::{CorrelationId, RecordId, TraceId},
+    audit::{record::Draft, trail::Trail, unwritable::Broken},
+    ids::{CorrelationId, TraceId},
 };
 
 use crate::{
     audit::{
         kinds_of,
-        start::{settings, start, start_with},
+        start::{outcome, settings, start, start_with},
     },
     harness::{journal, tempdir},
 };
@@ -118,18 +113,6 @@ async fn notices_a_segment_that_is_removed_renamed_or_replaced() {
 fn trail() -> Trail {
     let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
     Trail::begin(peer, CorrelationId::random(), TraceId::random())
-}
-
-fn outcome(trail: &Trail, journal: &Journal) -> Draft {
-    let ending = Ending {
-        decision: Some("allowed"),
-        status: 200,
-        code: None,
-        outcome: "succeeded",
-        forwarded: "yes",
-        body: b"",
-    };
-    Draft::outcome(RecordId::next(), trail.facts(), journal.boot(), &ending)
 }
 
 fn read(dir: &Path) -> journal::Journal {

@@ -3,8 +3,16 @@
 use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 
 use partner_gateway::{
-    audit::{Durability, Settings, journal::Journal, segment::Bounds, start_error::StartError},
+    audit::{
+        Durability, Settings,
+        journal::Journal,
+        record::{Draft, Ending},
+        segment::Bounds,
+        start_error::StartError,
+        trail::Trail,
+    },
     clock::{SharedClock, SystemClock},
+    ids::RecordId,
 };
 
 pub(crate) async fn start(dir: &Path) -> Result<Journal, StartError> {
@@ -37,4 +45,17 @@ pub(super) fn settings(dir: &Path) -> Settings {
         retention: Duration::from_hours(24),
         keep_after_ack: Duration::ZERO,
     }
+}
+
+/// The record of a call that succeeded.
+pub(super) fn outcome(trail: &Trail, journal: &Journal) -> Draft {
+    let ending = Ending {
+        decision: Some("allowed"),
+        status: 200,
+        code: None,
+        outcome: "succeeded",
+        forwarded: "yes",
+        body: b"",
+    };
+    Draft::outcome(RecordId::next(), trail.facts(), journal.boot(), &ending)
 }

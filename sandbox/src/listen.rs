@@ -17,7 +17,6 @@ use tokio::{
 
 use crate::{
     answer::{Answer, Dropped, typed},
-    log::Raw,
     routes::{self, Service},
     sandbox::Sandbox,
     wire::{Tapped, Wire},
@@ -124,7 +123,7 @@ async fn whole(
     let body = Limited::new(body, LARGEST_BODY).collect().await?.to_bytes();
     let read = wire.take_read();
     if head.version < Version::HTTP_2 {
-        head.extensions.insert(Raw(read));
+        head.extensions.insert(read);
     }
     Ok(Request::from_parts(head, body))
 }

@@ -1,6 +1,6 @@
 //! What the pretend services saw.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
@@ -19,6 +19,9 @@ pub struct Seen {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Bytes,
+    /// When its first byte came, or where that is not known, all of it. By the clock that all processes of a machine
+    /// share and no test can hold still.
+    pub at: Instant,
     /// Every byte as it came over the connection; `None` in memory and over HTTP/2.
     pub raw: Option<Bytes>,
     /// Whether it changed what the service holds.
@@ -44,7 +47,11 @@ pub struct TokenRequest {
 
 /// The bytes of a request as they came, carried in its extensions.
 #[derive(Clone, Debug)]
-pub(crate) struct Raw(pub(crate) Bytes);
+pub(crate) struct Raw {
+    pub(crate) bytes: Bytes,
+    /// When the first of them came.
+    pub(crate) began: Instant,
+}
 
 /// The latest requests, each with the number it came as.
 #[derive(Debug)]
@@ -92,12 +99,14 @@ impl Log<Seen> {
     /// Notes a request as it came.
     pub(crate) fn note(&mut self, request: &Request<Bytes>) -> usize {
         let path = request.uri().path_and_query();
+        let raw = request.extensions().get::<Raw>();
         self.push(Seen {
             method: request.method().clone(),
             path: path.map_or("/", |path| path.as_str()).to_owned(),
             headers: header_list(request.headers()),
             body: request.body().clone(),
-            raw: request.extensions().get::<Raw>().map(|raw| raw.0.clone()),
+            at: raw.map_or_else(moment, |raw| raw.began),
+            raw: raw.map(|raw| raw.bytes.clone()),
             committed: false,
             answered: None,
         })
@@ -116,6 +125,15 @@ impl Log<Seen> {
             seen.answered = answer.body().bytes();
         }
     }
+}
+
+/// The moment that it is.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is compared with what other processes did, and nothing waits for it"
+)]
+pub(crate) fn moment() -> Instant {
+    Instant::now()
 }
 
 pub(crate) fn header_list(headers: &HeaderMap) -> Vec<(String, String)> {

@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use bytes::{Buf as _, Bytes};
@@ -15,7 +16,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::answer::{Answer, Dropped};
+use crate::{
+    answer::{Answer, Dropped},
+    log::{Raw, moment},
+};
 
 /// What an answer's connection is to bring, carried in its extensions. Over HTTP/1.1 only.
 #[derive(Clone, Debug)]
@@ -34,6 +38,8 @@ pub(crate) struct Wire(Arc<Mutex<Ways>>);
 struct Ways {
     /// The bytes read since they were last taken.
     read: Vec<u8>,
+    /// When the first of them came.
+    began: Option<Instant>,
     /// What is still to be written before anything else.
     before: Bytes,
     /// Whether all that HTTP writes is swallowed.
@@ -45,8 +51,12 @@ struct Ways {
 impl Wire {
     /// The bytes read since this was last asked. With one request at a time on the connection, which is
     /// how HTTP/1.1 clients use one, these are the bytes of one request.
-    pub(crate) fn take_read(&self) -> Bytes {
-        std::mem::take(&mut self.ways().read).into()
+    pub(crate) fn take_read(&self) -> Raw {
+        let mut ways = self.ways();
+        Raw {
+            bytes: std::mem::take(&mut ways.read).into(),
+            began: ways.began.take().unwrap_or_else(moment),
+        }
     }
 
     /// Has the connection end in a reset, once it is dropped.
@@ -124,7 +134,11 @@ impl AsyncRead for Tapped {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         let new = buffer.filled().get(before..).unwrap_or_default();
-        this.wire.ways().read.extend_from_slice(new);
+        if !new.is_empty() {
+            let mut ways = this.wire.ways();
+            ways.began.get_or_insert_with(moment);
+            ways.read.extend_from_slice(new);
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -1,8 +1,9 @@
 //! What must hold whatever happened: answers, requests at Partner Center and the journal tell of the same calls.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
+    os::unix::fs::MetadataExt as _,
     time::Duration,
 };
 
@@ -12,9 +13,10 @@ use serde_json::Value;
 use crate::{
     CUSTOMER,
     canary::assert_untold,
-    journal::Journal,
+    journal::{Journal, segments},
     power::files,
     process::asking_every,
+    shim::{Event, since_the_start},
     site::{Answer, Site},
 };
 
@@ -31,6 +33,9 @@ pub(crate) async fn all_holds(site: &Site, answers: &[Answer]) -> Journal {
     let journal = site.journal();
     every_answer_has_its_record(&journal, answers);
     every_patch_has_its_intent(&journal, &site.patches());
+    if site.tells_the_order() {
+        every_intent_was_durable_before_its_patch(site);
+    }
     nothing_was_done_twice(site, answers);
     no_secret_was_kept(site);
     let verified = site.verified().await;
@@ -90,6 +95,77 @@ pub(crate) fn every_patch_has_its_intent(journal: &Journal, patches: &[Seen]) {
         );
         assert_eq!(patch.path, place);
     }
+}
+
+/// What Partner Center was asked to do was on the disk before the first byte of it came there. The intents are those of
+/// the segments as they are now, whatever runs of the program wrote them.
+fn every_intent_was_durable_before_its_patch(site: &Site) {
+    // Before the events, which tell of all that was done before any of these came.
+    let patches = site.patches();
+    let (intents, syncs) = (intents(site), syncs(&site.shim.events()));
+    for patch in &patches {
+        let Place { inode, end } = intents[header(patch, "ms-requestid")];
+        let syncs = syncs.get(&inode).map_or(&[][..], Vec::as_slice);
+        let first = syncs.partition_point(|(_, bytes)| *bytes < end);
+        let Some((durable, _)) = syncs.get(first) else {
+            panic!("the intent is not on the disk: {patch:?}");
+        };
+        let came = since_the_start(patch.at);
+        assert!(
+            *durable <= came,
+            "the intent was on the disk {:?} later: {patch:?}",
+            durable.saturating_sub(came)
+        );
+    }
+}
+
+/// A line of a segment.
+#[derive(Clone, Copy)]
+struct Place {
+    inode: u64,
+    /// The place of the byte behind it.
+    end: u64,
+}
+
+/// Where the intents are, by each `MS-RequestId` that they announce.
+fn intents(site: &Site) -> HashMap<String, Place> {
+    let mut intents = HashMap::new();
+    for segment in segments(&site.audit) {
+        let inode = fs::metadata(&segment).expect("segment").ino();
+        let text = fs::read(segment).expect("segment");
+        let mut end = 0;
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            end += u64::try_from(line.len()).expect("length");
+            // What was cut short is nothing, and void lines count no more than the later ones of the same call.
+            let record: Value = serde_json::from_slice(line).unwrap_or_default();
+            for id in record["request_ids"].as_array().into_iter().flatten() {
+                let id = id.as_str().expect("ID").to_owned();
+                intents.insert(id, Place { inode, end });
+            }
+        }
+    }
+    intents
+}
+
+/// When so many bytes of each file were made durable that are there still: moments and lengths, both of which rise.
+fn syncs(events: &[Event]) -> HashMap<u64, Vec<(Duration, u64)>> {
+    let mut syncs: HashMap<_, Vec<(Duration, u64)>> = HashMap::new();
+    for event in events.iter().filter(|it| it.is_done && it.errno == 0) {
+        let known = syncs.entry(event.inode).or_default();
+        let last = known.last().map_or(0, |(_, bytes)| *bytes);
+        match &*event.call {
+            // A new file may have the number of one that is gone.
+            "create" => known.clear(),
+            "truncate" => {
+                for (_, bytes) in known {
+                    *bytes = event.bytes.min(*bytes);
+                }
+            }
+            "sync" if event.bytes > last => known.push((event.at, event.bytes)),
+            _ => {}
+        }
+    }
+    syncs
 }
 
 fn nothing_was_done_twice(site: &Site, answers: &[Answer]) {

@@ -95,6 +95,7 @@ async fn outlives(harm: impl FnOnce(&Path)) {
     gateway.kill().await;
     drop(fs::remove_file(segment.with_extension("bak")));
     fs::write(&segment, before).expect("put back");
+    site.goes_unseen();
     let _gateway = site.start().await;
 
     assert_eq!(answers[4].status, 200, "it does not heal: {answers:?}");

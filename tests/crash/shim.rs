@@ -6,8 +6,10 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
+    time::{Duration, Instant},
 };
 
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
 /// What the library is told, and what it tells.
@@ -19,6 +21,8 @@ pub(crate) struct Shim {
 /// A call of the program on a file of the journal.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
+    /// Since the machine was started; of a call that is done, when it was.
+    pub(crate) at: Duration,
     pub(crate) process: u32,
     /// Otherwise it is about to be made, by which names change.
     pub(crate) is_done: bool,
@@ -89,10 +93,11 @@ impl Shim {
 
 fn event(line: &str) -> Option<Event> {
     let words: Vec<_> = line.split(' ').collect();
-    let [_time, process, when, call, name, other, inode, bytes, errno] = words[..] else {
+    let [at, process, when, call, name, other, inode, bytes, errno] = words[..] else {
         return None;
     };
     Some(Event {
+        at: Duration::from_micros(at.parse().ok()?),
         process: process.parse().ok()?,
         is_done: when == "did",
         call: call.to_owned(),
@@ -102,6 +107,18 @@ fn event(line: &str) -> Option<Event> {
         bytes: bytes.parse().ok()?,
         errno: errno.parse().ok()?,
     })
+}
+
+/// A moment by the clock of the events, and rather later than earlier.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "two readings of the machine's clock are compared, and no test waits for it"
+)]
+pub(crate) fn since_the_start(moment: Instant) -> Duration {
+    let gone = Instant::now().duration_since(moment);
+    let now = clock_gettime(ClockId::Monotonic);
+    let now = Duration::try_from(now).expect("a clock that is not before its start");
+    now.saturating_sub(gone)
 }
 
 /// The library, built by the first who asks for it.

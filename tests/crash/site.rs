@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -35,6 +36,9 @@ pub(crate) struct Site {
     pub(crate) shim: Shim,
     pub(crate) audit: PathBuf,
     dir: TempDir,
+    is_strict: bool,
+    /// Whether something was done to the journal that the shim knows nothing of.
+    went_unseen: AtomicBool,
     _listening: Listening,
 }
 
@@ -85,6 +89,8 @@ impl Site {
             shim: Shim::over(&audit, &dir.path().join("disk/shim")),
             audit,
             dir,
+            is_strict: !settings.contains("durability: relaxed"),
+            went_unseen: AtomicBool::new(false),
             _listening: listening,
         }
     }
@@ -104,6 +110,7 @@ impl Site {
 
     /// The same without the shim, whose log cannot grow either where files may not.
     pub(crate) async fn start_bare(&self) -> Gateway {
+        self.goes_unseen();
         let process = Process::spawn(self.on_config(&mut Command::new(PROGRAM)));
         let gateway = self.listening(process).await.expect("a gateway");
         within(async || gateway.is_ready().await).await;
@@ -200,6 +207,16 @@ impl Site {
             .env_clear()
             .args(["audit", "verify", "--json", "--dir"]);
         Process::spawn(program.arg(&self.audit)).ended().await
+    }
+
+    /// Takes note that something is done to the journal that the shim does not see.
+    pub(crate) fn goes_unseen(&self) {
+        self.went_unseen.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing may happen before it is on the disk that it will, and the shim can tell.
+    pub(crate) fn tells_the_order(&self) -> bool {
+        self.is_strict && !self.went_unseen.load(Ordering::Relaxed)
     }
 
     /// Adds a transfer to the sandbox, and returns its ID.

@@ -1,6 +1,6 @@
 //! Stands between a program and its disk: loaded before the C library (`LD_PRELOAD`), it makes calls on the
 //! files below one directory fail, come short, wait or never come back, kills the process at a call of choice,
-//! and keeps a log from which it can be told what a power cut would have left.
+//! and keeps a log from which it can be told what a power cut would have left. It bends the wall clock, too.
 //!
 //! It is told what to do by four variables: `DISK_FAULTS_DIR` is the directory, `DISK_FAULTS_CONTROL` the file of
 //! rules of the module `rules`, `DISK_FAULTS_LOG` where the log goes, and `DISK_FAULTS_KEEP` a directory on the same file system
@@ -16,6 +16,7 @@
     reason = "functions of the C library are replaced, and the kernel is asked past it; no other crate here may"
 )]
 
+mod clock;
 mod faults;
 mod raw;
 mod rules;

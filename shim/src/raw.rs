@@ -86,18 +86,32 @@ fn seen(it: &libc::stat) -> Stat {
 /// Reads a small file; one that is not there is empty.
 pub(crate) fn read(path: &CStr) -> Vec<u8> {
     let mut text = vec![0; 8192];
+    let length = read_into(path, &mut text);
+    text.truncate(length);
+    text
+}
+
+/// Reads the beginning of a file without memory from the heap, and returns how much there was.
+pub(crate) fn read_into(path: &CStr, text: &mut [u8]) -> usize {
     let flags = libc::O_RDONLY | libc::O_CLOEXEC;
     // SAFETY: the path is a C string.
     let fd = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags) };
     if fd < 0 {
-        return Vec::new();
+        return 0;
     }
     // SAFETY: the buffer is as long as is said.
     let length = unsafe { libc::syscall(libc::SYS_read, fd, text.as_mut_ptr(), text.len()) };
     // SAFETY: nobody else knows this descriptor.
     unsafe { libc::syscall(libc::SYS_close, fd) };
-    text.truncate(usize::try_from(length).unwrap_or(0));
-    text
+    usize::try_from(length).unwrap_or(0)
+}
+
+/// A variable of the environment, without memory from the heap.
+pub(crate) fn environment(name: &CStr) -> Option<&'static CStr> {
+    // SAFETY: the name is a C string, and the programs under test never change a variable that this library reads.
+    let value = unsafe { libc::getenv(name.as_ptr()) };
+    // SAFETY: what is there is a C string, for as long as nobody changes it.
+    (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) })
 }
 
 /// Adds a line to a file, whole or not at all.

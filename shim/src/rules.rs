@@ -1,7 +1,8 @@
 //! What is to go wrong: one rule a line, read from a file that the test changes while the program runs.
 //!
 //! `<call> <file> <from>-<to> <effect>`, where `*` stands for any call, for any part of a file's name, and for
-//! every time. `sync journal-*.jsonl 1-3 errno=5` fails the first three syncs of segments.
+//! every time. `sync journal-*.jsonl 1-3 errno=5` fails the first three syncs of segments. Lines about the clock are
+//! for the module `clock`.
 
 /// A line of the control file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
-//! The program over a disk that fails, fills, hangs, is taken away or loses its power.
+//! The program over a disk that fails, fills, hangs, is taken away or loses its power, and by a clock that is set.
 //!
-//! A library that is loaded before the program, `shim/`, stands for the disk's faults, and its log tells what
+//! A library that is loaded before the program, `shim/`, stands for the faults of disk and clock, and its log tells what
 //! a power cut leaves. After each of them the journal is held against what callers were answered and what
 //! Partner Center saw.
 
@@ -26,6 +26,7 @@ mod process;
 
 mod boundaries;
 mod checks;
+mod clock;
 mod errors;
 mod full;
 mod leaving;

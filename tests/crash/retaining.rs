@@ -79,7 +79,7 @@ async fn removes_nothing_before_it_is_on_the_disk_that_it_will_be() {
 }
 
 /// The records that tell of what is removed.
-fn pruned(site: &Site) -> Vec<Value> {
+pub(crate) fn pruned(site: &Site) -> Vec<Value> {
     let texts = segments(&site.audit).into_iter();
     let text: String = texts
         .map(|it| fs::read_to_string(it).expect("segment"))
@@ -94,7 +94,7 @@ fn pruned(site: &Site) -> Vec<Value> {
 }
 
 /// Lays down a journal whose oldest segments, which are returned, are two days older than its last record.
-async fn aged(site: &Site) -> Vec<PathBuf> {
+pub(crate) async fn aged(site: &Site) -> Vec<PathBuf> {
     let now = SystemClock.now();
     run(site, now - Duration::from_hours(49)).await;
     let mut old = segments(&site.audit);
@@ -104,7 +104,7 @@ async fn aged(site: &Site) -> Vec<PathBuf> {
 }
 
 /// A run of the journal by a clock that stands still.
-async fn run(site: &Site, now: SystemTime) {
+pub(crate) async fn run(site: &Site, now: SystemTime) {
     let settings = Settings {
         dir: site.audit.clone(),
         durability: Durability::Strict,

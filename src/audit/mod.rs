@@ -24,6 +24,7 @@ mod link;
 pub mod low_water;
 mod members;
 pub mod orphans;
+mod pace;
 mod pen;
 pub mod public_key;
 mod queue;

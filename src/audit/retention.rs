@@ -6,8 +6,8 @@
 //! Of time, this holds: a segment is as young as the youngest record at the end of it or of any segment
 //! before it, so that a clock that was behind while it was written adds nothing to its age; one that says
 //! that it is of the future is not removed, and neither is what follows it; one that says that it is of
-//! before there were gateways goes with the next one that does not. A clock that is ahead at the moment of deciding is not seen through here: [`Pace`] is for
-//! that.
+//! before there were gateways goes with the next one that does not. A clock that is ahead at the moment of
+//! deciding is not seen through here: `pace` is for that.
 
 use std::{
     fs::{self, File},
@@ -15,8 +15,6 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
-
-use tokio::time::Instant;
 
 use crate::audit::{
     chain::LineHash,
@@ -229,37 +227,6 @@ impl End {
     }
 }
 
-/// A wall clock that does not run ahead of the time that really goes by.
-///
-/// It begins where the journal ends, not where the machine's clock stands, and catches up at twice the
-/// pace of time at most. So a clock that is set a year ahead, at start or while the gateway runs, removes
-/// nothing that is young unless it stays so for half a year. A gateway that was away removes later, by as
-/// long as it was away.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    at: SystemTime,
-    since: Instant,
-}
-
-impl Pace {
-    /// Begins at the time of the journal's last record, or now where it has none or that is later.
-    #[must_use]
-    pub fn from(last: Option<SystemTime>, now: SystemTime) -> Self {
-        Self {
-            at: last.map_or(now, |last| last.min(now)),
-            since: Instant::now(),
-        }
-    }
-
-    /// The time by which records may be judged.
-    pub fn follow(&mut self, now: SystemTime) -> SystemTime {
-        let gone = self.since.elapsed().saturating_mul(CATCHING_UP);
-        self.at = self.at.checked_add(gone).map_or(now, |at| at.min(now));
-        self.since = Instant::now();
-        self.at
-    }
-}
-
 fn cursors(dir: &Path) -> io::Result<Vec<Cursor>> {
     let all = cursor::list(dir)?.into_iter();
     all.map(|kept| {
@@ -284,9 +251,6 @@ const EARLIEST: Duration = Duration::from_hours(490_896);
 
 /// In segments: whoever writes waits while they are read and removed.
 const MOST_AT_ONCE: usize = 64;
-
-/// How many seconds a clock may catch up in one.
-const CATCHING_UP: u32 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -464,28 +428,5 @@ mod tests {
                 .ends_with("does not hold the records 5 to 8"),
             "{error}"
         );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn does_not_follow_a_clock_that_runs_ahead() {
-        let year = HOUR * 24 * 365;
-        let mut pace = Pace::from(Some(at(0)), at(1));
-        assert_eq!(pace.follow(at(1)), at(0));
-
-        tokio::time::advance(HOUR).await;
-        assert_eq!(pace.follow(at(2) + year), at(2));
-        tokio::time::advance(HOUR).await;
-        assert_eq!(pace.follow(at(3)), at(3));
-        assert_eq!(
-            pace.follow(at(1)),
-            at(1),
-            "a clock put back is followed at once"
-        );
-
-        let mut away = Pace::from(Some(at(0)), at(0) + year);
-        tokio::time::advance(HOUR).await;
-        assert_eq!(away.follow(at(1) + year), at(2));
-        let new = Pace::from(None, at(5)).follow(at(5));
-        assert_eq!(new, at(5));
     }
 }

@@ -6,7 +6,8 @@ use tracing::{info, warn};
 
 use crate::audit::{
     Settings, low_water,
-    retention::{self, Keeping, Pace, Removal},
+    pace::Pace,
+    retention::{self, Keeping, Removal},
 };
 
 /// The directory of a journal, and how long its segments are kept.

@@ -247,7 +247,7 @@ fn odd(path: &Path, what: &str) -> io::Error {
 const LAST_LINES: u64 = 64 << 10;
 
 /// Since 1970: the year 2026, before which no journal of this gateway was written.
-const EARLIEST: Duration = Duration::from_hours(490_896);
+pub(in crate::audit) const EARLIEST: Duration = Duration::from_hours(490_896);
 
 /// In segments: whoever writes waits while they are read and removed.
 const MOST_AT_ONCE: usize = 64;

@@ -8,12 +8,14 @@ use std::{
 
 use futures_util::future::join_all;
 use partner_gateway::clock::{Clock, SystemClock};
+use serde_json::Value;
 
 use crate::{
     checks::all_holds_in_the_end,
-    journal::Journal,
+    journal::{Journal, segments},
     process::within,
-    retaining::pruned,
+    retaining::{aged, pruned, run},
+    shim::Event,
     site::{Answer, Gateway, Site},
 };
 
@@ -42,6 +44,59 @@ async fn keeps_its_journal_whole_when_the_clock_repeats_a_second() {
 #[tokio::test]
 async fn keeps_its_journal_whole_when_the_clock_stands_still() {
     outlives(Jump::To(1_790_000_000)).await;
+}
+
+#[tokio::test]
+async fn removes_nothing_young_while_the_clock_is_ahead() {
+    let site = Site::with(", retention: 1d, checkpoint_interval: 1s").await;
+    run(&site, SystemClock.now() - Duration::from_hours(2)).await;
+    let young = segments(&site.audit);
+    let two_days = Jump::By(2 * 86_400).rule();
+
+    let gateway = site.start().await;
+    let mut calls = call(&site, &gateway, 0).await;
+    site.shim.fail(&two_days);
+    calls.extend(call(&site, &gateway, 1).await);
+    checkpoints(&site, 2).await;
+    site.shim.heal();
+    calls.extend(call(&site, &gateway, 2).await);
+    gateway.kill().await;
+    site.shim.fail(&two_days);
+    let gateway = site.start().await;
+    calls.extend(call(&site, &gateway, 3).await);
+    checkpoints(&site, 2).await;
+    site.shim.heal();
+    gateway.kill().await;
+    let _gateway = site.start().await;
+
+    assert_eq!(pruned(&site), [Value::Null; 0]);
+    assert!(young.iter().all(|segment| segment.exists()));
+    let answers: Vec<_> = calls.into_iter().map(|call| call.answer).collect();
+    all_holds_in_the_end(&site, &answers).await;
+}
+
+#[tokio::test]
+async fn removes_what_is_old_once_the_clock_has_come_from_1970() {
+    let site = Site::with(", retention: 1d, checkpoint_interval: 1s").await;
+    let old = aged(&site).await;
+
+    site.shim.fail(&Jump::To(60).rule());
+    let gateway = site.start().await;
+    let mut calls = call(&site, &gateway, 0).await;
+    checkpoints(&site, 1).await;
+    let were_there = old.iter().all(|segment| segment.exists());
+    site.shim.heal();
+    calls.extend(call(&site, &gateway, 1).await);
+    within(async || !old.iter().any(|segment| segment.exists())).await;
+    let ended = gateway.stop().await;
+
+    assert!(were_there, "removed in 1970");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(pruned(&site).len(), 1);
+    assert!(calls.iter().all(|call| call.answer.status == 200));
+    let verified = site.verified().await;
+    assert_eq!(verified.code, Some(0), "{}", verified.stdout);
+    let _gateway = site.start().await;
 }
 
 /// What the clock does, in seconds.
@@ -135,6 +190,16 @@ async fn call(site: &Site, gateway: &Gateway, group: usize) -> Vec<Call> {
         calls.push(Call { answer, made, over });
     }
     calls
+}
+
+/// Waits for so many more checkpoints, at each of which old segments are looked for.
+async fn checkpoints(site: &Site, more: usize) {
+    let count = || {
+        let is_one = |event: &&Event| event.is_done && event.other == "checkpoint.json";
+        site.shim.events().iter().filter(is_one).count()
+    };
+    let before = count();
+    within(async || count() >= before + more).await;
 }
 
 /// Each call's record is of the time that the clock showed.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     checks::{Held, all_holds, all_holds_in_the_end},
     journal::segments,
-    power::{Cut, Disk},
+    power::{Cut, Disk, Lost},
     site::{Answer, Gateway, Site},
 };
 
@@ -37,7 +37,7 @@ async fn loses_nothing_when_killed_at_random_moments_and_when_the_power_goes() {
             assert!(hit > 0, "no kill hit a call at: {step}\n{table}");
         }
         assert!(
-            4 * table.torn >= table.power_cuts,
+            4 * table.torn_under_calls >= table.cuts_of_calls,
             "too few torn files\n{table}"
         );
         assert!(table.names > 0, "no name was lost\n{table}");
@@ -51,7 +51,7 @@ async fn kill_again_and_again(rounds: u64, mut rng: Rng) -> Table {
     let mut answers = Vec::new();
     // The room between written and durable is wide enough to be hit in half of the rounds.
     site.shim
-        .fail("sync * * delay=2\nsync-directory * * delay=20");
+        .fail("sync * * delay=2\nsync-directory * * delay=60");
     for round in 0..usize::try_from(rounds).expect("a number") {
         table.kill_early(&site, &mut disk, &mut rng).await;
         let gateway = site.start().await;
@@ -69,7 +69,9 @@ async fn kill_again_and_again(rounds: u64, mut rng: Rng) -> Table {
         table.note_steps(&site, &disk, &answered, round);
         answers.extend(answered);
         if round % 2 == 1 {
-            table.cut_power(&site, &mut disk, &mut rng);
+            let lost = table.cut_power(&site, &mut disk, &mut rng);
+            table.cuts_of_calls += 1;
+            table.torn_under_calls += u64::from(lost.torn > 0);
         }
     }
     let gateway = site.start().await;
@@ -106,8 +108,11 @@ struct Table {
     power_cuts: u64,
     /// Rounds in which a call was at this step when the kill came.
     steps: [u64; STEPS.len()],
-    /// Power cuts that left a file torn; between a start and the first call few do.
+    /// Power cuts that left a file torn.
     torn: u64,
+    /// The same of those that came while calls were made; between a start and the first call few tear a file.
+    torn_under_calls: u64,
+    cuts_of_calls: u64,
     /// Power cuts that took a name away or brought one back.
     names: u64,
     answers: usize,
@@ -166,11 +171,12 @@ impl Table {
         }
     }
 
-    fn cut_power(&mut self, site: &Site, disk: &mut Disk, rng: &mut Rng) {
+    fn cut_power(&mut self, site: &Site, disk: &mut Disk, rng: &mut Rng) -> Lost {
         let lost = disk.lose_power(&site.audit, &site.shim.kept(), Cut::Random(rng));
         self.power_cuts += 1;
         self.torn += u64::from(lost.torn > 0);
         self.names += u64::from(lost.names > 0);
+        lost
     }
 
     /// Adds what another journal came to.
@@ -182,6 +188,8 @@ impl Table {
             *sum += more;
         }
         self.torn += other.torn;
+        self.torn_under_calls += other.torn_under_calls;
+        self.cuts_of_calls += other.cuts_of_calls;
         self.names += other.names;
         self.answers += other.answers;
         self.held.records += other.held.records;

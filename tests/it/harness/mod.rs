@@ -13,6 +13,7 @@ pub(crate) mod mutual;
 pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod served;
+pub(crate) mod setting;
 pub(crate) mod tls;
 pub(crate) mod transport;
 

@@ -11,16 +11,23 @@ use partner_gateway::audit::{
 };
 
 use super::{Real, directory, opened, refusal, refused_at, whole_lines};
-use crate::verifying::made::{JOURNAL, Made, RECORDS, Signer, record, segment};
+use crate::{
+    harness::setting::setting,
+    verifying::made::{JOURNAL, Made, RECORDS, Signer, record, segment},
+};
 
 #[tokio::test(start_paused = true)]
 async fn finds_any_bit_that_was_flipped() {
-    let real = long(&Real::of_three_runs().await, 250);
+    let records = setting("TAMPER_RECORDS", 250);
+    let real = long(
+        &Real::of_three_runs().await,
+        usize::try_from(records).unwrap(),
+    );
     let dir = directory();
     let path = real.put(dir.path(), &real.bytes);
     let lines = real.lines();
     low_water::keep(dir.path(), lines.last().unwrap()).unwrap();
-    assert_eq!(opened(dir.path()).unwrap().head.seq(), 250);
+    assert_eq!(opened(dir.path()).unwrap().head.seq(), records);
     let ends: Vec<usize> = lines
         .iter()
         .scan(0, |end, line| {
@@ -29,9 +36,9 @@ async fn finds_any_bit_that_was_flipped() {
         })
         .collect();
     let file = File::options().write(true).open(&path).unwrap();
-    let mut random = fastrand::Rng::with_seed(7);
+    let mut random = fastrand::Rng::with_seed(setting("TAMPER_SEED", 0) + 7);
 
-    for _ in 0..2000 {
+    for _ in 0..setting("TAMPER_ROUNDS", 2000) {
         let (at, bit) = (random.usize(..real.bytes.len()), random.u32(..8));
         let flipped = real.bytes[at] ^ (1 << bit);
         file.write_all_at(&[flipped], u64::try_from(at).unwrap())
@@ -48,7 +55,7 @@ async fn finds_any_bit_that_was_flipped() {
         file.write_all_at(&real.bytes[at..=at], u64::try_from(at).unwrap())
             .unwrap();
     }
-    assert_eq!(opened(dir.path()).unwrap().head.seq(), 250);
+    assert_eq!(opened(dir.path()).unwrap().head.seq(), records);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,5 @@
-//! Tampering at scale: every kind of it, each at a thousand places drawn from a fixed seed, all of it found
-//! and blamed on the right record.
+//! Tampering at scale: every kind of it, each at a thousand places drawn from a fixed seed, or as many as
+//! whoever starts this wants, all of it found and blamed on the right record.
 //!
 //! What is "right": the first record that is not the one that the gateway wrote there. Where the end was
 //! cut off, that is the first one that is missing, and a checkpoint that was kept elsewhere tells; where
@@ -18,6 +18,7 @@ use partner_gateway::audit::verify::{
 use tempfile::TempDir;
 
 use super::made::{INTERVAL, Line, Made, Signer, record, segment};
+use crate::harness::setting::setting;
 
 #[test]
 fn finds_every_edit() {
@@ -98,8 +99,8 @@ fn finds_every_end_that_was_cut_off() {
         .iter()
         .flat_map(|it| text(&it.1))
         .collect();
-    let mut rng = Rng::with_seed(6);
-    for round in 0..ROUNDS {
+    let mut rng = drawing(6);
+    for round in 0..rounds() {
         let length = rng.usize(..whole.len());
         let lines = whole[..length].split(|byte| *byte == b'\n').count() - 1;
         let missing = u64::try_from(lines).unwrap() + 1;
@@ -115,10 +116,10 @@ fn finds_every_end_that_was_cut_off() {
 
 #[test]
 fn finds_every_swap_of_segments() {
-    let mut rng = Rng::with_seed(7);
+    let mut rng = drawing(7);
     // Where the files begin is drawn anew each time.
-    for round in 0..ROUNDS {
-        let mut firsts: Vec<_> = (0..6).map(|_| rng.u64(2..=RECORDS)).collect();
+    for round in 0..rounds() {
+        let mut firsts: Vec<_> = (0..6).map(|_| rng.u64(2..=records())).collect();
         firsts.push(1);
         firsts.sort_unstable();
         firsts.dedup();
@@ -170,14 +171,16 @@ struct Trial {
 
 impl Trial {
     fn new() -> Self {
-        Self::with_segments(&[1, 13, 25, 43, 61])
+        let checkpoints = records() / INTERVAL;
+        let firsts = [0, 2, 4, 7, 10].map(|twelfths| checkpoints * twelfths / 12 * INTERVAL + 1);
+        Self::with_segments(&firsts)
     }
 
     fn with_segments(firsts: &[u64]) -> Self {
         let signer = Signer::new();
-        let whole = Made::grown(RECORDS, &signer, firsts, |_| String::new());
+        let whole = Made::grown(records(), &signer, firsts, |_| String::new());
         let dir = whole.written();
-        let kept = Kept::parse(whole.line(RECORDS)).expect("checkpoint");
+        let kept = Kept::parse(whole.line(whole.records())).expect("checkpoint");
         Self {
             signer,
             whole,
@@ -188,9 +191,9 @@ impl Trial {
 
     /// Tampers with a copy each round; `tamper` says which record is the first bad one.
     fn run(&self, seed: u64, mut tamper: impl FnMut(&mut Made, &mut Rng) -> u64) {
-        let mut rng = Rng::with_seed(seed);
+        let mut rng = drawing(seed);
         assert_eq!(self.damage(&self.whole), None, "nothing was done to it");
-        for round in 0..ROUNDS {
+        for round in 0..rounds() {
             let mut made = self.whole.clone();
             let expected = tamper(&mut made, &mut rng);
 
@@ -241,8 +244,19 @@ fn text(lines: &[Line]) -> Vec<u8> {
         .collect()
 }
 
-/// How often each kind is tried.
-const ROUNDS: usize = 1000;
+fn drawing(kind: u64) -> Rng {
+    Rng::with_seed(setting("TAMPER_SEED", 0) + kind)
+}
 
-/// In five files, with twelve checkpoints.
-const RECORDS: u64 = 72;
+/// How often each kind is tried.
+fn rounds() -> u64 {
+    setting("TAMPER_ROUNDS", 1000)
+}
+
+/// How many records the journal has, in five files: at least as many as twelve checkpoints need, the last of which
+/// ends it.
+fn records() -> u64 {
+    setting("TAMPER_RECORDS", 72)
+        .max(72)
+        .next_multiple_of(INTERVAL)
+}

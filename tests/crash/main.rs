@@ -30,6 +30,7 @@ mod clock;
 mod errors;
 mod full;
 mod leaving;
+mod lying;
 mod mutants;
 mod names;
 mod power;

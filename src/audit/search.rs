@@ -14,6 +14,7 @@ mod index;
 mod keys;
 mod open;
 pub mod page;
+pub mod passed_over;
 pub mod query;
 mod shelf;
 
@@ -25,6 +26,7 @@ use std::{
 use self::{
     filters::Filters,
     open::{Look, Open, Segment, Wanted},
+    passed_over::PassedOver,
 };
 use crate::audit::verify::Unreadable;
 
@@ -39,6 +41,7 @@ pub struct Search<'a> {
     effort: Effort,
     has_looked: bool,
     read_bytes: u64,
+    passed_over: Option<PassedOver>,
 }
 
 /// What a search may do.
@@ -108,6 +111,7 @@ impl<'a> Search<'a> {
             effort,
             has_looked: false,
             read_bytes: 0,
+            passed_over: None,
         })
     }
 
@@ -137,6 +141,7 @@ impl<'a> Search<'a> {
                 Look::Paused(below) => return Ok(Next::Paused(below)),
                 Look::End => {
                     self.read_bytes = self.read_bytes.saturating_add(open.read_bytes());
+                    self.passed_over = with_earlier(self.passed_over.take(), open.passed_over());
                     open.leave(&self.dir);
                 }
             }
@@ -148,6 +153,13 @@ impl<'a> Search<'a> {
     pub fn read_bytes(&self) -> u64 {
         let open = self.reading.as_ref().map_or(0, Open::read_bytes);
         self.read_bytes.saturating_add(open)
+    }
+
+    /// The lines in what was read that are no records, and of which nothing can be said.
+    #[must_use]
+    pub fn passed_over(&self) -> Option<PassedOver> {
+        let open = self.reading.as_ref().and_then(Open::passed_over);
+        with_earlier(self.passed_over.clone(), open)
     }
 
     fn has_had_enough(&self, open: &Open) -> bool {
@@ -168,5 +180,12 @@ impl<'a> Search<'a> {
         let (entered, read) = Open::enter(&self.dir, segment, &self.wanted, effort)?;
         self.read_bytes = self.read_bytes.saturating_add(read);
         Ok(entered)
+    }
+}
+
+fn with_earlier(later: Option<PassedOver>, earlier: Option<PassedOver>) -> Option<PassedOver> {
+    match later {
+        Some(later) => Some(later.and_earlier(earlier)),
+        None => earlier,
     }
 }

@@ -13,11 +13,22 @@ pub(in crate::audit::search) struct Backwards {
     held: Vec<u8>,
     /// How many of the bytes held are still to be told.
     left: usize,
-    /// Whether what stands before the next newline is no whole line of a record.
-    skips: bool,
+    rest: Rest,
+    /// Where the line begins that was told last.
+    offset: u64,
     /// Where the last whole line ends, once it has been read.
     end: Option<u64>,
     read_bytes: u64,
+}
+
+/// What stands before the next newline.
+#[derive(Clone, Copy, Debug)]
+enum Rest {
+    Line,
+    /// It has no newline of its own yet.
+    Unfinished,
+    /// Its end was read and let go.
+    TooLong,
 }
 
 /// The end of what a file has in whole lines.
@@ -39,7 +50,12 @@ impl Backwards {
     /// Where the whole lines of a file end, and the number of the last of them.
     pub(in crate::audit::search) fn end(file: File) -> io::Result<End> {
         let mut lines = Self::of(file)?;
-        let last = lines.previous()?.and_then(fields::seq);
+        let mut last = None;
+        while last.is_none()
+            && let Some(line) = lines.previous()?
+        {
+            last = fields::seq(line);
+        }
         Ok(End {
             offset: lines.end.unwrap_or_default(),
             last,
@@ -65,32 +81,46 @@ impl Backwards {
             begin: end,
             held: Vec::new(),
             left: 0,
-            skips: true,
+            rest: Rest::Unfinished,
+            offset: end,
             end: None,
             read_bytes,
         }
     }
 
-    /// The line before the one that was told last, without its newline.
+    /// The line before the one that was told last, without its newline; of one that is longer than any record
+    /// nothing.
     pub(in crate::audit::search) fn previous(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
             let left = self.held.get(..self.left).unwrap_or_default();
             if let Some(newline) = memchr::memrchr(b'\n', left) {
                 let line = newline.saturating_add(1)..self.left;
                 let behind = u64::try_from(line.start).unwrap_or(u64::MAX);
-                self.end.get_or_insert(self.begin.saturating_add(behind));
+                self.offset = self.begin.saturating_add(behind);
+                self.end.get_or_insert(self.offset);
                 self.left = newline;
-                if !std::mem::replace(&mut self.skips, false) {
-                    return Ok(self.held.get(line));
+                match std::mem::replace(&mut self.rest, Rest::Line) {
+                    Rest::Line => return Ok(self.held.get(line)),
+                    Rest::TooLong => return Ok(Some(&[])),
+                    Rest::Unfinished => {}
                 }
             } else if self.begin > 0 {
                 self.read_on()?;
             } else {
                 let first = 0..std::mem::take(&mut self.left);
-                let is_line = !std::mem::replace(&mut self.skips, true);
-                return Ok(self.held.get(first).filter(|_| is_line));
+                self.offset = 0;
+                return Ok(match std::mem::replace(&mut self.rest, Rest::Unfinished) {
+                    Rest::Line => self.held.get(first),
+                    Rest::TooLong => Some(&[]),
+                    Rest::Unfinished => None,
+                });
             }
         }
+    }
+
+    /// Where the line begins that was told last.
+    pub(in crate::audit::search) fn offset(&self) -> u64 {
+        self.offset
     }
 
     pub(in crate::audit::search) fn read_bytes(&self) -> u64 {
@@ -101,7 +131,9 @@ impl Backwards {
     fn read_on(&mut self) -> io::Result<()> {
         if u64::try_from(self.left).is_ok_and(|left| left > LONGEST_LINE) {
             self.left = 0;
-            self.skips = true;
+            if matches!(self.rest, Rest::Line) {
+                self.rest = Rest::TooLong;
+            }
         }
         let size = self.begin.min(BLOCK);
         let begin = self.begin.saturating_sub(size);
@@ -205,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_lines_over_the_borders_of_blocks_and_passes_over_what_is_no_line() {
+    fn tells_lines_over_the_borders_of_blocks_and_nothing_of_one_that_is_too_long() {
         let mut lines: Vec<String> = (1..=500).map(|seq| record(seq, 1500)).collect();
         let mut whole = lines.clone();
         whole.insert(250, "y".repeat(700_000));
@@ -213,6 +245,7 @@ mod tests {
 
         let read = told(Backwards::of(file(text.as_bytes())).unwrap());
 
+        lines.insert(250, String::new());
         lines.reverse();
         assert!(read == lines, "{} lines", read.len());
     }

@@ -65,6 +65,11 @@ pub(in crate::audit::search) fn seq(line: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
+/// Whether a line begins and ends as an object, which half a record or rubbish does not.
+pub(in crate::audit::search) fn is_object(line: &[u8]) -> bool {
+    line.starts_with(b"{") && line.ends_with(b"}")
+}
+
 const SEQ: &[u8] = br#""seq":"#;
 
 /// In bytes: version, journal and number, with room to spare.

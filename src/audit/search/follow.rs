@@ -16,6 +16,7 @@ use crate::audit::{
         fields::{self, Fields},
         filters::Filters,
         open::Segment,
+        passed_over::PassedOver,
     },
     verify::Unreadable,
 };
@@ -25,6 +26,7 @@ use crate::audit::{
 pub struct Follow {
     dir: PathBuf,
     reading: Option<Reading>,
+    passed_over: Option<PassedOver>,
 }
 
 /// A segment that is being read.
@@ -36,6 +38,8 @@ struct Reading {
     inode: u64,
     /// Where its next line begins.
     offset: u64,
+    /// Whether that is the rest of a line that is too long for a record.
+    is_amid_line: bool,
 }
 
 impl Follow {
@@ -55,6 +59,7 @@ impl Follow {
             first,
             inode,
             offset: end.offset,
+            is_amid_line: false,
         };
         let due = end.last.map_or(first, |last| last.saturating_add(1));
         Ok((Self::at(dir, Some(reading)), due))
@@ -64,6 +69,7 @@ impl Follow {
         Self {
             dir: dir.to_owned(),
             reading,
+            passed_over: None,
         }
     }
 
@@ -83,20 +89,20 @@ impl Follow {
             if self.reading.is_some_and(|it| segment.first < it.first) {
                 continue;
             }
-            self.read_on(&segment, &mut |line| {
-                let fields = serde_json::from_slice::<Fields<'_>>(line);
-                match fields {
-                    Ok(fields) if filters.admit(&fields) => tell(line),
-                    _ => Ok(()),
-                }
-            })?;
+            self.read_on(&segment, filters, tell)?;
         }
         Ok(())
+    }
+
+    /// Hands over the lines that are no records and have come since this was asked last.
+    pub fn take_passed_over(&mut self) -> Option<PassedOver> {
+        self.passed_over.take()
     }
 
     fn read_on<E: From<Unreadable>>(
         &mut self,
         Segment { first, end, path }: &Segment,
+        filters: &Filters,
         tell: &mut dyn FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let file = match File::open(path) {
@@ -109,24 +115,48 @@ impl Follow {
             .begin_or_go_on(*first, &mut lines)
             .map_err(Unreadable::at(path))?;
         let mut line = Vec::new();
+        // What stands behind the last record that counts is void; what stands before one is not.
+        let mut in_doubt = None;
         loop {
             line.clear();
             let read = lines
                 .by_ref()
                 .take(LONGEST_LINE)
                 .read_until(b'\n', &mut line);
-            let length = read.map_err(Unreadable::at(path))?;
-            let Some(whole) = line.strip_suffix(b"\n") else {
+            let length = u64::try_from(read.map_err(Unreadable::at(path))?).unwrap_or(u64::MAX);
+            let whole = line.strip_suffix(b"\n");
+            if whole.is_none() && length < LONGEST_LINE {
                 // The rest of it is still to come.
                 return Ok(());
-            };
-            let is_void = end.is_some_and(|end| fields::seq(whole).is_none_or(|seq| seq >= end));
-            if !is_void {
-                tell(whole)?;
             }
-            let length = u64::try_from(length).unwrap_or(u64::MAX);
+            let is_rest = std::mem::replace(&mut reading.is_amid_line, whole.is_none());
+            let seq = whole.and_then(fields::seq);
+            let fields = whole.map(serde_json::from_slice::<Fields<'_>>);
+            let is_void = end.zip(seq).is_some_and(|(end, seq)| seq >= end);
+            match (fields, whole) {
+                _ if is_rest || is_void => {}
+                (Some(Ok(fields)), Some(whole)) => {
+                    self.pass_over(in_doubt.take());
+                    if filters.admit(&fields) {
+                        tell(whole)?;
+                    }
+                }
+                _ => {
+                    let here = PassedOver::one(path, reading.offset);
+                    in_doubt = Some(here.and_earlier(in_doubt));
+                }
+            }
+            if end.is_none() {
+                self.pass_over(in_doubt.take());
+            }
             reading.offset = reading.offset.saturating_add(length);
             self.reading = Some(reading);
+        }
+    }
+
+    fn pass_over(&mut self, lines: Option<PassedOver>) {
+        if let Some(lines) = lines {
+            self.passed_over = Some(lines.and_earlier(self.passed_over.take()));
         }
     }
 
@@ -139,6 +169,7 @@ impl Follow {
             first,
             inode,
             offset: 0,
+            is_amid_line: false,
         });
         self.reading = Some(reading);
         lines.seek(SeekFrom::Start(reading.offset))?;

@@ -13,6 +13,7 @@ use crate::audit::{
         fields::{self, Fields},
         filters::{Filters, Needle},
         index::{Builder, Index, Sealed},
+        passed_over::{Counting, PassedOver},
     },
     segment,
     verify::Unreadable,
@@ -74,6 +75,7 @@ pub(in crate::audit::search) struct Open {
     /// What stands here from this record on is not asked for, or is void.
     bound: u64,
     indexing: Option<(Sealed, Builder)>,
+    counting: Counting,
 }
 
 impl Open {
@@ -120,6 +122,7 @@ impl Open {
         };
         let lines = lines.map_err(broken)?;
         let open = Self {
+            counting: Counting::before(segment.end),
             segment,
             lines,
             bound,
@@ -136,22 +139,30 @@ impl Open {
     ) -> Result<Look, Unreadable> {
         let line = self.lines.previous();
         let Some(line) = line.map_err(Unreadable::at(&self.segment.path))? else {
+            self.counting.meet(self.segment.first.saturating_sub(1));
             return Ok(Look::End);
         };
         let seq = fields::seq(line);
         if seq.is_some_and(|seq| seq >= self.bound) {
             return Ok(Look::Above);
         }
-        if has_had_enough && let Some(seq) = seq {
+        let Some(seq) = seq.filter(|_| fields::is_object(line)) else {
+            self.counting.pass(self.lines.offset());
+            return Ok(Look::Past);
+        };
+        if has_had_enough {
             return Ok(Look::Paused(seq.saturating_add(1)));
         }
         let is_candidate = wanted.needles.iter().all(|needle| needle.is_in(line));
         if !is_candidate && self.indexing.is_none() {
+            self.counting.meet(seq);
             return Ok(Look::Past);
         }
         let Ok(fields) = serde_json::from_slice::<Fields<'_>>(line) else {
+            self.counting.pass(self.lines.offset());
             return Ok(Look::Past);
         };
+        self.counting.meet(seq);
         if let Some((_, builder)) = &mut self.indexing {
             builder.add(&fields);
         }
@@ -167,6 +178,11 @@ impl Open {
 
     pub(in crate::audit::search) fn read_bytes(&self) -> u64 {
         self.lines.read_bytes()
+    }
+
+    /// The lines so far that are no records.
+    pub(in crate::audit::search) fn passed_over(&self) -> Option<PassedOver> {
+        self.counting.told(&self.segment.path)
     }
 
     pub(in crate::audit::search) fn is_indexing(&self) -> bool {

@@ -17,6 +17,7 @@ use crate::{
         search::{
             fields::{Fields, Text},
             filters::Filters,
+            passed_over::PassedOver,
             query,
         },
         segment,
@@ -136,6 +137,27 @@ pub(in crate::cli::audit) fn is_there(dir: &Path) -> Result<(), Unreadable> {
     let dir = dir.to_owned();
     let there = segments.first().map(|_| ());
     there.ok_or(Unreadable::Empty { dir })
+}
+
+/// Says that lines are no records. Nobody is there to be told where that fails.
+pub(in crate::cli::audit) fn say_passed_over(dir: &Path, passed_over: Option<PassedOver>) {
+    let Some(PassedOver {
+        lines,
+        path,
+        offset,
+    }) = passed_over
+    else {
+        return;
+    };
+    let what = match lines {
+        1 => "1 line is no record and was passed over:".to_owned(),
+        lines => format!("{lines} lines are no records and were passed over, the first of them"),
+    };
+    let (path, dir) = (path.display(), dir.display());
+    drop(writeln!(
+        io::stderr(),
+        "partner-gateway: {what} in {path} at byte {offset}; `partner-gateway audit verify --dir {dir}` tells more"
+    ));
 }
 
 /// Ends a command: 0, or 2 where records could not be told. Whoever closes the pipe has seen enough.

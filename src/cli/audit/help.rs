@@ -3,7 +3,8 @@
 pub(in crate::cli::audit) const QUERY_HELP: &str = "\
 Reads the journal from its end, changes nothing, and proves nothing: audit verify does. It may be done while
 the gateway runs. What a failed write has left behind is passed over, and so is a last line that is not whole.
-A record may be told a moment before it is on the disk.
+A record may be told a moment before it is on the disk. Lines that are no records, as far as it comes across them,
+are counted on stderr, with the place of the first; the exit code stays the same.
 
 Without --json each record is a line: time, number, kind, status/outcome/code, principal, operation, customer,
 transfer, ID; - stands for what a record does not have.
@@ -18,7 +19,8 @@ Examples:
 
 pub(in crate::cli::audit) const TAIL_HELP: &str = "\
 Reads the journal and changes nothing; it may be done while the gateway runs. --follow goes on over the ends of
-segments and restarts of the gateway. A record may be told a moment before it is on the disk.
+segments and restarts of the gateway. A record may be told a moment before it is on the disk. Lines that are no
+records are told of on stderr, with their place; the exit code stays the same.
 
 Without --json each record is a line: time, number, kind, status/outcome/code, principal, operation, customer,
 transfer, ID; - stands for what a record does not have.

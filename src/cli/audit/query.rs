@@ -47,6 +47,7 @@ fn tell(question: Question, environment: &Environment) -> Result<(), Untold> {
         left = left.saturating_sub(1);
     }
     teller.out.flush()?;
+    finding::say_passed_over(&dir, search.passed_over());
     Ok(())
 }
 

@@ -67,6 +67,7 @@ fn tell(question: Question, environment: &Environment) -> Result<(), Untold> {
     loop {
         follow.tell(&filters, &mut |line| Ok::<_, Untold>(teller.tell(line)?))?;
         teller.out.flush()?;
+        finding::say_passed_over(&dir, follow.take_passed_over());
         thread::sleep(BETWEEN_LOOKS);
     }
 }
@@ -85,6 +86,7 @@ fn last(
     {
         lines.push_front(record.line);
     }
+    finding::say_passed_over(dir, search.passed_over());
     Ok(lines)
 }
 

@@ -216,6 +216,97 @@ async fn tells_a_terminal_nothing_that_it_would_obey() {
 }
 
 #[tokio::test]
+async fn says_how_many_lines_are_no_records_and_where_the_first_stands() {
+    let dir = journal(30, &[1, 11, 21]);
+    let path = dir.path().display().to_string();
+    let sound = audit(&["query", "--dir", &path]).await;
+    // What failed writes have left behind the last record of a segment is no damage.
+    write(dir.path(), 1, "{\"v\":1,\"half\n");
+    write(dir.path(), 11, &format!("\n{}\n", line(21)));
+    let void = audit(&["query", "--dir", &path]).await;
+    spoil(dir.path(), 1, 5, "\0\0\0");
+    spoil(dir.path(), 11, 20, &line(20).replacen('{', "", 1));
+    spoil(
+        dir.path(),
+        21,
+        24,
+        &line(24).replace(r#""time":""#, r#""time": "#),
+    );
+    spoil(dir.path(), 21, 30, &"x".repeat(700_000));
+
+    let query = audit(&["query", "--dir", &path]).await;
+    let filtered = audit(&["query", "--dir", &path, "--customer", CUSTOMERS[0]]).await;
+    let three = audit(&["query", "--dir", &path, "--limit", "3"]).await;
+    let tail = audit(&["tail", "--dir", &path, "-n", "6"]).await;
+
+    let said = |lines: &str, first: u64, seq: u64| {
+        let before: usize = (first..seq).map(|seq| line(seq).len() + 1).sum();
+        let segment = segment(dir.path(), first).display().to_string();
+        format!(
+            "partner-gateway: {lines} in {segment} at byte {before}; `partner-gateway audit verify --dir {path}` \
+             tells more\n"
+        )
+    };
+    let many =
+        |count| format!("{count} lines are no records and were passed over, the first of them");
+    let one = "1 line is no record and was passed over:";
+    for untouched in [&sound, &void] {
+        assert_eq!(numbers(untouched), (1..=30).rev().collect::<Vec<u64>>());
+        assert_eq!(untouched.stderr, "");
+    }
+    let spoilt = [5, 20, 24, 30];
+    let left = |seq: &u64| !spoilt.contains(seq);
+    assert_eq!(
+        numbers(&query),
+        (1..=30).rev().filter(left).collect::<Vec<u64>>()
+    );
+    assert_eq!(query.stderr, said(&many(4), 1, 5));
+    assert!(
+        filtered.stderr.ends_with(&said(&many(3), 1, 5)),
+        "{filtered:?}"
+    );
+    assert_eq!(
+        (numbers(&three), &three.stderr),
+        (vec![29, 28, 27], &said(one, 21, 30))
+    );
+    assert_eq!(
+        (numbers(&tail), &tail.stderr),
+        (vec![23, 25, 26, 27, 28, 29], &said(&many(2), 21, 24))
+    );
+}
+
+#[tokio::test]
+async fn says_of_lines_to_come_that_they_are_no_records() {
+    let dir = journal(5, &[1]);
+    let tail = follow(dir.path(), &["-n", "1"]);
+    within(async || seen(&tail) == [5]).await;
+    let path = segment(dir.path(), 1);
+    let said = |offset: u64| {
+        format!(
+            "1 line is no record and was passed over: in {} at byte {offset}; ",
+            path.display()
+        )
+    };
+
+    let first = fs::metadata(&path).unwrap().len();
+    write(dir.path(), 1, "rubbish\n");
+    within(async || tail.stderr().contains(&said(first))).await;
+    append(dir.path(), 1, 6..=6);
+    within(async || seen(&tail) == [5, 6]).await;
+    // Longer than any record, and its end comes later.
+    let second = fs::metadata(&path).unwrap().len();
+    write(dir.path(), 1, &"x".repeat(200_000));
+    within(async || tail.stderr().contains(&said(second))).await;
+    write(dir.path(), 1, "x\n");
+    append(dir.path(), 1, 7..=7);
+    within(async || seen(&tail) == [5, 6, 7]).await;
+
+    tail.signal("INT");
+    let ended = tail.ended().await;
+    assert_eq!(ended.stderr.lines().count(), 2, "{ended:?}");
+}
+
+#[tokio::test]
 async fn follows_over_restarts_of_the_gateway() {
     let site = Site::new().await;
     let gateway = site.start().await;
@@ -249,6 +340,13 @@ fn write(dir: &Path, first: u64, text: &str) {
     let mut options = fs::OpenOptions::new();
     let file = options.append(true).open(segment(dir, first));
     std::io::Write::write_all(&mut file.unwrap(), text.as_bytes()).unwrap();
+}
+
+/// Puts another line in the place of a record.
+fn spoil(dir: &Path, first: u64, seq: u64, other: &str) {
+    let path = segment(dir, first);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(path, text.replacen(&line(seq), other, 1)).unwrap();
 }
 
 async fn audit(arguments: &[&str]) -> Ended {

@@ -9,7 +9,7 @@ use crate::{
     checks::all_holds,
     journal::segments,
     power::{Cut, Disk},
-    rounds::setting,
+    setting::setting,
     site::{Answer, Site},
 };
 

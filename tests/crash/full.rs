@@ -9,7 +9,7 @@ use crate::{
     checks::all_holds_in_the_end,
     errors::told_truly,
     process::asking_every,
-    rounds::setting,
+    setting::setting,
     shim::Shim,
     site::{Answer, Gateway, Site},
 };

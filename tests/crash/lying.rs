@@ -13,7 +13,7 @@ use crate::{
     errors::told_truly,
     journal::segments,
     power::{self, Cut},
-    rounds::setting,
+    setting::setting,
     site::{Answer, Gateway, Site},
 };
 

@@ -23,6 +23,8 @@ mod journal;
 #[expect(dead_code, reason = "the tests of `it` use the rest")]
 #[path = "../it/harness/process.rs"]
 mod process;
+#[path = "../it/harness/setting.rs"]
+mod setting;
 
 mod boundaries;
 mod checks;

@@ -10,7 +10,7 @@ use crate::{
     checks::all_holds_in_the_end,
     power::{Cut, Disk},
     process::within,
-    rounds::setting,
+    setting::setting,
     shim::Event,
     site::{Answer, Gateway, Site},
 };

@@ -1,6 +1,6 @@
 //! Kills at random moments under load; after every second one the power is lost, too.
 
-use std::{env, fmt::Write as _, fs, time::Duration};
+use std::{fmt::Write as _, fs, time::Duration};
 
 use fastrand::Rng;
 use futures_util::{
@@ -13,6 +13,7 @@ use crate::{
     checks::{Held, all_holds, all_holds_in_the_end},
     journal::segments,
     power::{Cut, Disk, Lost},
+    setting::setting,
     site::{Answer, Gateway, Site},
 };
 
@@ -282,16 +283,6 @@ impl std::fmt::Display for Table {
 /// When the kill comes.
 fn moment(rng: &mut Rng) -> Duration {
     Duration::from_micros(rng.u64(1_000..MOST_MICROSECONDS))
-}
-
-/// A number from the environment, by which the script asks for more.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is no part of the gateway, whose configuration has one reader"
-)]
-pub(crate) fn setting(name: &str, usual: u64) -> u64 {
-    let told = env::var(name).ok();
-    told.map_or(usual, |told| told.parse().expect(name))
 }
 
 /// What a call may be at when the kill comes.

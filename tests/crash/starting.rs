@@ -10,7 +10,7 @@ use crate::{
     journal::{segments, sha256},
     power::{Cut, Disk},
     process::within,
-    rounds::setting,
+    setting::setting,
     site::{Answer, Site},
 };
 

@@ -177,7 +177,7 @@ async fn follows_over_the_ends_of_segments_and_failed_writes() {
     append(dir.path(), 9, 9..=9);
     within(async || seen(&tail) == [4, 5, 6, 7, 8, 9]).await;
 
-    tail.signal("INT");
+    tail.signal("TERM");
     tail.ended().await;
 }
 
@@ -196,7 +196,7 @@ async fn follows_into_a_segment_that_takes_the_place_of_another() {
     append(dir.path(), 6, 7..=9);
     within(async || seen(&tail) == [6, 7, 6, 7, 8, 9]).await;
 
-    tail.signal("INT");
+    tail.signal("TERM");
     tail.ended().await;
 }
 
@@ -301,7 +301,7 @@ async fn says_of_lines_to_come_that_they_are_no_records() {
     append(dir.path(), 1, 7..=7);
     within(async || seen(&tail) == [5, 6, 7]).await;
 
-    tail.signal("INT");
+    tail.signal("TERM");
     let ended = tail.ended().await;
     assert_eq!(ended.stderr.lines().count(), 2, "{ended:?}");
 }
@@ -324,7 +324,7 @@ async fn follows_over_restarts_of_the_gateway() {
     gateway.process.ended().await;
     let text = site.journal_text();
     within(async || tail.stdout() == text).await;
-    tail.signal("INT");
+    tail.signal("TERM");
     tail.ended().await;
 }
 

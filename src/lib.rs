@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod delivery;
 pub mod file;
 pub mod flight;
 pub mod front;

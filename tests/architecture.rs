@@ -325,6 +325,7 @@ const ROOMS: &str = "
     token: clock http_client file secret cause flight validity
     partner_center: ids clock command authorization token http_client cause
     audit: ids clock http_client file
+    delivery: ids clock cause http_client file secret audit
     transfers: ids command clock identity authorization token partner_center audit
     telemetry: ids audit
     front: ids command clock cause shutdown transfers audit telemetry identity authorization partner_center validity
@@ -336,8 +337,10 @@ const ROOMS: &str = "
 /// Which outside crate, or part of one, only some rooms may name.
 const CRATES: &str = "
     arc-swap: front transfers
+    async-nats: delivery
     base64: audit token
     clap: main cli
+    flate2: delivery
     form_urlencoded: front token
     governor: authorization
     hyper-rustls: http_client
@@ -348,12 +351,16 @@ const CRATES: &str = "
     memchr: audit
     moka: identity transfers
     oauth2: token
+    opentelemetry-proto: delivery
     prometheus: front telemetry
+    prost: delivery
     rustix: audit
     rustls-native-certs: http_client
     socket2: front
     std::env: config
     strsim: config
+    tokio-postgres: delivery
+    tokio-postgres-rustls: delivery
     tokio-rustls: front
     tower: front
     tower-service: http_client

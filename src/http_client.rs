@@ -93,6 +93,8 @@ pub enum HttpError {
     /// The answer's body is larger than allowed.
     #[error("the answer's body is over {limit_bytes} bytes")]
     TooLarge {
+        /// The answer's status.
+        status: StatusCode,
         /// The largest body that is read.
         limit_bytes: usize,
     },
@@ -205,7 +207,10 @@ impl HttpClient {
             .await
             .map_err(|source| {
                 if source.is::<LengthLimitError>() {
-                    HttpError::TooLarge { limit_bytes }
+                    HttpError::TooLarge {
+                        status: head.status,
+                        limit_bytes,
+                    }
                 } else {
                     HttpError::BrokenOff(source)
                 }

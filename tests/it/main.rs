@@ -15,6 +15,7 @@ mod audit;
 mod authorization;
 mod breaker;
 mod credentials;
+mod delivery;
 mod faults;
 mod floods;
 mod hang_ups;

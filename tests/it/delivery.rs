@@ -1,0 +1,3 @@
+//! Sinks: what they do with records, and what they make of the answers.
+
+mod otlp;

@@ -1,7 +1,7 @@
 //! The `otlp` sink: what it posts, and what it makes of each answer.
 
 mod answers;
-
+mod collector;
 mod receiver;
 mod requests;
 

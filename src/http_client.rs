@@ -5,6 +5,7 @@
 
 mod pool;
 pub mod retry_after;
+pub mod trust;
 
 use std::{fmt, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 

@@ -1,6 +1,6 @@
 //! What every sink can do, and what it may say.
 
-use std::{fmt, time::Duration};
+use std::{fmt, future, time::Duration};
 
 use futures_util::future::BoxFuture;
 
@@ -10,6 +10,12 @@ use crate::{audit::chain::LineHash, delivery::batch::Batch, ids::JournalId};
 pub trait Sink: Send + Sync + fmt::Debug {
     /// Asks the sink how far it has a journal, before the first record of a run and after each setback.
     fn stands(&self, journal: JournalId) -> BoxFuture<'_, Result<Standing, Setback>>;
+
+    /// Makes what records go into, where it is absent: a table, a stream. Asked before the first record of a sink
+    /// that has never acknowledged one, and at no other time: what was there once and is gone is told, not replaced.
+    fn establish(&self) -> BoxFuture<'_, Result<(), Setback>> {
+        Box::pin(future::ready(Ok(())))
+    }
 
     /// Hands records over. Success means that the sink has acknowledged every one of them; that a record is
     /// there already is a success, too.

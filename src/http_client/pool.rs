@@ -3,7 +3,6 @@
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,11 +15,10 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use rustls::ClientConfig;
 use tower_service::Service;
 
-use crate::http_client::{BoxError, SendError, Sending, Settings, SetupError, Transport};
+use crate::http_client::{BoxError, SendError, Sending, Settings, SetupError, Transport, trust};
 
 /// Kept connections, and how new ones are made.
 #[derive(Debug)]
@@ -107,37 +105,12 @@ fn connector(settings: &Settings) -> Result<Bounded, SetupError> {
 }
 
 fn tls(settings: &Settings) -> Result<ClientConfig, SetupError> {
-    let mut anchors = RootCertStore::empty();
-    if !settings.plain_http {
-        anchors.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let ca_file = settings.ca_file.as_deref();
+    if settings.plain_http {
+        trust::only(ca_file)
+    } else {
+        trust::beside_the_machines(ca_file)
     }
-    if let Some(path) = &settings.ca_file {
-        let unreadable = |source: BoxError| SetupError::Anchor {
-            path: path.clone(),
-            source,
-        };
-        let certificates = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| unreadable(error.into()))?;
-        if certificates.is_empty() {
-            return Err(unreadable(
-                io::Error::from(io::ErrorKind::InvalidData).into(),
-            ));
-        }
-        for certificate in certificates {
-            anchors
-                .add(certificate)
-                .map_err(|error| unreadable(error.into()))?;
-        }
-    }
-    if anchors.is_empty() && !settings.plain_http {
-        return Err(SetupError::NoAnchors);
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(anchors)
-        .with_no_client_auth())
 }
 
 /// Shorter than the idle timeouts of the load balancers in front of Microsoft's services, so that a

@@ -10,10 +10,13 @@ pub(crate) mod issuer;
 pub(crate) mod journal;
 pub(crate) mod log;
 pub(crate) mod mutual;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod provider;
+pub(crate) mod records;
 pub(crate) mod served;
 pub(crate) mod setting;
+pub(crate) mod severed;
 pub(crate) mod tls;
 pub(crate) mod transport;
 

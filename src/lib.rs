@@ -12,6 +12,7 @@ pub mod authorization;
 pub mod cause;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod delivery;

@@ -325,11 +325,12 @@ const ROOMS: &str = "
     token: clock http_client file secret cause flight validity
     partner_center: ids clock command authorization token http_client cause
     audit: ids clock http_client file
-    delivery: ids clock cause http_client file secret audit
+    cluster: cause http_client file secret
+    delivery: ids clock cause http_client file secret audit cluster
     transfers: ids command clock identity authorization token partner_center audit
     telemetry: ids audit
     front: ids command clock cause shutdown transfers audit telemetry identity authorization partner_center validity
-    config: ids command file secret identity authorization token partner_center audit transfers telemetry front
+    config: ids command file secret identity authorization token partner_center audit transfers telemetry front cluster
     cli: every
     app: every
 ";
@@ -337,7 +338,7 @@ const ROOMS: &str = "
 /// Which outside crate, or part of one, only some rooms may name.
 const CRATES: &str = "
     arc-swap: front transfers
-    async-nats: delivery
+    async-nats: cluster delivery
     base64: audit token
     clap: main cli
     flate2: delivery
@@ -350,6 +351,7 @@ const CRATES: &str = "
     marked-yaml: config
     memchr: audit
     moka: identity transfers
+    nkeys: cluster
     oauth2: token
     opentelemetry-proto: delivery
     prometheus: front telemetry

@@ -6,6 +6,8 @@
 mod accounts;
 #[path = "config_faults/callers.rs"]
 mod callers;
+#[path = "config_faults/cluster.rs"]
+mod cluster;
 #[path = "config_faults/credentials.rs"]
 mod credentials;
 #[path = "config_faults/environment.rs"]

@@ -10,6 +10,7 @@ pub mod load;
 mod accounts;
 mod callers;
 mod clouds;
+mod cluster;
 mod credential;
 mod endpoint;
 mod idempotency;
@@ -64,6 +65,8 @@ pub struct Config {
     pub retry_budget: f64,
     /// What is kept for calls that callers repeat.
     pub idempotency: transfers::idempotency::Settings,
+    /// What replicas share, where there is more than one.
+    pub cluster: Option<crate::cluster::Settings>,
     /// The audit journal.
     pub audit: audit::Settings,
     /// The service's own log.

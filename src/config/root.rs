@@ -7,7 +7,7 @@ use crate::{
     config::{
         Config, accounts,
         accounts::Accounts,
-        callers,
+        callers, cluster,
         environment::Environment,
         idempotency, journal, log,
         nearest::one_of_names,
@@ -42,7 +42,8 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
         let audit = root.section("audit", journal::audit);
         let telemetry = root.section("telemetry", log::telemetry);
         let idempotency = root.section("idempotency", idempotency::idempotency);
-        root.skip("cluster");
+        let cluster = root.take("cluster").filter(Cursor::is_filled);
+        let cluster = cluster.map(|cursor| cluster::cluster(&cursor, environment));
         let (server, admin, upstream) = (server?, admin?, upstream?);
         if overlap(server.listen, admin.listen) {
             let problem = "overlaps server.listen; accepted: a port of its own".to_owned();
@@ -60,6 +61,7 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             retry_budget: upstream.retry_budget,
             upstream: common(&upstream, client?),
             idempotency: idempotency?,
+            cluster: cluster.map_or(Some(None), |read| read.map(Some))?,
             audit: audit?,
             telemetry: telemetry?,
         })

@@ -116,6 +116,15 @@ impl<'a> Cursor<'a> {
         self.report.notice(&self.node.place, &self.path, text);
     }
 
+    /// Whether anything stands here: a key may be left empty.
+    pub(crate) fn is_filled(&self) -> bool {
+        match &self.node.value {
+            Value::Nothing => false,
+            Value::Map(entries) => !entries.is_empty(),
+            Value::Scalar(_) | Value::List(_) => true,
+        }
+    }
+
     /// Reads a whole file, which is watched from then on.
     pub(crate) fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.report.read_file(path)

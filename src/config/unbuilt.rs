@@ -74,9 +74,8 @@ fn differs(node: &Node, default: &Node) -> bool {
 }
 
 /// Keys whose silent absence would be dangerous or useless.
-const REFUSED: [(&str, When); 3] = [
+const REFUSED: [(&str, When); 2] = [
     ("accounts.*.refresh_token.nats", When::Present),
-    ("cluster", When::Filled),
     ("audit.sinks", When::Filled),
 ];
 

@@ -2,6 +2,7 @@
 //! away. No call waits for it.
 
 pub mod batch;
+pub mod nats;
 pub mod otlp;
 pub mod postgres;
 pub mod settings;

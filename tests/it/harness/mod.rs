@@ -10,6 +10,7 @@ pub(crate) mod issuer;
 pub(crate) mod journal;
 pub(crate) mod log;
 pub(crate) mod mutual;
+pub(crate) mod nats;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod provider;
@@ -168,6 +169,7 @@ impl World {
 /// A configuration for the usual world.
 pub(crate) fn config(dir: &TempDir) -> Config {
     Config {
+        cluster: None,
         server: front::settings::Settings {
             listen: "127.0.0.1:0".parse().expect("address"),
             tls: None,

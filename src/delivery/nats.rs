@@ -1,0 +1,109 @@
+//! The `nats` sink: the audit stream of the cluster, acknowledged by the stream.
+//!
+//! Each record names the one of its journal that has to stand before it, so that the stream itself refuses gaps and
+//! repeats, whatever was lost on the way. Where the sink really stands it asks the stream, after each connect and each
+//! setback. The stream is made only where nothing was ever delivered.
+
+mod pipeline;
+mod stream;
+mod trouble;
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
+
+use crate::{
+    cluster::Cluster,
+    delivery::{
+        batch::Batch,
+        nats::{pipeline::Position, trouble::passing},
+        sink::{Setback, Sink, Standing},
+    },
+    ids::JournalId,
+};
+
+/// The audit stream.
+#[derive(Debug)]
+pub struct Nats {
+    cluster: Arc<Cluster>,
+    position: Mutex<Option<Position>>,
+}
+
+impl Nats {
+    /// Delivers to the stream that the cluster's settings name.
+    #[must_use]
+    pub fn new(cluster: Arc<Cluster>) -> Self {
+        Self {
+            cluster,
+            position: Mutex::default(),
+        }
+    }
+
+    async fn ask(&self, journal: JournalId) -> Result<Standing, Setback> {
+        let mut kept = self.position.lock().await;
+        *kept = None;
+        let connected = self
+            .cluster
+            .connected()
+            .await
+            .map_err(|away| trouble::away(&away))?;
+        let settings = self.cluster.settings();
+        let Some(stream) = stream::find(&connected, settings).await? else {
+            return Ok(Standing::Nothing);
+        };
+        let position = Position::ask(&connected, stream, journal).await?;
+        let standing = position.standing();
+        *kept = Some(position);
+        Ok(standing)
+    }
+
+    async fn send(&self, batch: &Batch) -> Result<(), Setback> {
+        let mut kept = self.position.lock().await;
+        let connected = self
+            .cluster
+            .connected()
+            .await
+            .map_err(|away| trouble::away(&away))?;
+        let settings = self.cluster.settings();
+        let known = kept.take();
+        let known = known.filter(|position| position.holds_for(&connected, batch.journal()));
+        let mut position = match known {
+            Some(position) => position,
+            None => match stream::find(&connected, settings).await? {
+                Some(stream) => Position::ask(&connected, stream, batch.journal()).await?,
+                None => return Err(stream::gone(settings)),
+            },
+        };
+        position.advance(&connected, batch).await?;
+        *kept = Some(position);
+        Ok(())
+    }
+}
+
+impl Sink for Nats {
+    fn stands(&self, journal: JournalId) -> BoxFuture<'_, Result<Standing, Setback>> {
+        Box::pin(in_time(self.ask(journal)))
+    }
+
+    fn establish(&self) -> BoxFuture<'_, Result<(), Setback>> {
+        Box::pin(in_time(async {
+            let connected = self.cluster.connected().await;
+            let connected = connected.map_err(|away| trouble::away(&away))?;
+            stream::make(&connected, self.cluster.settings()).await
+        }))
+    }
+
+    fn deliver<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), Setback>> {
+        Box::pin(in_time(self.send(batch)))
+    }
+}
+
+async fn in_time<T>(step: impl Future<Output = Result<T, Setback>>) -> Result<T, Setback> {
+    tokio::time::timeout(LONGEST_STEP, step)
+        .await
+        .unwrap_or_else(|_| Err(passing("NATS did not answer in time")))
+}
+
+/// A batch of 256 records one by one, at 100 ms each, which is slow for three copies on disks.
+const LONGEST_STEP: Duration = Duration::from_mins(1);

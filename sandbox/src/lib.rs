@@ -7,6 +7,7 @@
 //!
 //! Nothing here is shared with the gateway, so that a field misspelt there does not fit here.
 
+mod activity;
 mod answer;
 mod entra;
 mod faults;
@@ -30,6 +31,7 @@ mod turns;
 mod wire;
 
 pub use self::{
+    activity::Activity,
     answer::{Answer, Dropped},
     entra::{consent::Rotation, device::Decision},
     kubernetes::secrets::Secret,

@@ -1,4 +1,4 @@
-//! Partner Center: a transfer read, and a transfer rejected.
+//! Partner Center: a transfer read, a transfer rejected, and the records of what was done.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    answer::{Answer, json as json_answer},
+    activity::{self, Activity},
+    answer::{Answer, json as json_answer, typed},
     routes,
     sandbox::{Sandbox, State},
     tokens::{Issued, Subject},
@@ -29,13 +30,8 @@ pub(crate) fn answer(
     request: &Request<Bytes>,
     serving: Serving,
 ) -> Response<Answer> {
-    let answered = authorized(sandbox, request)
-        .and_then(|()| transfer(request))
-        .and_then(|(customer, id)| serve(sandbox, request, serving, (&customer, &id)));
-    let mut response = match answered {
-        Ok(transfer) => json_answer(StatusCode::OK, &transfer.entity()),
-        Err(Refusal(status, body)) => json_answer(status, &body),
-    };
+    let answered = authorized(sandbox, request).and_then(|()| found(sandbox, request, serving));
+    let mut response = answered.unwrap_or_else(|Refusal(status, body)| json_answer(status, &body));
     let mut state = sandbox.state();
     if let (true, Some(compliant)) = (asks_for_mfa(request), mfa(&state, request)) {
         let value = HeaderValue::from_static(if compliant { "true" } else { "false" });
@@ -70,10 +66,31 @@ pub(crate) fn error_body(code: u32, description: &str) -> Value {
 }
 
 /// A status and a body other than a transfer.
-struct Refusal(StatusCode, Value);
+pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) Value);
 
-fn refused(status: StatusCode, code: u32, description: &str) -> Refusal {
+pub(crate) fn refused(status: StatusCode, code: u32, description: &str) -> Refusal {
     Refusal(status, error_body(code, description))
+}
+
+/// What is at the path of a request.
+fn found(
+    sandbox: &Sandbox,
+    request: &Request<Bytes>,
+    serving: Serving,
+) -> Result<Response<Answer>, Refusal> {
+    if request.uri().path() == activity::PATH {
+        let page = activity::list(sandbox, request)?;
+        // Users had to cut the mark off before they could read the JSON.
+        let text = format!("\u{feff}{page}");
+        return Ok(typed(
+            StatusCode::OK,
+            "application/json; charset=utf-8",
+            text,
+        ));
+    }
+    let (customer, id) = transfer(request)?;
+    let transfer = serve(sandbox, request, serving, (&customer, &id))?;
+    Ok(json_answer(StatusCode::OK, &transfer.entity()))
 }
 
 fn authorized(sandbox: &Sandbox, request: &Request<Bytes>) -> Result<(), Refusal> {
@@ -150,6 +167,8 @@ fn serve(
             match transfers.reject((customer, id), &request_id, late_by) {
                 Rejected::Yes(transfer, change) => {
                     if change == Change::New {
+                        let done = activity(&state, sandbox, request, &transfer);
+                        state.activities.push(done);
                         state.seen.committed(number);
                     }
                     Ok(transfer)
@@ -171,6 +190,18 @@ fn serve(
             Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, body))
         }
     }
+}
+
+fn activity(
+    state: &State,
+    sandbox: &Sandbox,
+    request: &Request<Bytes>,
+    transfer: &Transfer,
+) -> Activity {
+    let subject = token(state, request).map(|token| token.subject);
+    let client_id = &sandbox.settings().client_id;
+    let correlation = named(request, "ms-correlationid");
+    Activity::of_request(transfer, subject, client_id, correlation, state.watch.now())
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 
 use crate::{
+    activity::Activity,
     answer::{Answer, Dropped},
     entra::{self, client::Registration, consent::Consents, device::Devices, form},
     faults,
@@ -41,6 +42,7 @@ pub(crate) struct State {
     pub(crate) devices: Devices,
     pub(crate) tokens: Tokens,
     pub(crate) transfers: Transfers,
+    pub(crate) activities: Vec<Activity>,
     pub(crate) enforce_mfa: bool,
     pub(crate) answers: u64,
     /// The turns that no request has taken yet.
@@ -66,6 +68,7 @@ impl Sandbox {
             devices: Devices::default(),
             tokens: Tokens::default(),
             transfers,
+            activities: Vec::new(),
             enforce_mfa: settings.enforce_mfa,
             answers: 0,
             script: settings.script.clone(),

@@ -6,15 +6,15 @@ use tokio::time::Instant;
 
 use crate::sandbox::Sandbox;
 
-/// The time by which assertions are judged: the machine's, unless a test has set another.
+/// The time by which assertions are judged and activity is recorded: the machine's, unless a test has set another.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Watch {
     set: Option<(SystemTime, Instant)>,
 }
 
 impl Sandbox {
-    /// Sets the wall time by which assertions and federated tokens are judged; it goes on with the
-    /// runtime's time. For gateways whose clock stands at a time of its own.
+    /// Sets the wall time by which assertions and federated tokens are judged and activity is recorded; it
+    /// goes on with the runtime's time. For gateways whose clock stands at a time of its own.
     pub fn set_wall_time(&self, time: SystemTime) {
         self.state().watch.set = Some((time, Instant::now()));
     }
@@ -22,9 +22,13 @@ impl Sandbox {
 
 impl Watch {
     pub(crate) fn unix_seconds(self) -> u64 {
+        seconds(self.now())
+    }
+
+    pub(crate) fn now(self) -> SystemTime {
         match self.set {
-            Some((time, at)) => seconds(time + at.elapsed()),
-            None => unix_seconds(),
+            Some((time, at)) => time + at.elapsed(),
+            None => wall_time(),
         }
     }
 }

@@ -145,7 +145,7 @@ const USER_OBJECT_ID: &str = "5a1c7e90-3b0f-4c55-8f27-94d1f0b2c6e8";
 /// Of a user, the subject differs from application to application.
 const USER_SUBJECT: &str = "Zk3yVbq9wD1mXo8sTtN5cRf0uLhJpE2aGi7QdW6xYzM";
 
-const USER_NAME: &str = "adele.vance@contoso.example";
+pub(crate) const USER_NAME: &str = "adele.vance@contoso.example";
 
 /// The audience of tokens for Azure Key Vault, which is the same for every vault.
 pub(crate) const VAULT_AUDIENCE: &str = "https://vault.azure.net";

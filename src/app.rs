@@ -3,6 +3,7 @@
 //! [`Gateway`] is everything but sockets, so tests run it in memory; [`bound::Bound`] has its sockets
 //! and knows their addresses.
 
+pub mod activity;
 pub mod bound;
 mod build;
 pub mod login;

@@ -58,6 +58,12 @@ impl CorrelationId {
 }
 
 impl RequestId {
+    /// Draws a fresh random one.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
     /// Draws fresh random ones, asking once for the randomness of all.
     #[must_use]
     pub fn draw(count: usize) -> Vec<Self> {

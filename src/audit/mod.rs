@@ -30,6 +30,7 @@ pub mod public_key;
 mod queue;
 pub mod record;
 pub mod recovery;
+pub mod rejections;
 pub mod retention;
 mod room;
 pub mod search;

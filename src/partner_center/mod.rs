@@ -2,10 +2,11 @@
 //!
 //! Takes an admission, asks what it is for, repeats what may be repeated, and tells what came back: an
 //! [`account`] has its [`way`], a clear way begins a [`trip`], and a trip is made of [`attempt`]s. A [`look`]
-//! is a trip that the gateway makes for itself. [`wire`] is the only place that spells Partner Center's JSON and headers. This room knows nothing of callers'
+//! is a trip that the gateway makes for itself, and [`activity`] what Partner Center has on record. [`wire`] is the only place that spells Partner Center's JSON and headers. This room knows nothing of callers'
 //! HTTP and nothing of the audit journal.
 
 pub mod account;
+pub mod activity;
 pub mod answer;
 pub mod attempt;
 pub mod backoff;

@@ -4,6 +4,8 @@
 //! at least five shapes of error, spells `code` as a number or a string, and answers with HTML or
 //! nothing when a front door speaks in its place.
 
+pub mod activity;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;

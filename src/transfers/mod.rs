@@ -2,7 +2,7 @@
 //!
 //! [`reject`] reads top to bottom: who calls, what is asked, may they, write it down, do it, find out what
 //! became of it. [`read`] is the same with less at the end. [`orphans`] are calls that an earlier run did not
-//! get to the end of.
+//! get to the end of. [`two_sides`] holds what the journal tells against what Partner Center has on record.
 
 pub mod auditing;
 mod entering;
@@ -17,6 +17,7 @@ pub mod read;
 pub mod refusal;
 pub mod reject;
 pub mod request;
+pub mod two_sides;
 pub mod verdict;
 
 use std::time::Duration;

@@ -11,6 +11,7 @@
 
 mod harness;
 
+mod activity;
 mod audit;
 mod authorization;
 mod breaker;

@@ -90,14 +90,24 @@ which Microsoft finds it. A call in doubt is settled when a later record tells t
 Changes nothing and asks Partner Center nothing; it may be done while the gateway runs. To settle a call, read
 the transfer through the gateway: GET /transfers/{customer}/{transfer}.
 
-Exit codes:
-  0  none is open, and none in doubt that is not settled
-  1  some are
-  2  the journal or the configuration could not be read, or the journal is not intact; also a command line that
-     is not understood
+With --since, Partner Center is asked, through the account and with a token had as the gateway has its own: what it has
+on record of transfers is held against the rejections of the journal. Told are how many are in both, and one by one
+those that are
+  only ours    the journal says that they were done, or may have been, and Partner Center does not have them
+  only theirs  somebody rejected a transfer past the gateway, or the journal says that the call did not
+  not covered  of a time before the journal begins, or before what retention has left of it
+A gateway with replicas has as many journals: give the others by --replica. A call of the last 15 minutes may be only
+ours because Partner Center does not show it yet.
 
-Example:
-  partner-gateway audit reconcile --config gateway.yaml --json";
+Exit codes:
+  0  none is open, and none in doubt that is not settled; with --since, all are in both
+  1  some are; with --since, any difference, what is not covered included
+  2  the journal or the configuration could not be read, or the journal is not intact; with --since, Partner Center's
+     records could not be had as a whole; also a command line that is not understood
+
+Examples:
+  partner-gateway audit reconcile --config gateway.yaml --json
+  partner-gateway audit reconcile --config gateway.yaml --since 30d --account contoso --replica /mnt/replica-1/audit";
 
 pub(in crate::cli::audit) const KEY_HELP: &str = "\
 Reads the private key that the gateway signs with, and prints its public half; the private one is never shown.

@@ -1,12 +1,18 @@
-//! `audit reconcile`: the calls of which the journal does not say how they ended.
+//! `audit reconcile`: the calls of which the journal does not say how they ended; with `--since`, both sides of all
+//! rejections.
+
+mod since;
+mod telling;
+mod two_sided;
 
 use std::{
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde_json::{Value, json};
 
+use self::since::Since;
 use super::{
     place::{Found, Place},
     progress::Bar,
@@ -15,12 +21,17 @@ use super::{
 use clap::Args;
 
 use crate::{
+    app::BuildError,
     audit::{
         doubts::{Call, Closed, Doubts, Unknown, doubts},
         verify::Unreadable,
     },
     cause,
-    config::{environment::Environment, fault::Faults},
+    config::{
+        environment::Environment,
+        fault::{Faults, quoted},
+    },
+    partner_center::activity::Unavailable,
 };
 
 /// Which journal is to be looked through.
@@ -32,6 +43,16 @@ pub struct Question {
     /// Tells all of it as one JSON object.
     #[arg(long)]
     pub json: bool,
+    /// Holds the rejections of this time, such as 30d, or since this time by RFC 3339 in UTC, against what Partner
+    /// Center has on record; 90 days at most.
+    #[arg(long, value_name = "DURATION|TIME", requires = "config", value_parser = since::read)]
+    since: Option<Since>,
+    /// Whose records Partner Center is asked for; without it, those of the default account.
+    #[arg(long, value_name = "NAME", requires = "since")]
+    account: Option<String>,
+    /// The journal of a further replica, or a copy of it; may be given more than once.
+    #[arg(long, value_name = "DIR", requires = "since")]
+    replica: Vec<PathBuf>,
 }
 
 /// Nothing can be said.
@@ -47,12 +68,34 @@ enum Failed {
     Damaged { what: String },
     #[error("telling the result: {0}")]
     Out(#[from] io::Error),
+    #[error("--since: found {}; accepted: {accepted}", quoted(.found))]
+    Since {
+        found: String,
+        accepted: &'static str,
+    },
+    #[error("--account: found {}; accepted: {accepted}", quoted(.found))]
+    Account { found: String, accepted: String },
+    #[error("{}", cause::chain(.0))]
+    Build(#[from] BuildError),
+    #[error("the runtime: {0}")]
+    Runtime(io::Error),
+    #[error("account {account}: {}", cause::chain(.source))]
+    PartnerCenter {
+        account: String,
+        source: Box<Unavailable>,
+    },
+    #[error("{0} received")]
+    Interrupted(&'static str),
 }
 
 /// Lists the calls, and returns the process's exit code.
 #[must_use]
 pub fn run(question: &Question, environment: &Environment) -> u8 {
-    match list(question, environment) {
+    let listed = match &question.since {
+        None => list(question, environment),
+        Some(since) => two_sided::run(question, since, environment),
+    };
+    match listed {
         Ok(true) => NONE,
         Ok(false) => SOME,
         Err(why) => {

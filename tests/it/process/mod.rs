@@ -15,6 +15,7 @@ mod rolling;
 mod searching;
 mod site;
 mod telling;
+mod two_sided;
 mod verifying;
 
 use std::{collections::HashSet, fs, io::Write as _, path::PathBuf};

@@ -184,6 +184,7 @@ async fn start(dir: &Path, kept: Kept) -> Option<Journal> {
         max_bytes: 10 << 30,
         retention: Duration::from_hours(24),
         keep_after_ack: Duration::ZERO,
+        required_sinks: Vec::new(),
     };
     let journal = Journal::start(&settings, "0123456789abcdef", Arc::new(SystemClock)).await;
     Some(journal.expect("journal"))

@@ -9,19 +9,20 @@ mod build;
 pub mod login;
 pub mod online;
 pub mod reload;
+mod shipping;
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
-use tracing::{error, info, info_span};
+use tracing::{error, info};
 
 use crate::{
-    app::{build::accounts, reload::AtStart},
+    app::{
+        build::{accounts, tell_dates},
+        reload::AtStart,
+        shipping::Shipping,
+    },
     audit::{journal::Journal, start_error::StartError},
     authorization::policy::Policy,
     cause,
@@ -35,10 +36,10 @@ use crate::{
         stack::{self, Stack},
         tls::{Terms, Tls, TlsError},
     },
-    http_client::{Connect, HttpClient, SetupError},
+    http_client::{BoxError, Connect, HttpClient, SetupError},
     identity::{Identity, issuers::IssuerSetupError},
     shutdown::{Cut, Drain, Tasks},
-    token::{certificate::Untimely, keep_alive, refresh_store::error::SetupFault},
+    token::{keep_alive, refresh_store::error::SetupFault},
     transfers::{
         Transfers,
         idempotency::Idempotency,
@@ -64,6 +65,7 @@ pub struct Gateway {
     transfers: Arc<Transfers>,
     tasks: Tasks,
     drain: Drain,
+    shipping: Shipping,
     settled: OnceCell<()>,
     ended: OnceCell<Result<(), Cut>>,
     server: Settings,
@@ -101,6 +103,14 @@ pub enum BuildError {
     /// The audit journal.
     #[error("starting the audit journal")]
     Journal(#[from] StartError),
+    /// A sink of the audit journal.
+    #[error("setting up the audit sink {sink:?}")]
+    Sink {
+        /// The sink.
+        sink: String,
+        /// What is wrong.
+        source: BoxError,
+    },
 }
 
 impl Surroundings {
@@ -142,6 +152,7 @@ impl Gateway {
         let vouching = tls.as_ref().and_then(Terms::bundle);
         let identity = Identity::new(config.identity, vouching, &*connect)?;
         let journal = Journal::start(&config.audit, policy.hash(), Arc::clone(&clock)).await?;
+        let shipping = Shipping::begin(&config.sinks, &config.audit, &journal, &surroundings)?;
         let transfers = Arc::new(Transfers {
             in_force: InForce::new(Rules { identity, policy }),
             accounts,
@@ -160,10 +171,15 @@ impl Gateway {
         let searching = searching::stack(Arc::clone(&transfers), reach, &journal, &tasks);
         Ok(Self {
             stack: stack::stack(&config.server, handler, &journal, &tasks),
-            admin: Admin::new(Arc::clone(&transfers), searching, drain.clone()),
+            admin: Admin::new(
+                (Arc::clone(&transfers), shipping.progress()),
+                searching,
+                drain.clone(),
+            ),
             transfers,
             tasks,
             drain,
+            shipping,
             settled: OnceCell::new(),
             ended: OnceCell::new(),
             server: config.server,
@@ -233,7 +249,8 @@ impl Gateway {
         *self.ended.get_or_init(|| ending).await
     }
 
-    /// Lets calls under way end, then closes the journal.
+    /// Lets calls under way end, then closes the journal and lets the sinks have the rest of it, as far as
+    /// there is time.
     ///
     /// # Errors
     ///
@@ -258,17 +275,10 @@ impl Gateway {
             }
             Err(_) => error!("last audit record not written in time"),
         }
+        let left = self.drain.left(self.server.drain_timeout);
+        // Each sink that lacks something has told so, and the next start goes on.
+        self.shipping.finish(left).await.ok();
         ended
-    }
-}
-
-/// Tells of certificates that are not good now or not for long. Entra ID decides whether one is taken,
-/// and it may be replaced while the gateway runs.
-fn tell_dates(config: &Config, now: SystemTime) {
-    for account in &config.accounts {
-        let span = info_span!("account", account = %account.name);
-        let untimely = account.token.credential.untimely(now);
-        span.in_scope(|| untimely.iter().for_each(Untimely::log));
     }
 }
 

@@ -329,8 +329,8 @@ const ROOMS: &str = "
     delivery: ids clock cause http_client file secret audit cluster
     transfers: ids command clock identity authorization token partner_center audit
     telemetry: ids audit
-    front: ids command clock cause shutdown transfers audit telemetry identity authorization partner_center validity
-    config: ids command file secret identity authorization token partner_center audit transfers telemetry front cluster
+    front: ids command clock cause shutdown transfers audit delivery telemetry identity authorization partner_center validity
+    config: ids command file secret identity authorization token partner_center audit delivery transfers telemetry front cluster
     cli: every
     app: every
 ";

@@ -26,6 +26,8 @@ mod refresh_token;
 mod secrets;
 #[path = "config_faults/shipped.rs"]
 mod shipped;
+#[path = "config_faults/sinks.rs"]
+mod sinks;
 #[path = "config_faults/site.rs"]
 mod site;
 #[path = "config_faults/tls.rs"]

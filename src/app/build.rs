@@ -1,6 +1,8 @@
 //! Builds the accounts: for each its credentials, its tokens and its connections.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
+
+use tracing::info_span;
 
 use crate::{
     app::BuildError,
@@ -11,7 +13,7 @@ use crate::{
         account::{Account, Accounts},
         retry_budget::RetryBudget,
     },
-    token::{cell::TokenCell, grant::Grant, refresh_store},
+    token::{cell::TokenCell, certificate::Untimely, grant::Grant, refresh_store},
 };
 
 /// Sets up every account.
@@ -57,4 +59,14 @@ pub(in crate::app) fn accounts(
         accounts.push(Account::new(settings, upstream, tokens, api, &budget));
     }
     Ok(Accounts::new(accounts, &config.default_account))
+}
+
+/// Tells of certificates that are not good now or not for long. Entra ID decides whether one is taken,
+/// and it may be replaced while the gateway runs.
+pub(in crate::app) fn tell_dates(config: &Config, now: SystemTime) {
+    for account in &config.accounts {
+        let span = info_span!("account", account = %account.name);
+        let untimely = account.token.credential.untimely(now);
+        span.in_scope(|| untimely.iter().for_each(Untimely::log));
+    }
 }

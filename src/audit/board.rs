@@ -2,9 +2,10 @@
 
 use std::{
     io,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
+use tokio::sync::watch;
 use tracing::{debug, error, info};
 
 use crate::{
@@ -19,7 +20,7 @@ pub(in crate::audit) struct Board {
     /// Whether the last write was a success.
     healthy: AtomicBool,
     /// The last record that is known to be on the disk.
-    durable: AtomicU64,
+    durable: watch::Sender<u64>,
     pub(in crate::audit) tally: Tally,
 }
 
@@ -29,19 +30,28 @@ impl Board {
         Self {
             boot: BootId::next(),
             healthy: AtomicBool::new(true),
-            durable: AtomicU64::new(0),
+            durable: watch::Sender::new(0),
             tally: Tally::beyond(settings.unauthenticated_rate),
         }
     }
 
-    /// Notes that everything up to a record is on the disk.
+    /// Notes that everything up to a record is on the disk. Where nobody waits for it, that is a few
+    /// uncontended locks; the writer does it once a batch.
     pub(in crate::audit) fn reached(&self, seq: u64) {
-        self.durable.store(seq, Ordering::Release);
+        self.durable.send_if_modified(|durable| {
+            let before = std::mem::replace(durable, seq);
+            before != seq
+        });
     }
 
-    /// The last record that is known to be on the disk; 0 before this run has reached it.
+    /// The last record that is known to be on the disk; 0 where there is none.
     pub(in crate::audit) fn durable(&self) -> u64 {
-        self.durable.load(Ordering::Acquire)
+        *self.durable.borrow()
+    }
+
+    /// Tells whoever waits when that changes.
+    pub(in crate::audit) fn watch(&self) -> watch::Receiver<u64> {
+        self.durable.subscribe()
     }
 
     /// Notes that something was written, and tells where that is news.

@@ -62,6 +62,16 @@ impl Head {
         checkpoint: LineHash::NONE,
     };
 
+    /// The head behind a record of which no more is known; checkpoints before it are not.
+    #[must_use]
+    pub fn behind(seq: u64, hash: LineHash) -> Self {
+        Self {
+            seq,
+            hash,
+            checkpoint: LineHash::NONE,
+        }
+    }
+
     /// The number of the last record; 0 where there is none.
     #[must_use]
     pub fn seq(&self) -> u64 {
@@ -133,11 +143,7 @@ impl Head {
     /// it are not known. Nothing where that is no hash.
     #[must_use]
     pub(in crate::audit) fn before(seq: u64, prev: &str) -> Option<Self> {
-        Some(Self {
-            seq: seq.checked_sub(1)?,
-            hash: prev.parse().ok()?,
-            checkpoint: LineHash::NONE,
-        })
+        Some(Self::behind(seq.checked_sub(1)?, prev.parse().ok()?))
     }
 
     fn then_read(&self, record: &Link<'_>, line: &[u8]) -> Self {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     audit::{
         chain::LineHash,
-        durable::{make_directory, sync_directory, write_durably},
+        durable::{make_directory, remove, sync_directory, write_durably},
     },
     file,
 };
@@ -111,14 +111,11 @@ impl Cursor {
     ///
     /// When it cannot be written, or the sink's name is not one that a file can have.
     pub fn write(&self, dir: &Path, sink: &str) -> io::Result<()> {
-        if sink.is_empty() || sink.starts_with('.') || sink.contains('/') {
-            let said = format!("{sink:?} cannot be the name of a cursor's file");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, said));
-        }
+        let name = file_name(sink)?;
         let cursors = dir.join(CURSORS);
         make_directory(&cursors)?;
         sync_directory(dir)?;
-        write_durably(&cursors, &format!("{sink}.json"), self.text().as_bytes())
+        write_durably(&cursors, &name, self.text().as_bytes())
     }
 
     fn text(&self) -> String {
@@ -133,6 +130,47 @@ impl Cursor {
         });
         format!("{value}\n")
     }
+}
+
+impl Kept {
+    /// The sink whose it is.
+    #[must_use]
+    pub fn sink(&self) -> Option<&str> {
+        self.path.file_stem()?.to_str()
+    }
+}
+
+/// Reads the cursor of a sink, where it has one.
+///
+/// # Errors
+///
+/// When it cannot be read or is none.
+pub fn read(dir: &Path, sink: &str) -> io::Result<Option<Cursor>> {
+    let path = dir.join(CURSORS).join(file_name(sink)?);
+    let text = match file::read(&path, file::LARGEST_BYTES) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let odd = || {
+        let said = format!("{} does not hold a sink's cursor", path.display());
+        io::Error::new(io::ErrorKind::InvalidData, said)
+    };
+    Cursor::parse(&text).ok_or_else(odd).map(Some)
+}
+
+/// Forgets how far a sink has acknowledged the journal.
+///
+/// # Errors
+///
+/// When the file is there and cannot be removed.
+pub fn forget(dir: &Path, sink: &str) -> io::Result<()> {
+    let cursors = dir.join(CURSORS);
+    if !cursors.exists() {
+        return Ok(());
+    }
+    remove(&cursors.join(file_name(sink)?))?;
+    sync_directory(&cursors)
 }
 
 /// Lists the cursors of all sinks, by the names of their files.
@@ -157,6 +195,14 @@ pub fn list(dir: &Path) -> io::Result<Vec<Kept>> {
     }
     kept.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     Ok(kept)
+}
+
+fn file_name(sink: &str) -> io::Result<String> {
+    if sink.is_empty() || sink.starts_with('.') || sink.contains('/') {
+        let said = format!("{sink:?} cannot be the name of a cursor's file");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, said));
+    }
+    Ok(format!("{sink}.json"))
 }
 
 fn mark(value: &Value) -> Option<Mark> {

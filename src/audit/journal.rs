@@ -3,6 +3,8 @@
 //! One thread of its own writes; many callers wait for the same sync. When the journal cannot be
 //! written every hand-in fails at once, and each later one tries anew, so it heals when the disk does.
 
+mod reach;
+
 use std::{
     fs::File,
     net::IpAddr,
@@ -15,6 +17,7 @@ use crate::{
     audit::{
         Settings,
         board::Board,
+        chain::Head,
         checkpoint,
         encoder::Encoder,
         orphans::Orphan,
@@ -32,7 +35,7 @@ use crate::{
         writer,
     },
     clock::SharedClock,
-    ids::{BootId, RecordId},
+    ids::{JournalId, RecordId},
 };
 
 /// A handle on the journal.
@@ -41,6 +44,8 @@ pub struct Journal(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    id: JournalId,
+    found: Head,
     board: Arc<Board>,
     queue: Queue,
     orphans: Mutex<Vec<Orphan>>,
@@ -69,6 +74,8 @@ impl Journal {
         } = recovery::open(&settings.dir)?;
         let key = SigningKey::obtain(settings, &head)?;
         let board = Arc::new(Board::of(settings));
+        // What was read at start was on the disk.
+        board.reached(head.seq());
         let boot = board.boot;
         let encoder = Encoder {
             journal: id,
@@ -88,6 +95,8 @@ impl Journal {
         let (queue, work) = Queue::open().map_err(StartError::Thread)?;
         writer::spawn(pen, upkeep, seen, work).map_err(StartError::Thread)?;
         let journal = Self(Arc::new(Shared {
+            id,
+            found: head,
             board,
             queue,
             orphans: Mutex::new(orphans),
@@ -234,18 +243,6 @@ impl Journal {
     pub fn take_orphans(&self) -> Vec<Orphan> {
         let orphans = self.0.orphans.lock();
         std::mem::take(&mut *orphans.unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The last record that is known to be on the disk; 0 before this run has reached it.
-    #[must_use]
-    pub fn durable(&self) -> u64 {
-        self.0.board.durable()
-    }
-
-    /// This run of the process.
-    #[must_use]
-    pub fn boot(&self) -> BootId {
-        self.0.board.boot
     }
 
     /// Sees to the end of a window that was opened.

@@ -15,6 +15,8 @@ use crate::audit::{
 #[derive(Debug, Deserialize)]
 pub(in crate::audit) struct Link<'a> {
     pub(in crate::audit) seq: u64,
+    #[serde(borrow, default)]
+    pub(in crate::audit) id: Cow<'a, str>,
     #[serde(borrow)]
     pub(in crate::audit) prev: Cow<'a, str>,
     #[serde(borrow, default)]

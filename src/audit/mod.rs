@@ -5,7 +5,7 @@
 //! without an outcome, `summary` counts what has no record of its own, [`verify`] proves what stands there,
 //! and [`evidence`] what it says of one transfer. [`doubts`] gathers the calls of which it does not say how they
 //! ended. [`recovery`] opens what an earlier run has left; [`low_water`] and [`cursor`] say how far it must
-//! reach; [`search`] finds records. This room knows nothing of HTTP and nothing of Partner Center.
+//! reach; [`search`] finds records, and [`reader`] reads them on in order; [`refused`] are those that a sink would not take. This room knows nothing of HTTP and nothing of Partner Center.
 
 mod batch;
 mod beginning;
@@ -18,6 +18,7 @@ mod durable;
 mod encoder;
 pub mod evidence;
 mod fitting;
+mod forward;
 mod identity;
 pub mod journal;
 mod link;
@@ -28,8 +29,10 @@ mod pace;
 mod pen;
 pub mod public_key;
 mod queue;
+pub mod reader;
 pub mod record;
 pub mod recovery;
+pub mod refused;
 pub mod rejections;
 pub mod retention;
 mod room;
@@ -66,8 +69,10 @@ pub struct Settings {
     pub max_bytes: u64,
     /// How long segments are kept at least.
     pub retention: Duration,
-    /// How long segments are kept at least after every sink has acknowledged them.
+    /// How long segments are kept at least after every required sink has acknowledged them.
     pub keep_after_ack: Duration,
+    /// The names of the sinks that must have acknowledged a segment before it may go.
+    pub required_sinks: Vec<String>,
 }
 
 /// When an answer may leave.

@@ -26,12 +26,14 @@ use crate::audit::{
 };
 
 /// How long records are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keeping {
     /// From the time of a segment's last record.
     pub retention: Duration,
-    /// From the acknowledgement of a segment's last record by each sink.
+    /// From the acknowledgement of a segment's last record by each required sink.
     pub after_ack: Duration,
+    /// The required sinks.
+    pub required_sinks: Vec<String>,
 }
 
 /// The oldest segments, all of whose records may go.
@@ -56,7 +58,9 @@ struct End {
 }
 
 /// Decides which segments may go: the oldest ones, never the one named after record `current` that is
-/// being written nor a later one, each old enough, and acknowledged by every sink for long enough.
+/// being written nor a later one.
+///
+/// Each is old enough, and acknowledged by every required sink for long enough. A sink that has acknowledged nothing so far keeps everything.
 ///
 /// # Errors
 ///
@@ -64,11 +68,13 @@ struct End {
 pub fn removable(
     dir: &Path,
     now: SystemTime,
-    keeping: Keeping,
+    keeping: &Keeping,
     current: u64,
 ) -> io::Result<Option<Removal>> {
     let segments = segment::list(dir)?;
-    let cursors = cursors(dir)?;
+    let Some(cursors) = cursors(dir, &keeping.required_sinks)? else {
+        return Ok(None);
+    };
     let mut youngest = None;
     let mut decided = 0;
     let mut ends = Vec::new();
@@ -227,13 +233,9 @@ impl End {
     }
 }
 
-fn cursors(dir: &Path) -> io::Result<Vec<Cursor>> {
-    let all = cursor::list(dir)?.into_iter();
-    all.map(|kept| {
-        let unfit = || odd(&kept.path, "does not hold a sink's cursor");
-        kept.cursor.clone().ok_or_else(unfit)
-    })
-    .collect()
+/// The cursors of these sinks; nothing where one of them has none.
+fn cursors(dir: &Path, sinks: &[String]) -> io::Result<Option<Vec<Cursor>>> {
+    sinks.iter().map(|sink| cursor::read(dir, sink)).collect()
 }
 
 fn odd(path: &Path, what: &str) -> io::Error {
@@ -260,10 +262,14 @@ mod tests {
 
     const HOUR: Duration = Duration::from_hours(1);
 
-    const KEEPING: Keeping = Keeping {
-        retention: Duration::from_hours(30 * 24),
-        after_ack: Duration::from_hours(24),
-    };
+    /// Keeps for 30 days, and for one after these sinks have it.
+    fn keeping(sinks: &[&str]) -> Keeping {
+        Keeping {
+            retention: Duration::from_hours(30 * 24),
+            after_ack: Duration::from_hours(24),
+            required_sinks: sinks.iter().map(|it| (*it).to_owned()).collect(),
+        }
+    }
 
     /// A time in hours after a noon in 2026.
     fn at(hours: u64) -> SystemTime {
@@ -296,7 +302,7 @@ mod tests {
     }
 
     fn asked(dir: &TempDir, now: SystemTime) -> Option<Removal> {
-        removable(dir.path(), now, KEEPING, u64::MAX).unwrap()
+        removable(dir.path(), now, &keeping(&[]), u64::MAX).unwrap()
     }
 
     fn upto(dir: &TempDir, now: SystemTime) -> Option<u64> {
@@ -329,7 +335,7 @@ mod tests {
     fn never_lets_the_last_segment_go_nor_the_one_being_written() {
         let dir = segments(&[at(0), at(1), at(2), at(3)]);
         let late = at(9000);
-        let asked = |current| removable(dir.path(), late, KEEPING, current).unwrap();
+        let asked = |current| removable(dir.path(), late, &keeping(&[]), current).unwrap();
 
         assert_eq!(asked(u64::MAX).map(|it| it.upto), Some(12));
         assert_eq!(asked(13).map(|it| it.upto), Some(12));
@@ -339,30 +345,28 @@ mod tests {
     }
 
     #[test]
-    fn keeps_what_any_sink_has_not_had_for_long_enough() {
+    fn keeps_what_a_required_sink_has_not_had_for_long_enough() {
         let dir = segments(&[at(0), at(1), at(2), at(3)]);
         let late = at(9000);
         let had = |seq, ago: u64| {
-            Cursor::at(
-                seq,
-                LineHash::NONE,
-                late - HOUR * u32::try_from(ago).unwrap(),
-            )
+            let ago = HOUR * u32::try_from(ago).unwrap();
+            Cursor::at(seq, LineHash::NONE, late - ago)
         };
+        let asked = |sinks| removable(dir.path(), late, &keeping(sinks), u64::MAX);
+        let upto = |sinks| asked(sinks).unwrap().map(|removal| removal.upto);
 
         had(12, 24).write(dir.path(), "one").unwrap();
-        assert_eq!(upto(&dir, late), Some(12));
+        assert_eq!(upto(&["one"]), Some(12));
+        assert_eq!(upto(&["one", "two"]), None, "it has had nothing so far");
         had(11, 24).write(dir.path(), "two").unwrap();
-        assert_eq!(upto(&dir, late), Some(8));
+        assert_eq!(upto(&["one", "two"]), Some(8));
+        assert_eq!(upto(&["one"]), Some(12), "nobody asks for the other");
         had(12, 23).write(dir.path(), "two").unwrap();
-        assert_eq!(upto(&dir, late), None);
+        assert_eq!(upto(&["one", "two"]), None);
         fs::write(dir.path().join("cursors/two.json"), "{}").unwrap();
-        let unfit = removable(dir.path(), late, KEEPING, u64::MAX).unwrap_err();
-        assert!(
-            unfit
-                .to_string()
-                .ends_with("two.json does not hold a sink's cursor")
-        );
+        let unfit = asked(&["two"]).unwrap_err().to_string();
+        assert!(unfit.ends_with("two.json does not hold a sink's cursor"));
+        assert_eq!(upto(&["one"]), Some(12));
     }
 
     #[test]
@@ -419,7 +423,7 @@ mod tests {
         let dir = segments(&[at(0), at(0), at(0)]);
         fs::write(file(&dir, 5), line(5, "started", at(0)) + "\n").unwrap();
 
-        let error = removable(dir.path(), at(800), KEEPING, u64::MAX).unwrap_err();
+        let error = removable(dir.path(), at(800), &keeping(&[]), u64::MAX).unwrap_err();
 
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert!(

@@ -5,14 +5,14 @@
 //! whoever asks bounds the search by what is. What a search leaves behind, an index of each segment that it read whole, only saves the next one from reading:
 //! it may say that a segment has nothing to find, and says so only of a segment that is still the same.
 
-mod backwards;
+pub(in crate::audit) mod backwards;
 pub mod cursor;
 pub mod fields;
 pub mod filters;
 pub mod follow;
 mod index;
 mod keys;
-mod open;
+pub(in crate::audit) mod open;
 pub mod page;
 pub mod passed_over;
 pub mod query;

@@ -33,6 +33,7 @@ impl Upkeep {
             keeping: Keeping {
                 retention: settings.retention,
                 after_ack: settings.keep_after_ack,
+                required_sinks: settings.required_sinks.clone(),
             },
             pace: Pace::from(last, now),
             told: 0,
@@ -50,7 +51,7 @@ impl Upkeep {
     /// What may go by now, before the segment that is written to.
     pub(in crate::audit) fn removable(&mut self, now: SystemTime, current: u64) -> Option<Removal> {
         let now = self.pace.follow(now);
-        let decided = retention::removable(&self.dir, now, self.keeping, current);
+        let decided = retention::removable(&self.dir, now, &self.keeping, current);
         decided.unwrap_or_else(|error| {
             warn!(error = %error, "whether old audit records may go is not known, so they stay");
             None

@@ -91,6 +91,9 @@ fn check(
             for near in &near {
                 writeln!(out, "{}: {near}", config.display())?;
             }
+            for sink in &loaded.config.sinks {
+                writeln!(out, "sink {sink}")?;
+            }
             Ok(Ok(loaded))
         }
         Err(faults) => {

@@ -43,6 +43,14 @@ pub(crate) fn collector_url(text: &str) -> Result<Uri, String> {
     uri.ok_or_else(|| "a URL such as http://collector:4318/v1/traces".to_owned())
 }
 
+/// Reads the URL that records are posted to, path included.
+pub(crate) fn logs_url(text: &str) -> Result<Uri, String> {
+    let plain = !text.contains(['?', '#']);
+    let uri = collector_url(text).ok().filter(|_| plain);
+    uri.filter(|uri| uri.path().len() > 1)
+        .ok_or_else(|| "a URL with its path, such as https://collector:4318/v1/logs".to_owned())
+}
+
 fn document(text: &str) -> Option<Uri> {
     let (scheme, rest) = text.split_once("://")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -63,7 +71,7 @@ fn parsed(text: &str) -> Option<Uri> {
 }
 
 /// Whether a URL's host is this machine's loopback: 127.0.0.0/8, `[::1]` or `localhost`.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let bracketed = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));

@@ -11,16 +11,22 @@ use crate::{
         signing::{ACCEPTED, SigningKey},
     },
     config::{
+        environment::Environment,
         fault::{Place, quoted},
         measure::{duration, size},
         scalar::{number, one_of, path},
         secret_file::{contents, secret_file, shown},
         section::{Cursor, Section},
+        sinks,
     },
+    delivery,
 };
 
-/// Reads `audit`.
-pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
+/// Reads `audit`, and where records are sent, too.
+pub(crate) fn audit(
+    section: &Section<'_>,
+    environment: &Environment,
+) -> Option<(Settings, Vec<delivery::settings::Settings>)> {
     let dir = section.need("dir").and_then(|cursor| directory(&cursor));
     let durability = durability(section);
     let segment = section.required("segment_bytes", size(SEGMENT));
@@ -32,7 +38,10 @@ pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
     let rate = section.required("unauthenticated_rate", number(1..=100_000_u32));
     let key = section.take("signing_key_file");
     let key = key.map(|cursor| signing_key(&cursor));
-    section.skip("sinks");
+    let sinks = match section.take("sinks") {
+        Some(cursor) => sinks::sinks(&cursor, environment),
+        None => Some(Vec::new()),
+    };
     if kept > retention && retention.is_some() {
         let problem = "longer than retention; accepted: at most retention".to_owned();
         section.conflict("keep_after_ack", "retention", problem);
@@ -41,7 +50,9 @@ pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
         let problem = "less than two segments; accepted: twice segment_bytes or more".to_owned();
         section.conflict("max_bytes", "segment_bytes", problem);
     }
-    Some(Settings {
+    let sinks = sinks?;
+    let required = sinks.iter().filter(|sink| sink.is_required);
+    let settings = Settings {
         dir: dir?,
         durability: durability?,
         unauthenticated_rate: rate.and_then(NonZeroU32::new)?,
@@ -54,7 +65,9 @@ pub(crate) fn audit(section: &Section<'_>) -> Option<Settings> {
         max_bytes: most?,
         retention: retention?,
         keep_after_ack: kept?,
-    })
+        required_sinks: required.map(|sink| sink.name.clone()).collect(),
+    };
+    Some((settings, sinks))
 }
 
 /// The key is read again when the journal opens; here it is only tried.

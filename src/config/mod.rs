@@ -13,6 +13,7 @@ mod clouds;
 mod cluster;
 mod credential;
 mod endpoint;
+mod headers;
 mod idempotency;
 mod issuers;
 mod journal;
@@ -28,6 +29,7 @@ mod scalar;
 mod secret_file;
 mod section;
 mod server;
+mod sinks;
 mod stores;
 mod unbuilt;
 mod upstream;
@@ -38,7 +40,9 @@ mod yaml;
 
 use std::time::Duration;
 
-use crate::{audit, authorization, front, identity, partner_center, telemetry, transfers};
+use crate::{
+    audit, authorization, delivery, front, identity, partner_center, telemetry, transfers,
+};
 
 /// Everything the gateway was told, every value legal.
 #[derive(Debug)]
@@ -69,6 +73,8 @@ pub struct Config {
     pub cluster: Option<crate::cluster::Settings>,
     /// The audit journal.
     pub audit: audit::Settings,
+    /// Where records are sent, too, in the order of the file.
+    pub sinks: Vec<delivery::settings::Settings>,
     /// The service's own log.
     pub telemetry: telemetry::Settings,
 }

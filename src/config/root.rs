@@ -39,7 +39,7 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             callers::mutual_tls(root, identity.mtls);
         }
         let authorization = authorization(root, accounts.as_ref());
-        let audit = root.section("audit", journal::audit);
+        let audit = root.section("audit", |section| journal::audit(section, environment));
         let telemetry = root.section("telemetry", log::telemetry);
         let idempotency = root.section("idempotency", idempotency::idempotency);
         let cluster = root.take("cluster").filter(Cursor::is_filled);
@@ -49,6 +49,7 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             let problem = "overlaps server.listen; accepted: a port of its own".to_owned();
             root.conflict("admin.listen", "server.listen", problem);
         }
+        let (audit, sinks) = audit?;
         Some(Config {
             server,
             admin,
@@ -62,7 +63,8 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             upstream: common(&upstream, client?),
             idempotency: idempotency?,
             cluster: cluster.map_or(Some(None), |read| read.map(Some))?,
-            audit: audit?,
+            audit,
+            sinks,
             telemetry: telemetry?,
         })
     })

@@ -74,9 +74,8 @@ fn differs(node: &Node, default: &Node) -> bool {
 }
 
 /// Keys whose silent absence would be dangerous or useless.
-const REFUSED: [(&str, When); 2] = [
+const REFUSED: [(&str, When); 1] = [
     ("accounts.*.refresh_token.nats", When::Present),
-    ("audit.sinks", When::Filled),
 ];
 
 /// Keys that tune what is not built.

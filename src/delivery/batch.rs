@@ -1,7 +1,7 @@
 //! What goes to a sink at once: records that follow each other.
 
 use crate::{
-    audit::chain::LineHash,
+    audit::{chain::LineHash, reader::Record},
     ids::{JournalId, RecordId},
 };
 
@@ -32,6 +32,18 @@ impl Batch {
         (!lines.is_empty()).then_some(Self { journal, lines })
     }
 
+    /// The same records in batches of at most so many, in their order.
+    #[must_use]
+    pub fn parts(self, most: usize) -> Vec<Self> {
+        let parts = self.lines.chunks(most.max(1));
+        parts
+            .map(|part| Self {
+                journal: self.journal,
+                lines: part.to_vec(),
+            })
+            .collect()
+    }
+
     /// Whose records they are.
     #[must_use]
     pub fn journal(&self) -> JournalId {
@@ -42,5 +54,23 @@ impl Batch {
     #[must_use]
     pub fn lines(&self) -> &[Line] {
         &self.lines
+    }
+}
+
+impl From<Record> for Line {
+    fn from(record: Record) -> Self {
+        let Record {
+            seq,
+            id,
+            time: _,
+            text,
+            hash,
+        } = record;
+        Self {
+            seq,
+            id,
+            text,
+            hash,
+        }
     }
 }

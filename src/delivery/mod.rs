@@ -1,9 +1,19 @@
 //! Delivery: every record of the journal reaches every sink, in order and at least once, however long a sink is
 //! away. No call waits for it.
+//!
+//! A [`shipper`] reads the journal on behind the cursor of its sink; a [`sink`] takes [`batch`]es of records and
+//! says what came of them; [`progress`] is what others may see of it.
 
+mod aside;
 pub mod batch;
+mod keeper;
 pub mod nats;
 pub mod otlp;
 pub mod postgres;
+pub mod progress;
 pub mod settings;
+pub mod shipper;
 pub mod sink;
+mod source;
+pub mod stdout;
+mod waiting;

@@ -11,6 +11,7 @@ use tower::ServiceExt as _;
 use tracing::error;
 
 use crate::{
+    delivery::progress::Progress,
     front::{exchange::Arrival, scrape, searching::SearchStack},
     partner_center::{account::Account, breaker::State},
     shutdown::Drain,
@@ -22,6 +23,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Admin {
     transfers: Arc<Transfers>,
+    sinks: Vec<Arc<Progress>>,
     searching: SearchStack,
     drain: Drain,
 }
@@ -40,9 +42,14 @@ struct Check {
 impl Admin {
     /// Makes the listener's service.
     #[must_use]
-    pub fn new(transfers: Arc<Transfers>, searching: SearchStack, drain: Drain) -> Self {
+    pub fn new(
+        (transfers, sinks): (Arc<Transfers>, Vec<Arc<Progress>>),
+        searching: SearchStack,
+        drain: Drain,
+    ) -> Self {
         Self {
             transfers,
+            sinks,
             searching,
             drain,
         }
@@ -137,7 +144,7 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {
-        match scrape::page(&self.transfers.accounts) {
+        match scrape::page(&self.transfers.accounts, &self.sinks) {
             Ok(page) => respond(StatusCode::OK, metrics::MEDIA_TYPE, page.into()),
             Err(error) => {
                 error!(%error, "no metrics");

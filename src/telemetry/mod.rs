@@ -2,7 +2,7 @@
 //!
 //! Fields are named from one list: `call.id`, `correlation.id`, `customer.id`, `transfer.id`,
 //! `account`, `operation`, `http.status`, `outcome`, `code`, `duration_ms`, `upstream.status`,
-//! `upstream.error`, `audit.id`, `audit.seq`, `audit.open`, `path`, `error`, `address`, `issuer`, `issuer.keys`, `reason`, `policy`, `key`,
+//! `upstream.error`, `audit.id`, `audit.seq`, `audit.upto`, `audit.unsent`, `audit.open`, `sink`, `refused`, `path`, `error`, `address`, `issuer`, `issuer.keys`, `reason`, `policy`, `key`,
 //! `config_reloaded`, `config_reload_failed`, `token.expires_in_s`, `token.obstacle`,
 //! `token.retry_after_ms`, `token.trace_id`.
 //! Never logged: tokens, secrets, header values, bodies.

@@ -118,6 +118,7 @@ pub(crate) async fn run(site: &Site, now: SystemTime) {
         max_bytes: 1 << 30,
         retention: Duration::from_hours(10_000),
         keep_after_ack: Duration::ZERO,
+        required_sinks: Vec::new(),
     };
     let clock = Arc::new(Standing(now));
     let journal = Journal::start(&settings, "0000000000000000", clock).await;

@@ -1,3 +1,10 @@
-//! Sinks: what they do with records, and what they make of the answers.
+//! Delivery: what reaches the sinks, what they do with records, and what is made of their answers.
 
+mod nats;
 mod otlp;
+mod postgres;
+mod random;
+mod refusals;
+mod scripted;
+mod shipping;
+mod standing;

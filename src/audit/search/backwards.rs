@@ -6,7 +6,7 @@ use crate::audit::{link::LONGEST_LINE, search::fields};
 
 /// Reads a file backwards; holds a block and a line, however long the file is.
 #[derive(Debug)]
-pub(in crate::audit::search) struct Backwards {
+pub(in crate::audit) struct Backwards {
     file: File,
     /// Where the bytes that are held begin in the file.
     begin: u64,
@@ -33,22 +33,22 @@ enum Rest {
 
 /// The end of what a file has in whole lines.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::audit::search) struct End {
+pub(in crate::audit) struct End {
     /// Behind the last newline.
-    pub(in crate::audit::search) offset: u64,
+    pub(in crate::audit) offset: u64,
     /// The number of the last record.
-    pub(in crate::audit::search) last: Option<u64>,
+    pub(in crate::audit) last: Option<u64>,
 }
 
 impl Backwards {
     /// Begins at the end of a file; what stands behind its last newline is no line yet.
-    pub(in crate::audit::search) fn of(file: File) -> io::Result<Self> {
+    pub(in crate::audit) fn of(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
         Ok(Self::at(file, length, 0))
     }
 
     /// Where the whole lines of a file end, and the number of the last of them.
-    pub(in crate::audit::search) fn end(file: File) -> io::Result<End> {
+    pub(in crate::audit) fn end(file: File) -> io::Result<End> {
         let mut lines = Self::of(file)?;
         let mut last = None;
         while last.is_none()
@@ -64,7 +64,7 @@ impl Backwards {
 
     /// Begins before the first record of a number that is not asked for, as far as that is found cheaply:
     /// lines of such records may still come.
-    pub(in crate::audit::search) fn below(file: File, below: u64) -> io::Result<Self> {
+    pub(in crate::audit) fn below(file: File, below: u64) -> io::Result<Self> {
         let length = file.metadata()?.len();
         let mut bisecting = Bisecting {
             file: &file,
@@ -90,7 +90,7 @@ impl Backwards {
 
     /// The line before the one that was told last, without its newline; of one that is longer than any record
     /// nothing.
-    pub(in crate::audit::search) fn previous(&mut self) -> io::Result<Option<&[u8]>> {
+    pub(in crate::audit) fn previous(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
             let left = self.held.get(..self.left).unwrap_or_default();
             if let Some(newline) = memchr::memrchr(b'\n', left) {
@@ -123,7 +123,7 @@ impl Backwards {
         self.offset
     }
 
-    pub(in crate::audit::search) fn read_bytes(&self) -> u64 {
+    pub(in crate::audit) fn read_bytes(&self) -> u64 {
         self.read_bytes
     }
 

@@ -57,7 +57,7 @@ impl Text<'_> {
 
 /// The number of a record without looking at the rest of its line; nothing where the line does not begin as
 /// the contract says.
-pub(in crate::audit::search) fn seq(line: &[u8]) -> Option<u64> {
+pub(in crate::audit) fn seq(line: &[u8]) -> Option<u64> {
     let beginning = line.get(..line.len().min(BEGINNING))?;
     let place = memchr::memmem::find(beginning, SEQ)?;
     let rest = beginning.get(place.saturating_add(SEQ.len())..)?;

@@ -21,18 +21,18 @@ use crate::audit::{
 
 /// A segment of the journal and where it ends.
 #[derive(Clone, Debug)]
-pub(in crate::audit::search) struct Segment {
+pub(in crate::audit) struct Segment {
     /// The record it is named after.
-    pub(in crate::audit::search) first: u64,
+    pub(in crate::audit) first: u64,
     /// The record that the next one is named after; what stands here from it on is void.
-    pub(in crate::audit::search) end: Option<u64>,
+    pub(in crate::audit) end: Option<u64>,
     /// Its file.
-    pub(in crate::audit::search) path: PathBuf,
+    pub(in crate::audit) path: PathBuf,
 }
 
 impl Segment {
     /// All segments of a journal, the oldest first.
-    pub(in crate::audit::search) fn all(dir: &Path) -> Result<Vec<Self>, Unreadable> {
+    pub(in crate::audit) fn all(dir: &Path) -> Result<Vec<Self>, Unreadable> {
         let listed = segment::list(dir).map_err(Unreadable::at(dir))?;
         let ends = listed.iter().skip(1).map(|(first, _)| Some(*first));
         let ends: Vec<_> = ends.chain([None]).collect();

@@ -133,24 +133,35 @@ async fn removes_nothing_because_a_clock_is_a_year_ahead_for_a_moment() {
 }
 
 #[tokio::test]
-async fn keeps_what_a_sink_has_not_acknowledged() {
-    let site = Site::new();
-    site.run().await;
-    let old = site.closed();
-    let (path, text) = &old[1];
-    let last = text.lines().last().unwrap();
-    let seq = first(path) + u64::try_from(text.lines().count()).unwrap() - 1;
-    let cursor = Cursor::at(seq, LineHash::of(last.as_bytes()), site.hands.now());
-    cursor.write(site.dir(), "nats").unwrap();
-    site.hands.turn(2 * DAY);
-    site.run().await;
+async fn keeps_what_a_required_sink_has_not_acknowledged() {
+    for (required, gone) in [
+        (vec!["nats"], 2),
+        (vec!["nats", "silent"], 0),
+        (vec!["silent"], 0),
+        (vec![], 3),
+    ] {
+        let mut site = Site::new();
+        let required = required.into_iter().map(str::to_owned);
+        site.settings.required_sinks = required.collect();
+        site.run().await;
+        let old = site.closed();
+        let (path, text) = &old[1];
+        let last = text.lines().last().unwrap();
+        let seq = first(path) + u64::try_from(text.lines().count()).unwrap() - 1;
+        let cursor = Cursor::at(seq, LineHash::of(last.as_bytes()), site.hands.now());
+        cursor.write(site.dir(), "nats").unwrap();
+        site.hands.turn(2 * DAY);
+        site.run().await;
 
-    site.run().await;
+        site.run().await;
 
-    let is_there: Vec<_> = old.iter().map(|(path, _)| path.exists()).collect();
-    assert_eq!(is_there[..3], [false, false, true]);
-    assert_eq!(site.pruned()[0]["upto"], seq);
-    assert_eq!(site.verified().damage, None);
+        let is_there = old[..3].iter().map(|(path, _)| path.exists());
+        let gone: Vec<_> = (0..3).map(|index| index >= gone).collect();
+        assert_eq!(is_there.collect::<Vec<_>>(), gone);
+        let told: Vec<_> = site.pruned().iter().map(|it| it["upto"].clone()).collect();
+        assert_eq!(told.contains(&seq.into()), gone == [false, false, true]);
+        assert_eq!(site.verified().damage, None);
+    }
 }
 
 #[tokio::test]

@@ -19,18 +19,18 @@ pub(crate) async fn start(dir: &Path) -> Result<Journal, StartError> {
     start_with(&settings(dir)).await
 }
 
-pub(super) async fn start_with(settings: &Settings) -> Result<Journal, StartError> {
+pub(crate) async fn start_with(settings: &Settings) -> Result<Journal, StartError> {
     start_by(settings, Arc::new(SystemClock)).await
 }
 
-pub(super) async fn start_by(
+pub(crate) async fn start_by(
     settings: &Settings,
     clock: SharedClock,
 ) -> Result<Journal, StartError> {
     Journal::start(settings, "0000000000000000", clock).await
 }
 
-pub(super) fn settings(dir: &Path) -> Settings {
+pub(crate) fn settings(dir: &Path) -> Settings {
     Settings {
         dir: dir.to_owned(),
         durability: Durability::Strict,
@@ -44,11 +44,12 @@ pub(super) fn settings(dir: &Path) -> Settings {
         max_bytes: 1 << 30,
         retention: Duration::from_hours(24),
         keep_after_ack: Duration::ZERO,
+        required_sinks: Vec::new(),
     }
 }
 
 /// The record of a call that succeeded.
-pub(super) fn outcome(trail: &Trail, journal: &Journal) -> Draft {
+pub(crate) fn outcome(trail: &Trail, journal: &Journal) -> Draft {
     let ending = Ending {
         decision: Some("allowed"),
         status: 200,

@@ -215,7 +215,9 @@ pub(crate) fn config(dir: &TempDir) -> Config {
             max_bytes: 1 << 30,
             retention: Duration::from_hours(24),
             keep_after_ack: Duration::ZERO,
+            required_sinks: Vec::new(),
         },
+        sinks: Vec::new(),
         telemetry: telemetry::Settings {
             format: telemetry::Format::Text,
             filter: "info".to_owned(),

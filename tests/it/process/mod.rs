@@ -13,6 +13,7 @@ mod reconciling;
 mod reloading;
 mod rolling;
 mod searching;
+mod shipping;
 mod site;
 mod telling;
 mod two_sided;

@@ -1,0 +1,125 @@
+//! Ships the journal to every sink, beside the calls.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::{Instrument as _, info_span, warn};
+
+use crate::{
+    app::{BuildError, Surroundings},
+    audit::{self, cursor, journal::Journal},
+    delivery::{
+        progress::Progress,
+        settings::{Kind, Settings},
+        shipper::Shipper,
+        sink::Sink,
+        stdout::Stdout,
+    },
+    http_client::BoxError,
+    shutdown::{Cut, Tasks},
+};
+
+/// The shippers of a gateway, one a sink; they end when this is dropped.
+#[derive(Debug)]
+pub(in crate::app) struct Shipping {
+    tasks: Tasks,
+    end: CancellationToken,
+    progress: Vec<Arc<Progress>>,
+    _dropped: DropGuard,
+}
+
+impl Shipping {
+    /// Sets up every sink and begins to ship.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be set up.
+    pub(in crate::app) fn begin(
+        sinks: &[Settings],
+        kept: &audit::Settings,
+        journal: &Journal,
+        surroundings: &Surroundings,
+    ) -> Result<Self, BuildError> {
+        tell_former(sinks, &kept.dir);
+        let mut shippers = Vec::new();
+        for settings in sinks {
+            let of_sink = |source: BoxError| BuildError::Sink {
+                sink: settings.name.clone(),
+                source,
+            };
+            let sink = sink(&settings.kind).map_err(of_sink)?;
+            let shipper = Shipper::to(sink, settings, (journal, kept), &surroundings.clock);
+            let shipper = shipper.map_err(|error| of_sink(error.into()))?;
+            shippers.push((settings.name.clone(), shipper));
+        }
+        let (tasks, end) = (Tasks::default(), CancellationToken::new());
+        let dropped = CancellationToken::new();
+        let progress = shippers.iter().map(|(_, shipper)| shipper.progress());
+        let progress = progress.collect();
+        for (name, shipper) in shippers {
+            let (told, gone) = (tasks.clone(), dropped.clone());
+            let cut = async move {
+                tokio::select! {
+                    () = told.cut() => {}
+                    () = gone.cancelled() => {}
+                }
+            };
+            let span = info_span!("sink", sink = name);
+            tasks.spawn(shipper.run(end.clone(), cut).instrument(span));
+        }
+        Ok(Self {
+            tasks,
+            end,
+            progress,
+            _dropped: dropped.drop_guard(),
+        })
+    }
+
+    /// How far each sink is.
+    pub(in crate::app) fn progress(&self) -> Vec<Arc<Progress>> {
+        self.progress.clone()
+    }
+
+    /// Ships what the journal has, now that it has its last record, for as long as `within`. What is left
+    /// then is for the next start.
+    ///
+    /// # Errors
+    ///
+    /// When sinks do not have every record; each of them has told so.
+    pub(in crate::app) async fn finish(&self, within: Duration) -> Result<(), Cut> {
+        self.end.cancel();
+        self.tasks.finish(within, LAST_WORDS).await
+    }
+}
+
+/// Sets up what records are sent to.
+fn sink(kind: &Kind) -> Result<Arc<dyn Sink>, BoxError> {
+    match kind {
+        Kind::Stdout => Ok(Arc::new(Stdout::of_process()?)),
+        Kind::Otlp(_) | Kind::Postgres(_) | Kind::Nats => {
+            Err(format!("{} is not available in this version", kind.word()).into())
+        }
+    }
+}
+
+/// Tells of sinks that the configuration does not name any more. They hold nothing back; the journal must
+/// still reach as far as they had it.
+fn tell_former(sinks: &[Settings], dir: &Path) {
+    let kept = match cursor::list(dir) {
+        Ok(kept) => kept,
+        Err(error) => return warn!(error = %error, "audit cursors cannot be listed"),
+    };
+    for former in kept {
+        let name = former.sink().unwrap_or_default();
+        if !sinks.iter().any(|sink| sink.name == name) {
+            warn!(
+                sink = name,
+                path = %former.path.display(),
+                "audit sink is configured no longer; remove the file of its cursor to forget it"
+            );
+        }
+    }
+}
+
+/// A disk that takes longer to keep a cursor hangs, and records are sent again.
+const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -1,0 +1,40 @@
+//! Which journal it is, and how far it reaches.
+
+use tokio::sync::watch;
+
+use crate::{
+    audit::{chain::Head, journal::Journal},
+    ids::{BootId, JournalId},
+};
+
+impl Journal {
+    /// The last record that is known to be on the disk; 0 where there is none.
+    #[must_use]
+    pub fn durable(&self) -> u64 {
+        self.0.board.durable()
+    }
+
+    /// Tells of each change of that, for as long as the journal is open.
+    #[must_use]
+    pub fn watch_durable(&self) -> watch::Receiver<u64> {
+        self.0.board.watch()
+    }
+
+    /// Which journal it is.
+    #[must_use]
+    pub fn id(&self) -> JournalId {
+        self.0.id
+    }
+
+    /// The end that this run found, behind which its own records stand.
+    #[must_use]
+    pub fn found(&self) -> Head {
+        self.0.found
+    }
+
+    /// This run of the process.
+    #[must_use]
+    pub fn boot(&self) -> BootId {
+        self.0.board.boot
+    }
+}

@@ -1,0 +1,250 @@
+//! Ships the journal to one sink, in order, each record until the sink has it or has refused it for good.
+//!
+//! One task a sink: whatever a sink does, nobody waits for it but its own shipper, which holds one batch of
+//! records and nothing more. The journal on the disk is the queue.
+
+mod agreeing;
+mod handing;
+
+use std::{io, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::{
+    audit::{self, journal::Journal, reader::Misfit, refused::Ledger},
+    cause,
+    clock::SharedClock,
+    delivery::{
+        aside::Aside,
+        batch::Line,
+        keeper::Keeper,
+        progress::Progress,
+        settings::Settings,
+        sink::{Setback, Sink},
+        source::{Source, Trouble},
+        waiting::{Pause, Waiting},
+    },
+};
+
+/// Ships the journal to one sink.
+#[derive(Debug)]
+pub struct Shipper {
+    sink: Arc<dyn Sink>,
+    source: Source,
+    keeper: Keeper,
+    aside: Aside,
+    progress: Arc<Progress>,
+    /// How long the sink may take for an answer; for ever where that is absent.
+    patience: Option<Duration>,
+    waiting: Waiting,
+}
+
+impl Shipper {
+    /// Sees to a sink of a journal that is open. What nothing counts as acknowledged of begins with the first
+    /// record of this run.
+    ///
+    /// # Errors
+    ///
+    /// When the sink's cursor cannot be read.
+    pub fn to(
+        sink: Arc<dyn Sink>,
+        settings: &Settings,
+        (journal, kept): (&Journal, &audit::Settings),
+        clock: &SharedClock,
+    ) -> io::Result<Self> {
+        let (name, dir) = (&settings.name, &kept.dir);
+        let acknowledges = settings.kind.acknowledges();
+        let clock = || Arc::clone(clock);
+        let keeper = if acknowledges {
+            Keeper::open(dir.clone(), name, kept.keep_after_ack, clock())?
+        } else {
+            Keeper::in_memory(journal.found(), clock())
+        };
+        let (kind, durable) = (settings.kind.word(), journal.watch_durable());
+        let progress = Progress::of(name, kind, keeper.seq(), durable);
+        Ok(Self {
+            sink,
+            source: Source::of(journal, dir),
+            keeper,
+            aside: Aside::into(Ledger::of(dir, journal.id(), name), clock()),
+            progress: Arc::new(progress),
+            patience: acknowledges.then_some(PATIENCE),
+            waiting: Waiting::default(),
+        })
+    }
+
+    /// How far the sink is.
+    #[must_use]
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Ships until `end` tells that the journal has had its last record and the sink has it, or until it is
+    /// cut short. What is left then is for the next start.
+    pub async fn run(mut self, end: CancellationToken, cut: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.ship(&end) => {}
+            () = cut => {}
+        }
+        self.keep().await;
+        match self.progress.lag() {
+            0 => debug!("audit sink has every record"),
+            left => warn!(audit.unsent = left, "audit sink does not have every record"),
+        }
+    }
+
+    async fn ship(&mut self, end: &CancellationToken) {
+        while let Err(setback) = self.try_to_ship(end).await {
+            self.keep().await;
+            if !self.wait_out(setback, end).await {
+                return;
+            }
+        }
+    }
+
+    async fn try_to_ship(&mut self, end: &CancellationToken) -> Result<(), Setback> {
+        self.agree().await?;
+        self.source.go_on_behind(self.keeper.head());
+        while let Some(lines) = self.next(end).await? {
+            self.hand_over(lines).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next records; nothing once there will be no more.
+    async fn next(&mut self, end: &CancellationToken) -> Result<Option<Vec<Line>>, Setback> {
+        loop {
+            if self.source.durable() > self.keeper.seq() {
+                match self.source.read().await {
+                    Ok(records) if records.is_empty() => return Err(nothing_there()),
+                    Ok(records) => {
+                        let oldest = records.first();
+                        let time = oldest.and_then(|it| humantime::parse_rfc3339(&it.time).ok());
+                        self.progress.waits_with(time);
+                        return Ok(Some(records.into_iter().map(Line::from).collect()));
+                    }
+                    Err(Trouble::Misfit(Misfit::Removed { due, first })) => {
+                        self.skip(due, first);
+                        continue;
+                    }
+                    Err(trouble) => return Err(setback(&trouble)),
+                }
+            }
+            self.progress.waits_with(None);
+            if end.is_cancelled() {
+                return Ok(None);
+            }
+            tokio::select! {
+                more = self.source.more() => if !more {
+                    return Ok(None);
+                },
+                () = end.cancelled() => {}
+                () = self.keeper.is_due() => {
+                    self.keep().await;
+                    continue;
+                }
+            }
+            tokio::select! {
+                () = sleep(GATHERING) => {}
+                () = end.cancelled() => {}
+            }
+        }
+    }
+
+    /// Goes on behind records that are gone.
+    fn skip(&mut self, due: u64, first: u64) {
+        self.progress.skips(first.saturating_sub(due));
+        error!(
+            audit.seq = due,
+            audit.upto = first.saturating_sub(1),
+            "audit records were removed by retention before the sink had them, from here up to there"
+        );
+        self.source.go_on_behind(None);
+    }
+
+    fn goes_on(&mut self) {
+        self.progress.hold(false);
+        self.waiting.goes_on();
+    }
+
+    /// Waits before the next try; false where there is to be none.
+    async fn wait_out(&mut self, setback: Setback, end: &CancellationToken) -> bool {
+        let Pause {
+            time,
+            is_asked,
+            is_held,
+        } = self.waiting.pause(setback);
+        self.progress.hold(is_held);
+        if is_held && end.is_cancelled() {
+            return false;
+        }
+        // The last moment is worth another try, unless the sink asked for something else.
+        let leaving = async {
+            if end.is_cancelled() || is_asked {
+                std::future::pending::<()>().await;
+            }
+            end.cancelled().await;
+        };
+        tokio::select! {
+            () = sleep(time) => {}
+            () = leaving => self.waiting.hurry(),
+        }
+        true
+    }
+
+    async fn keep_in_time(&mut self) {
+        let kept = self.keeper.keep_in_time().await;
+        kept.unwrap_or_else(|error| tell_unkept(&error));
+    }
+
+    async fn keep(&mut self) {
+        let kept = self.keeper.keep().await;
+        kept.unwrap_or_else(|error| tell_unkept(&error));
+    }
+}
+
+/// Records are sent again after a restart, and retention waits.
+fn tell_unkept(error: &io::Error) {
+    warn!(error = %error, "how far the audit sink is could not be kept");
+}
+
+/// Waits for an answer of the sink.
+async fn within<T>(
+    patience: Option<Duration>,
+    answer: BoxFuture<'_, Result<T, Setback>>,
+) -> Result<T, Setback> {
+    let Some(patience) = patience else {
+        return answer.await;
+    };
+    let silent = |_| Setback::Passing {
+        why: format!("no answer in {} s", patience.as_secs()),
+        after: None,
+    };
+    timeout(patience, answer).await.map_err(silent)?
+}
+
+/// What is wrong with the journal here is a setback for the sink.
+fn setback(trouble: &Trouble) -> Setback {
+    let why = cause::chain(trouble);
+    match trouble {
+        Trouble::Misfit(Misfit::Damaged { .. }) => Setback::Held { why },
+        Trouble::Misfit(_) | Trouble::Thread(_) => Setback::Passing { why, after: None },
+    }
+}
+
+/// Records are on the disk, and no segment is there.
+fn nothing_there() -> Setback {
+    Setback::Passing {
+        why: "the directory of the journal holds no segment".to_owned(),
+        after: None,
+    }
+}
+
+/// A sink that takes longer than its own time limits has forgotten the question.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Records that come together go together, and the journal's writer wakes nobody meanwhile.
+const GATHERING: Duration = Duration::from_millis(20);

@@ -1,0 +1,91 @@
+//! Agreeing with a sink on what it has, before it is sent more.
+
+use tracing::{error, warn};
+
+use crate::{
+    audit::chain::LineHash,
+    delivery::{
+        shipper::{Shipper, setback, within},
+        sink::{Setback, Standing},
+    },
+};
+
+impl Shipper {
+    /// Finds out what the sink has, and goes on from there.
+    pub(in crate::delivery::shipper) async fn agree(&mut self) -> Result<(), Setback> {
+        let journal = self.source.journal();
+        let standing = within(self.patience, self.sink.stands(journal)).await;
+        match standing {
+            Ok(Standing::Untold) => Ok(()),
+            Ok(Standing::Nothing | Standing::Upto { seq: 0, .. }) => {
+                self.start_over().await;
+                Ok(())
+            }
+            Ok(Standing::Upto { seq, hash }) => self.go_on_from(seq, hash).await,
+            Err(Setback::Refused { why } | Setback::PartlyRefused { why }) => {
+                Err(Setback::Held { why })
+            }
+            Err(setback) => Err(setback),
+        }
+    }
+
+    async fn start_over(&mut self) {
+        let had = self.keeper.seq();
+        if had == 0 {
+            return;
+        }
+        error!(
+            audit.seq = had,
+            "audit sink has lost every record that it had acknowledged, up to here; all that the journal has is sent again"
+        );
+        self.go_back(None).await;
+    }
+
+    async fn go_on_from(&mut self, seq: u64, hash: LineHash) -> Result<(), Setback> {
+        let durable = self.source.durable();
+        if seq > durable {
+            let why = format!(
+                "the sink has record {seq} of this journal, which ends with record {durable}: its volume was restored from a snapshot, or something else writes a copy of the journal; stop the gateway, move the directory of the journal aside for examination, and start with an empty one, which begins a journal of its own"
+            );
+            return Err(Setback::Held { why });
+        }
+        let had = self.keeper.head();
+        if had.is_some_and(|had| (had.seq(), had.hash()) == (seq, hash)) {
+            return Ok(());
+        }
+        // Where retention has removed the record, only the sink knows it.
+        let own = self
+            .source
+            .head_at(seq)
+            .await
+            .map_err(|trouble| setback(&trouble))?;
+        if own.is_some_and(|own| own.hash() != hash) {
+            let why = format!(
+                "the sink holds another record {seq} of this journal; one of the two was changed, or something else writes a copy of the journal; `partner-gateway audit verify` tells whether the journal here is intact"
+            );
+            return Err(Setback::Held { why });
+        }
+        let had = self.keeper.seq();
+        if seq < had {
+            let from = seq.saturating_add(1);
+            warn!(
+                audit.seq = from,
+                audit.upto = had,
+                "audit sink has lost records that it had acknowledged, from here up to there; they are sent again"
+            );
+            self.go_back(Some((seq, hash))).await;
+        } else {
+            self.keeper.advance(seq, hash);
+            self.progress.reach(seq);
+        }
+        Ok(())
+    }
+
+    /// Retention must not remove what the sink has lost, so the disk knows at once.
+    async fn go_back(&mut self, to: Option<(u64, LineHash)>) {
+        self.keeper.go_back(to);
+        self.progress.rewound();
+        self.progress.reach(self.keeper.seq());
+        self.keep().await;
+    }
+}

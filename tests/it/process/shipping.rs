@@ -1,0 +1,85 @@
+//! What the program sends to its standard output.
+
+use std::fs;
+
+use super::site::Site;
+use crate::harness::{TRANSFER, journal::sha256, process::within, served::converse};
+
+#[tokio::test]
+async fn writes_the_lines_of_each_run_to_its_standard_output() {
+    let site = Site::new().await;
+    site.edit("/audit}", "/audit, sinks: [{name: agent, kind: stdout}]}");
+    let mut before = String::new();
+
+    for _ in 0..2 {
+        let gateway = site.start().await;
+        let answer = gateway.reject(TRANSFER).await;
+        within(async || gateway.process.stdout().contains(&answer.audit_id)).await;
+        let get = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        within(async || converse(gateway.admin, get).await.contains(CAUGHT_UP)).await;
+        gateway.process.signal("TERM");
+        let ended = gateway.process.ended().await;
+
+        let all = site.journal_text();
+        assert_eq!(ended.code, Some(0));
+        assert_eq!(before.clone() + &ended.stdout, all);
+        assert!(
+            ended
+                .stdout
+                .lines()
+                .next()
+                .unwrap()
+                .contains(r#""kind":"started""#)
+        );
+        assert!(
+            ended
+                .stdout
+                .lines()
+                .last()
+                .unwrap()
+                .contains(r#""kind":"checkpoint""#)
+        );
+        before = all;
+    }
+    assert!(!site.path("audit/cursors").exists());
+}
+
+#[tokio::test]
+async fn tells_of_cursors_that_no_sink_has_and_goes_by_them_all_the_same() {
+    let site = Site::new().await;
+    let first = site.start().await;
+    first.process.signal("TERM");
+    first.process.ended().await;
+    fs::create_dir(site.path("audit/cursors")).unwrap();
+    let cursor = |seq: usize, line: &str| {
+        let hash = sha256(line);
+        let text = format!(
+            r#"{{"seq":{seq},"hash":"{hash}","acknowledged":"2026-03-01T00:00:00Z","earlier":[]}}"#
+        );
+        fs::write(site.path("audit/cursors/gone.json"), text).unwrap();
+    };
+    let text = site.journal_text();
+    cursor(1, text.lines().next().unwrap());
+
+    let told = site.start().await;
+    told.process.signal("TERM");
+    let told = told.process.ended().await;
+    cursor(100, "a line that is gone");
+    let refused = site.spawn("serve").ended().await;
+
+    assert_eq!(told.code, Some(0));
+    assert!(
+        told.stderr.contains("audit sink is configured no longer"),
+        "{}",
+        told.stderr
+    );
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.stderr.contains("gone.json\\\" vouches")
+            || refused.stderr.contains("gone.json\" vouches"),
+        "{}",
+        refused.stderr
+    );
+}
+
+const CAUGHT_UP: &str = "partner_gateway_audit_sink_lag_records{kind=\"stdout\",sink=\"agent\"} 0";

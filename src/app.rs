@@ -5,7 +5,7 @@
 
 pub mod activity;
 pub mod bound;
-mod build;
+pub mod build;
 pub mod login;
 pub mod online;
 pub mod reload;
@@ -19,27 +19,29 @@ use tracing::{error, info};
 
 use crate::{
     app::{
-        build::{accounts, tell_dates},
+        build::{BuildError, accounts, tell_dates},
         reload::AtStart,
         shipping::Shipping,
     },
-    audit::{journal::Journal, start_error::StartError},
+    audit::journal::Journal,
     authorization::policy::Policy,
     cause,
     clock::{SharedClock, SystemClock},
+    cluster::Cluster,
     config::Config,
+    file::Disk,
     front::{
         admin::Admin,
         handler::Handler,
         searching::{self, Reach},
         settings::{AdminSettings, Settings},
         stack::{self, Stack},
-        tls::{Terms, Tls, TlsError},
+        tls::{Terms, Tls},
     },
-    http_client::{BoxError, Connect, HttpClient, SetupError},
-    identity::{Identity, issuers::IssuerSetupError},
+    http_client::{Connect, HttpClient},
+    identity::Identity,
     shutdown::{Cut, Drain, Tasks},
-    token::{keep_alive, refresh_store::error::SetupFault},
+    token::keep_alive,
     transfers::{
         Transfers,
         idempotency::Idempotency,
@@ -73,44 +75,6 @@ pub struct Gateway {
     tls: Option<Tls>,
     at_start: AtStart,
     surroundings: Surroundings,
-}
-
-/// The gateway cannot be put together.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// An account's connections.
-    #[error("setting up the connections of account {account:?}")]
-    Connections {
-        /// The account.
-        account: String,
-        /// What is wrong.
-        source: SetupError,
-    },
-    /// What an account gets its tokens by.
-    #[error("setting up the tokens of account {account:?}")]
-    Tokens {
-        /// The account.
-        account: String,
-        /// What is wrong.
-        source: Box<SetupFault>,
-    },
-    /// An issuer's connections.
-    #[error(transparent)]
-    Issuer(#[from] IssuerSetupError),
-    /// TLS of the public listener.
-    #[error("setting up TLS")]
-    Tls(#[from] TlsError),
-    /// The audit journal.
-    #[error("starting the audit journal")]
-    Journal(#[from] StartError),
-    /// A sink of the audit journal.
-    #[error("setting up the audit sink {sink:?}")]
-    Sink {
-        /// The sink.
-        sink: String,
-        /// What is wrong.
-        source: BoxError,
-    },
 }
 
 impl Surroundings {
@@ -151,8 +115,16 @@ impl Gateway {
         }
         let vouching = tls.as_ref().and_then(Terms::bundle);
         let identity = Identity::new(config.identity, vouching, &*connect)?;
+        let cluster = config
+            .cluster
+            .map(|cluster| Arc::new(Cluster::new(cluster, Disk::default())));
         let journal = Journal::start(&config.audit, policy.hash(), Arc::clone(&clock)).await?;
-        let shipping = Shipping::begin(&config.sinks, &config.audit, &journal, &surroundings)?;
+        let shipping = Shipping::begin(
+            &config.sinks,
+            cluster.as_ref(),
+            (&journal, &config.audit),
+            &surroundings,
+        )?;
         let transfers = Arc::new(Transfers {
             in_force: InForce::new(Rules { identity, policy }),
             accounts,

@@ -3,7 +3,10 @@
 use std::time::SystemTime;
 
 use crate::{
-    app::{BuildError, Surroundings, accounts},
+    app::{
+        Surroundings,
+        build::{BuildError, accounts},
+    },
     config::Config,
     partner_center::activity::{Activities, Unavailable},
     token::keep_alive,

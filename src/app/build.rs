@@ -5,16 +5,61 @@ use std::{sync::Arc, time::SystemTime};
 use tracing::info_span;
 
 use crate::{
-    app::BuildError,
+    audit::start_error::StartError,
     clock::SharedClock,
     config::Config,
-    http_client::{self, Connect},
+    front::tls::TlsError,
+    http_client::{self, BoxError, Connect, SetupError},
+    identity::issuers::IssuerSetupError,
     partner_center::{
         account::{Account, Accounts},
         retry_budget::RetryBudget,
     },
-    token::{cell::TokenCell, certificate::Untimely, grant::Grant, refresh_store},
+    token::{
+        cell::TokenCell,
+        certificate::Untimely,
+        grant::Grant,
+        refresh_store::{self, error::SetupFault},
+    },
 };
+
+/// The gateway cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// An account's connections.
+    #[error("setting up the connections of account {account:?}")]
+    Connections {
+        /// The account.
+        account: String,
+        /// What is wrong.
+        source: SetupError,
+    },
+    /// What an account gets its tokens by.
+    #[error("setting up the tokens of account {account:?}")]
+    Tokens {
+        /// The account.
+        account: String,
+        /// What is wrong.
+        source: Box<SetupFault>,
+    },
+    /// An issuer's connections.
+    #[error(transparent)]
+    Issuer(#[from] IssuerSetupError),
+    /// TLS of the public listener.
+    #[error("setting up TLS")]
+    Tls(#[from] TlsError),
+    /// The audit journal.
+    #[error("starting the audit journal")]
+    Journal(#[from] StartError),
+    /// A sink of the audit journal.
+    #[error("setting up the audit sink {sink:?}")]
+    Sink {
+        /// The sink.
+        sink: String,
+        /// What is wrong.
+        source: BoxError,
+    },
+}
 
 /// Sets up every account.
 ///

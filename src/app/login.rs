@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::{
-    app::{BuildError, Surroundings},
+    app::{Surroundings, build::BuildError},
     config::Config,
     http_client,
     partner_center::AccountSettings,

@@ -6,7 +6,10 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::{
-    app::{BuildError, Surroundings, accounts},
+    app::{
+        Surroundings,
+        build::{BuildError, accounts},
+    },
     clock::SharedClock,
     config::Config,
     identity::{self, Identity, key_source::KeyError},

@@ -6,15 +6,20 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{Instrument as _, info_span, warn};
 
 use crate::{
-    app::{BuildError, Surroundings},
+    app::{Surroundings, build::BuildError},
     audit::{self, cursor, journal::Journal},
+    cluster::Cluster,
     delivery::{
+        nats::Nats,
+        otlp::Otlp,
+        postgres::Postgres,
         progress::Progress,
         settings::{Kind, Settings},
         shipper::Shipper,
         sink::Sink,
         stdout::Stdout,
     },
+    file::Disk,
     http_client::BoxError,
     shutdown::{Cut, Tasks},
 };
@@ -36,8 +41,8 @@ impl Shipping {
     /// When one of them cannot be set up.
     pub(in crate::app) fn begin(
         sinks: &[Settings],
-        kept: &audit::Settings,
-        journal: &Journal,
+        cluster: Option<&Arc<Cluster>>,
+        (journal, kept): (&Journal, &audit::Settings),
         surroundings: &Surroundings,
     ) -> Result<Self, BuildError> {
         tell_former(sinks, &kept.dir);
@@ -47,7 +52,7 @@ impl Shipping {
                 sink: settings.name.clone(),
                 source,
             };
-            let sink = sink(&settings.kind).map_err(of_sink)?;
+            let sink = sink(&settings.kind, cluster, surroundings).map_err(of_sink)?;
             let shipper = Shipper::to(sink, settings, (journal, kept), &surroundings.clock);
             let shipper = shipper.map_err(|error| of_sink(error.into()))?;
             shippers.push((settings.name.clone(), shipper));
@@ -93,13 +98,20 @@ impl Shipping {
 }
 
 /// Sets up what records are sent to.
-fn sink(kind: &Kind) -> Result<Arc<dyn Sink>, BoxError> {
-    match kind {
-        Kind::Stdout => Ok(Arc::new(Stdout::of_process()?)),
-        Kind::Otlp(_) | Kind::Postgres(_) | Kind::Nats => {
-            Err(format!("{} is not available in this version", kind.word()).into())
+fn sink(
+    kind: &Kind,
+    cluster: Option<&Arc<Cluster>>,
+    Surroundings { clock, connect }: &Surroundings,
+) -> Result<Arc<dyn Sink>, BoxError> {
+    Ok(match kind {
+        Kind::Stdout => Arc::new(Stdout::of_process()?),
+        Kind::Otlp(to) => Arc::new(Otlp::new(to.clone(), &**connect, Arc::clone(clock))?),
+        Kind::Postgres(to) => Arc::new(Postgres::new(to.clone(), Disk::default())),
+        Kind::Nats => {
+            let cluster = cluster.ok_or("there is no cluster.nats for it")?;
+            Arc::new(Nats::new(Arc::clone(cluster)))
         }
-    }
+    })
 }
 
 /// Tells of sinks that the configuration does not name any more. They hold nothing back; the journal must

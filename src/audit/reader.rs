@@ -128,7 +128,12 @@ impl Reader {
         };
         let (mut records, mut bytes) = (Vec::new(), 0_usize);
         let mut head = self.head;
-        let read = forward.read::<Misfit>(&mut |Line { bytes: line, seq, may_be_void, .. }| {
+        let read = forward.read::<Misfit>(&mut |Line {
+                                                    bytes: line,
+                                                    seq,
+                                                    may_be_void,
+                                                    ..
+                                                }| {
             if seq.is_none() && may_be_void {
                 return Ok(Go::On);
             }

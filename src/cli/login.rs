@@ -15,7 +15,7 @@ use std::{
 
 use self::advice::advice;
 use crate::{
-    app::{BuildError, Surroundings, login::Login},
+    app::{Surroundings, build::BuildError, login::Login},
     cause,
     config::{Config, environment::Environment, fault::quoted, load::load, nearest::one_of_names},
     partner_center::AccountSettings,

@@ -25,6 +25,7 @@ use crate::{
 /// Reads `audit`, and where records are sent, too.
 pub(crate) fn audit(
     section: &Section<'_>,
+    has_cluster: bool,
     environment: &Environment,
 ) -> Option<(Settings, Vec<delivery::settings::Settings>)> {
     let dir = section.need("dir").and_then(|cursor| directory(&cursor));
@@ -39,7 +40,7 @@ pub(crate) fn audit(
     let key = section.take("signing_key_file");
     let key = key.map(|cursor| signing_key(&cursor));
     let sinks = match section.take("sinks") {
-        Some(cursor) => sinks::sinks(&cursor, environment),
+        Some(cursor) => sinks::sinks(&cursor, has_cluster, environment),
         None => Some(Vec::new()),
     };
     if kept > retention && retention.is_some() {

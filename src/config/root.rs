@@ -39,11 +39,14 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             callers::mutual_tls(root, identity.mtls);
         }
         let authorization = authorization(root, accounts.as_ref());
-        let audit = root.section("audit", |section| journal::audit(section, environment));
+        let cluster = root.take("cluster").filter(Cursor::is_filled);
+        let has_cluster = cluster.is_some();
+        let cluster = cluster.map(|cursor| cluster::cluster(&cursor, environment));
+        let audit = root.section("audit", |section| {
+            journal::audit(section, has_cluster, environment)
+        });
         let telemetry = root.section("telemetry", log::telemetry);
         let idempotency = root.section("idempotency", idempotency::idempotency);
-        let cluster = root.take("cluster").filter(Cursor::is_filled);
-        let cluster = cluster.map(|cursor| cluster::cluster(&cursor, environment));
         let (server, admin, upstream) = (server?, admin?, upstream?);
         if overlap(server.listen, admin.listen) {
             let problem = "overlaps server.listen; accepted: a port of its own".to_owned();

@@ -22,7 +22,11 @@ use crate::{
 };
 
 /// Reads every sink.
-pub(crate) fn sinks(cursor: &Cursor<'_>, environment: &Environment) -> Option<Vec<Settings>> {
+pub(crate) fn sinks(
+    cursor: &Cursor<'_>,
+    has_cluster: bool,
+    environment: &Environment,
+) -> Option<Vec<Settings>> {
     if let Value::List(items) = cursor.value()
         && items.is_empty()
     {
@@ -31,7 +35,8 @@ pub(crate) fn sinks(cursor: &Cursor<'_>, environment: &Environment) -> Option<Ve
     let items = cursor.items()?;
     let (mut taken, mut sinks) = (Taken::default(), Vec::new());
     for item in &items {
-        sinks.extend(item.section(|section| sink(section, &mut taken, environment)));
+        let read = item.section(|section| sink(section, &mut taken, (has_cluster, environment)));
+        sinks.extend(read);
     }
     (sinks.len() == items.len()).then_some(sinks)
 }
@@ -41,6 +46,7 @@ pub(crate) fn sinks(cursor: &Cursor<'_>, environment: &Environment) -> Option<Ve
 struct Taken {
     names: HashSet<String>,
     stdout: bool,
+    nats: bool,
 }
 
 /// The kinds by the words for them.
@@ -52,7 +58,11 @@ enum Word {
     Nats,
 }
 
-fn sink(section: &Section<'_>, taken: &mut Taken, environment: &Environment) -> Option<Settings> {
+fn sink(
+    section: &Section<'_>,
+    taken: &mut Taken,
+    (has_cluster, environment): (bool, &Environment),
+) -> Option<Settings> {
     let name = section
         .need("name")
         .and_then(|cursor| own_name(&cursor, taken));
@@ -76,10 +86,7 @@ fn sink(section: &Section<'_>, taken: &mut Taken, environment: &Environment) -> 
         Word::Stdout => stdout(&of_kind, taken),
         Word::Otlp => otlp(section, environment).map(Kind::Otlp),
         Word::Postgres => postgres(section, environment).map(Kind::Postgres),
-        Word::Nats => {
-            of_kind.fault("nats is not available in this version; accepted: another kind".into());
-            None
-        }
+        Word::Nats => nats(&of_kind, taken, has_cluster),
     };
     let is_required = match is_required {
         Some((cursor, Some(true))) if matches!(word, Word::Stdout) => {
@@ -140,6 +147,18 @@ fn stdout(of_kind: &Cursor<'_>, taken: &mut Taken) -> Option<Kind> {
         return None;
     }
     Some(Kind::Stdout)
+}
+
+fn nats(of_kind: &Cursor<'_>, taken: &mut Taken, has_cluster: bool) -> Option<Kind> {
+    if std::mem::replace(&mut taken.nats, true) {
+        of_kind.refuse("nats for a second sink", "one such sink");
+        return None;
+    }
+    if !has_cluster {
+        of_kind.fault("nats without cluster.nats; accepted: both, or another kind".to_owned());
+        return None;
+    }
+    Some(Kind::Nats)
 }
 
 fn otlp(section: &Section<'_>, environment: &Environment) -> Option<otlp::Settings> {

@@ -11,15 +11,10 @@ use crate::config::{
 
 /// Reports every key that is set and not served.
 pub(crate) fn report_unbuilt(tree: &Node, defaults: &Node, report: &Report) {
-    for (pattern, when) in REFUSED {
+    for pattern in REFUSED {
         for (path, node) in tree.select(pattern) {
-            if when.applies(node) {
-                report.fault(
-                    &node.place,
-                    &path,
-                    format!("not available in this version; {}", when.advice()),
-                );
-            }
+            let problem = "not available in this version; accepted: nothing, leave the key out";
+            report.fault(&node.place, &path, problem.to_owned());
         }
     }
     for pattern in IDLE {
@@ -39,33 +34,6 @@ pub(crate) fn report_unbuilt(tree: &Node, defaults: &Node, report: &Report) {
     }
 }
 
-/// When a key asks for what is not built.
-#[derive(Clone, Copy)]
-enum When {
-    /// Whatever it says.
-    Present,
-    /// When it lists or holds anything.
-    Filled,
-}
-
-impl When {
-    fn applies(self, node: &Node) -> bool {
-        match (self, &node.value) {
-            (Self::Present, _) | (Self::Filled, Value::Scalar(_)) => true,
-            (Self::Filled, Value::List(items)) => !items.is_empty(),
-            (Self::Filled, Value::Map(entries)) => !entries.is_empty(),
-            (Self::Filled, Value::Nothing) => false,
-        }
-    }
-
-    fn advice(self) -> String {
-        match self {
-            Self::Present => "accepted: nothing, leave the key out".to_owned(),
-            Self::Filled => "accepted: nothing, leave it empty".to_owned(),
-        }
-    }
-}
-
 fn differs(node: &Node, default: &Node) -> bool {
     match (&node.value, &default.value) {
         (Value::Scalar(one), Value::Scalar(other)) => one != other,
@@ -74,9 +42,7 @@ fn differs(node: &Node, default: &Node) -> bool {
 }
 
 /// Keys whose silent absence would be dangerous or useless.
-const REFUSED: [(&str, When); 1] = [
-    ("accounts.*.refresh_token.nats", When::Present),
-];
+const REFUSED: [&str; 1] = ["accounts.*.refresh_token.nats"];
 
 /// Keys that tune what is not built.
 const IDLE: [&str; 2] = [

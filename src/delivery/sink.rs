@@ -11,8 +11,8 @@ pub trait Sink: Send + Sync + fmt::Debug {
     /// Asks the sink how far it has a journal, before the first record of a run and after each setback.
     fn stands(&self, journal: JournalId) -> BoxFuture<'_, Result<Standing, Setback>>;
 
-    /// Makes what records go into, where it is absent: a table, a stream. Asked before the first record of a sink
-    /// that has never acknowledged one, and at no other time: what was there once and is gone is told, not replaced.
+    /// Makes what records go into, where it is absent: a table, a stream. Asked where the sink has nothing of the
+    /// journal, and at no other time; what was there once and is gone has been told of by then.
     fn establish(&self) -> BoxFuture<'_, Result<(), Setback>> {
         Box::pin(future::ready(Ok(())))
     }

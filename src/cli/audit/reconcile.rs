@@ -21,7 +21,7 @@ use super::{
 use clap::Args;
 
 use crate::{
-    app::BuildError,
+    app::build::BuildError,
     audit::{
         doubts::{Call, Closed, Doubts, Unknown, doubts},
         verify::Unreadable,

@@ -19,13 +19,11 @@ impl Shipper {
             Ok(Standing::Untold) => Ok(()),
             Ok(Standing::Nothing | Standing::Upto { seq: 0, .. }) => {
                 self.start_over().await;
-                Ok(())
+                let made = within(self.patience, self.sink.establish()).await;
+                made.map_err(whole)
             }
             Ok(Standing::Upto { seq, hash }) => self.go_on_from(seq, hash).await,
-            Err(Setback::Refused { why } | Setback::PartlyRefused { why }) => {
-                Err(Setback::Held { why })
-            }
-            Err(setback) => Err(setback),
+            Err(setback) => Err(whole(setback)),
         }
     }
 
@@ -87,5 +85,13 @@ impl Shipper {
         self.progress.rewound();
         self.progress.reach(self.keeper.seq());
         self.keep().await;
+    }
+}
+
+/// No record was at stake, so none can be set aside for it.
+fn whole(setback: Setback) -> Setback {
+    match setback {
+        Setback::Refused { why } | Setback::PartlyRefused { why } => Setback::Held { why },
+        setback => setback,
     }
 }

@@ -2,8 +2,14 @@
 
 use std::io;
 
+use tracing::Level;
 use tracing_subscriber::{
-    EnvFilter, Registry, fmt, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
+    EnvFilter, Registry,
+    filter::{FilterFn, filter_fn},
+    fmt,
+    layer::SubscriberExt as _,
+    reload,
+    util::SubscriberInitExt as _,
 };
 
 use crate::telemetry::{Format, Settings};
@@ -51,7 +57,7 @@ impl LogFilter {
 /// When the filter does not parse, or a log was set up before.
 pub fn init(settings: &Settings) -> Result<LogFilter, LogError> {
     let (filter, handle) = reload::Layer::new(filter(settings)?);
-    let filtered = tracing_subscriber::registry().with(filter);
+    let filtered = tracing_subscriber::registry().with(filter).with(discreet());
     let lines = fmt::layer().with_writer(io::stderr).with_target(false);
     let set = match settings.format {
         Format::Json => filtered
@@ -61,6 +67,16 @@ pub fn init(settings: &Settings) -> Result<LogFilter, LogError> {
     };
     set.map_err(LogError::Already)?;
     Ok(LogFilter(handle))
+}
+
+/// Keeps back what libraries tell of the messages that they carry, whatever is asked for: records, and the
+/// credentials of a connection.
+#[must_use]
+pub fn discreet() -> FilterFn {
+    filter_fn(|event| {
+        let tells_messages = TALKATIVE.iter().any(|of| event.target().starts_with(of));
+        *event.level() <= Level::INFO || !tells_messages
+    })
 }
 
 /// Reads a filter.
@@ -74,3 +90,6 @@ pub fn filter(settings: &Settings) -> Result<EnvFilter, LogError> {
         source,
     })
 }
+
+/// Libraries that tell whole messages below the level of `info`.
+const TALKATIVE: [&str; 1] = ["async_nats"];

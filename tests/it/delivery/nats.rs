@@ -4,7 +4,11 @@ use std::fs;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use partner_gateway::{
-    delivery::sink::{Setback, Sink as _, Standing},
+    delivery::{
+        batch::Line,
+        nats::Nats,
+        sink::{Setback, Sink as _, Standing},
+    },
     ids::JournalId,
     secret::SecretSource,
 };
@@ -61,7 +65,7 @@ async fn keeps_the_order_of_each_journal_where_gateways_write_at_once() {
         sending.spawn(async move {
             sink.establish().await.unwrap();
             for some in lines.chunks(100) {
-                sink.deliver(&batch(journal, some)).await.unwrap();
+                deliver_in_the_end(&sink, journal, some).await;
             }
         });
     }
@@ -313,5 +317,13 @@ fn held<T: std::fmt::Debug>(told: Result<T, Setback>) -> String {
     match told {
         Err(Setback::Held { why }) => why,
         other => panic!("{other:?}"),
+    }
+}
+
+/// Sends records until they are there: a stream that was made a moment ago may not listen yet.
+async fn deliver_in_the_end(sink: &Nats, journal: JournalId, lines: &[Line]) {
+    while let Err(setback) = sink.deliver(&batch(journal, lines)).await {
+        assert!(matches!(setback, Setback::Passing { .. }), "{setback}");
+        sink.stands(journal).await.unwrap();
     }
 }

@@ -13,7 +13,8 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use tracing::level_filters::LevelFilter;
+use partner_gateway::telemetry::log::discreet;
+use tracing_subscriber::{fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// Has a secret that somebody else made, and so has no mark, be searched for from now on.
 pub(crate) fn plant(secret: &str) {
@@ -57,9 +58,10 @@ impl Listening {
     pub(crate) fn begin() -> Self {
         static BEGIN: Once = Once::new();
         BEGIN.call_once(|| {
-            tracing_subscriber::fmt()
-                .with_max_level(LevelFilter::TRACE)
-                .with_writer(|| Ear)
+            let all = fmt::layer().with_writer(|| Ear);
+            tracing_subscriber::registry()
+                .with(discreet())
+                .with(all)
                 .init();
         });
         Self(())

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use partner_gateway::telemetry::log::discreet;
 use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::{Layer as _, filter::LevelFilter, fmt, layer::SubscriberExt as _};
@@ -34,8 +35,11 @@ impl Log {
             .with_writer(move || to.clone())
             .with_filter(LevelFilter::INFO);
         let all = fmt::layer().with_writer(|| canary::Ear);
-        let end =
-            tracing::subscriber::set_default(tracing_subscriber::registry().with(lines).with(all));
+        let all = tracing_subscriber::registry()
+            .with(discreet())
+            .with(lines)
+            .with(all);
+        let end = tracing::subscriber::set_default(all);
         Self {
             bytes,
             _end: end,

@@ -104,7 +104,7 @@ fn refuses_names_kinds_and_keys_that_do_not_fit() {
     config.yaml:20: audit.sinks[5].name: is missing
     config.yaml:20: audit.sinks[5].headers: has no meaning for this kind; accepted: name, kind, required, url, ca_file
     config.yaml:20: audit.sinks[5].url: a secret is never written here (not shown); accepted: {file: PATH} or {env: NAME}
-    config.yaml:21: audit.sinks[6].kind: nats is not available in this version; accepted: another kind
+    config.yaml:21: audit.sinks[6].kind: nats without cluster.nats; accepted: both, or another kind
     config.yaml:22: audit.sinks[7]: found a single value; accepted: a section with keys of its own
     "#);
 }

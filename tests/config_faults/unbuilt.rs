@@ -23,7 +23,7 @@ cluster: {nats: {url: 'nats://nats'}}
 ";
 
     insta::assert_snapshot!(faults(text), @"
-    config.yaml: 3 faults
+    config.yaml: 2 faults
     config.yaml:7: accounts.contoso.refresh_token.nats: not available in this version; accepted: nothing, leave the key out
     config.yaml:9: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
     ");

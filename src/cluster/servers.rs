@@ -20,6 +20,11 @@ impl Servers {
         self.0.iter().any(ServerAddr::tls_required)
     }
 
+    /// The machines, by name or address.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|server| server.host())
+    }
+
     pub(in crate::cluster) fn addresses(&self) -> Vec<ServerAddr> {
         self.0.clone()
     }

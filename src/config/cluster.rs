@@ -6,6 +6,7 @@ use crate::{
         servers::{NoServers, Servers},
     },
     config::{
+        endpoint::is_loopback,
         environment::Environment,
         node::Value,
         scalar::number,
@@ -48,10 +49,14 @@ fn servers(cursor: &Cursor<'_>) -> Option<Servers> {
         cursor.fault(format!("found a user (not shown); accepted: {NoServers}"));
         return None;
     }
-    cursor.read(|text| {
-        text.parse()
+    let servers = cursor.read(|text| {
+        text.parse::<Servers>()
             .map_err(|accepted: NoServers| accepted.to_string())
-    })
+    })?;
+    if !servers.are_encrypted() && !servers.hosts().all(is_loopback) {
+        cursor.notice("what is kept there goes over the network unencrypted");
+    }
+    Some(servers)
 }
 
 /// <https://docs.nats.io/nats-concepts/jetstream/streams>: no white space, no dot, no wildcard.

@@ -27,6 +27,25 @@ fn takes_servers_and_fills_in_the_rest() {
 }
 
 #[test]
+fn tells_of_a_way_to_the_cluster_that_others_can_listen_on() {
+    let notices = |url: &str| {
+        let cluster = format!("cluster: {{nats: {{url: '{url}'}}}}\n");
+        Site::new().notices(&format!("{ACCOUNTS}{CALLERS}{cluster}"))
+    };
+    let told = "unencrypted";
+
+    for listened_on in ["nats://nats:4222", "nats://localhost, nats://10.0.0.1"] {
+        assert!(notices(listened_on).contains(told), "{listened_on}");
+    }
+    for private in [
+        "tls://nats:4222",
+        "nats://localhost, nats://127.0.0.1, nats://[::1]:4223",
+    ] {
+        assert!(!notices(private).contains(told), "{private}");
+    }
+}
+
+#[test]
 fn refuses_what_names_no_cluster() {
     let of = |cluster: &str| faults(&format!("{ACCOUNTS}{CALLERS}cluster: {cluster}\n"));
 

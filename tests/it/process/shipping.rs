@@ -1,9 +1,12 @@
 //! What the program sends to its standard output.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use super::site::Site;
-use crate::harness::{TRANSFER, journal::sha256, process::within, served::converse};
+use crate::{
+    harness::{TRANSFER, journal::sha256, process::within, served::converse},
+    token::standing::{documented, listed},
+};
 
 #[tokio::test]
 async fn writes_the_lines_of_each_run_to_its_standard_output() {
@@ -80,6 +83,38 @@ async fn tells_of_cursors_that_no_sink_has_and_goes_by_them_all_the_same() {
         "{}",
         refused.stderr
     );
+}
+
+#[tokio::test]
+async fn tells_the_numbers_of_sinks_that_the_readme_lists() {
+    let site = Site::new().await;
+    let sinks = "{name: agent, kind: stdout}, \
+                 {name: away, kind: otlp, endpoint: 'http://127.0.0.1:1/v1/logs'}";
+    site.edit("/audit}", &format!("/audit, sinks: [{sinks}]}}"));
+    let gateway = site.start().await;
+    gateway.reject(TRANSFER).await;
+
+    let get = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    // The one sink has acknowledged records, and some wait for the other.
+    within(async || {
+        let page = converse(gateway.admin, get).await;
+        let lines = page
+            .lines()
+            .filter(|line| line.starts_with("partner_gateway_audit_sink_"));
+        let samples = lines.filter_map(|line| line.rsplit_once(' '));
+        let told: BTreeSet<_> = samples.map(|(sample, _)| documented(sample)).collect();
+        let listed = listed().into_iter();
+        let listed: BTreeSet<_> = listed
+            .filter(|it| it.contains("_audit_sink_"))
+            .map(|it| it.replace("{sink,kind}", "{kind,sink}"))
+            .collect();
+        told == listed
+    })
+    .await;
+
+    gateway.process.signal("TERM");
+    let ended = gateway.process.ended().await;
+    assert_eq!(ended.code, Some(0));
 }
 
 const CAUGHT_UP: &str = "partner_gateway_audit_sink_lag_records{kind=\"stdout\",sink=\"agent\"} 0";

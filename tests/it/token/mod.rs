@@ -4,7 +4,7 @@ mod machine;
 mod odd;
 mod online;
 mod refused;
-mod standing;
+pub(crate) mod standing;
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use async_nats::{ClientError, ConnectErrorKind, Event, ServerError};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{debug, info};
 
 /// There is no connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -113,7 +113,7 @@ impl Line {
             is_news
         });
         if is_news {
-            warn!(error = %away, "no connection to NATS");
+            debug!(error = %away, "no connection to NATS");
         }
     }
 }

@@ -22,7 +22,7 @@ impl Servers {
 
     /// The machines, by name or address.
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|server| server.host())
+        self.0.iter().map(ServerAddr::host)
     }
 
     pub(in crate::cluster) fn addresses(&self) -> Vec<ServerAddr> {

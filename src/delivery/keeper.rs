@@ -28,6 +28,7 @@ struct File {
     dir: PathBuf,
     sink: String,
     is_behind: bool,
+    has_failed: bool,
     written: Option<Instant>,
 }
 
@@ -51,6 +52,7 @@ impl Keeper {
                 dir,
                 sink: sink.to_owned(),
                 is_behind: false,
+                has_failed: false,
                 written: None,
             }),
         })
@@ -138,18 +140,27 @@ impl Keeper {
             Some(cursor) => cursor.write(&dir, &sink),
             None => cursor::forget(&dir, &sink),
         });
-        writing.await.map_err(io::Error::other)??;
-        file.is_behind = false;
-        Ok(())
+        let written = writing.await.map_err(io::Error::other).flatten();
+        file.has_failed = written.is_err();
+        file.is_behind = file.has_failed;
+        written
     }
 }
 
 impl File {
     fn due(&self) -> Instant {
-        let written = self.written.map(|written| written + EVERY);
+        let pause = if self.has_failed {
+            AFTER_FAILURE
+        } else {
+            EVERY
+        };
+        let written = self.written.map(|written| written + pause);
         written.unwrap_or_else(Instant::now)
     }
 }
 
 /// A sync takes some milliseconds of the disk that the journal needs; so much is sent again after a kill.
 const EVERY: Duration = Duration::from_millis(100);
+
+/// A disk that took no cursor seldom takes one a moment later.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);

@@ -40,6 +40,8 @@ pub struct Shipper {
     /// How long the sink may take for an answer; for ever where that is absent.
     patience: Option<Duration>,
     waiting: Waiting,
+    /// Whether it was told that the cursor cannot be kept.
+    is_unkept: bool,
 }
 
 impl Shipper {
@@ -73,6 +75,7 @@ impl Shipper {
             progress: Arc::new(progress),
             patience: acknowledges.then_some(PATIENCE),
             waiting: Waiting::default(),
+            is_unkept: false,
         })
     }
 
@@ -99,6 +102,7 @@ impl Shipper {
     async fn ship(&mut self, end: &CancellationToken) {
         while let Err(setback) = self.try_to_ship(end).await {
             self.keep().await;
+            self.note_oldest().await;
             if !self.wait_out(setback, end).await {
                 return;
             }
@@ -197,18 +201,35 @@ impl Shipper {
 
     async fn keep_in_time(&mut self) {
         let kept = self.keeper.keep_in_time().await;
-        kept.unwrap_or_else(|error| tell_unkept(&error));
+        self.tell_unkept(kept);
     }
 
     async fn keep(&mut self) {
         let kept = self.keeper.keep().await;
-        kept.unwrap_or_else(|error| tell_unkept(&error));
+        self.tell_unkept(kept);
     }
-}
 
-/// Records are sent again after a restart, and retention waits.
-fn tell_unkept(error: &io::Error) {
-    warn!(error = %error, "how far the audit sink is could not be kept");
+    /// Tells once that records will be sent again after a restart, and that retention waits.
+    fn tell_unkept(&mut self, kept: io::Result<()>) {
+        let was_told = std::mem::replace(&mut self.is_unkept, kept.is_err());
+        if let (Err(error), false) = (kept, was_told) {
+            warn!(error = %error, "how far the audit sink is cannot be kept in the journal's directory, under cursors/");
+        }
+    }
+
+    /// Notes since when the sink has lacked something, also where it cannot be asked what that is.
+    async fn note_oldest(&mut self) {
+        self.source.go_on_behind(self.keeper.head());
+        let lacks = self.source.durable() > self.keeper.seq();
+        let records = if lacks {
+            self.source.read().await
+        } else {
+            Ok(Vec::new())
+        };
+        let oldest = records.ok().and_then(|records| records.into_iter().next());
+        let time = oldest.and_then(|it| humantime::parse_rfc3339(&it.time).ok());
+        self.progress.waits_with(time);
+    }
 }
 
 /// Waits for an answer of the sink.

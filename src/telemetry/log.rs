@@ -2,7 +2,6 @@
 
 use std::io;
 
-use tracing::Level;
 use tracing_subscriber::{
     EnvFilter, Registry,
     filter::{FilterFn, filter_fn},
@@ -70,13 +69,10 @@ pub fn init(settings: &Settings) -> Result<LogFilter, LogError> {
 }
 
 /// Keeps back what libraries tell of the messages that they carry, whatever is asked for: records, and the
-/// credentials of a connection.
+/// credentials of a connection. What they say besides, the rooms that use them say once.
 #[must_use]
 pub fn discreet() -> FilterFn {
-    filter_fn(|event| {
-        let tells_messages = TALKATIVE.iter().any(|of| event.target().starts_with(of));
-        *event.level() <= Level::INFO || !tells_messages
-    })
+    filter_fn(|event| !TALKATIVE.iter().any(|of| event.target().starts_with(of)))
 }
 
 /// Reads a filter.
@@ -91,5 +87,5 @@ pub fn filter(settings: &Settings) -> Result<EnvFilter, LogError> {
     })
 }
 
-/// Libraries that tell whole messages below the level of `info`.
+/// Libraries that tell whole messages, and each attempt to connect.
 const TALKATIVE: [&str; 1] = ["async_nats"];

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | 200, or 204 without a body | acknowledged; a warning is passed on |
 //! | 200 that rejects some | partly refused |
+//! | 200 that is no protobuf | held |
 //! | 200 that cannot be read | passing: nothing was acknowledged |
 //! | 400, 413 | refused |
 //! | 401, 403, 404, any other | held |
@@ -66,10 +67,10 @@ fn is_success(status: StatusCode) -> bool {
 fn acknowledged(answer: &Answer, secrets: &[SecretString]) -> Result<Acknowledgement, Setback> {
     // No bytes are a whole message with nothing to say, whatever type they are said to have.
     if !answer.body.is_empty() && !is_protobuf(&answer.headers) {
-        return Err(passing(
-            "it answered 200 without an acknowledgement of OTLP: the body is no protobuf"
+        return Err(Setback::Held {
+            why: "it answered 200 without an acknowledgement of OTLP: the body is no protobuf; check `endpoint`"
                 .to_owned(),
-        ));
+        });
     }
     let response = ExportLogsServiceResponse::decode(&*answer.body).map_err(|error| {
         passing(format!(

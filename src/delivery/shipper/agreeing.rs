@@ -18,7 +18,13 @@ impl Shipper {
         match standing {
             Ok(Standing::Untold) => Ok(()),
             Ok(Standing::Nothing | Standing::Upto { seq: 0, .. }) => {
-                self.start_over().await;
+                if self.keeper.seq() > 0 {
+                    return self.start_over().await;
+                }
+                if self.progress.rewinds() > 0 {
+                    // What was there and is gone is for a person to make again; the sink says so.
+                    return Ok(());
+                }
                 let made = within(self.patience, self.sink.establish()).await;
                 made.map_err(whole)
             }
@@ -27,16 +33,12 @@ impl Shipper {
         }
     }
 
-    async fn start_over(&mut self) {
-        let had = self.keeper.seq();
-        if had == 0 {
-            return;
-        }
+    async fn start_over(&mut self) -> Result<(), Setback> {
         error!(
-            audit.seq = had,
+            audit.seq = self.keeper.seq(),
             "audit sink has lost every record that it had acknowledged, up to here; all that the journal has is sent again"
         );
-        self.go_back(None).await;
+        self.go_back(None).await
     }
 
     async fn go_on_from(&mut self, seq: u64, hash: LineHash) -> Result<(), Setback> {
@@ -71,7 +73,7 @@ impl Shipper {
                 audit.upto = had,
                 "audit sink has lost records that it had acknowledged, from here up to there; they are sent again"
             );
-            self.go_back(Some((seq, hash))).await;
+            self.go_back(Some((seq, hash))).await?;
         } else {
             self.keeper.advance(seq, hash);
             self.progress.reach(seq);
@@ -79,12 +81,16 @@ impl Shipper {
         Ok(())
     }
 
-    /// Retention must not remove what the sink has lost, so the disk knows at once.
-    async fn go_back(&mut self, to: Option<(u64, LineHash)>) {
+    /// Retention must not remove what the sink has lost, so nothing goes on before the disk knows.
+    async fn go_back(&mut self, to: Option<(u64, LineHash)>) -> Result<(), Setback> {
         self.keeper.go_back(to);
         self.progress.rewound();
         self.progress.reach(self.keeper.seq());
-        self.keep().await;
+        let kept = self.keeper.keep().await;
+        kept.map_err(|error| Setback::Passing {
+            why: format!("how far the sink has fallen back cannot be kept: {error}"),
+            after: None,
+        })
     }
 }
 

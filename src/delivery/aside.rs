@@ -14,6 +14,8 @@ use crate::{
 pub(in crate::delivery) struct Aside {
     ledger: Option<Ledger>,
     clock: SharedClock,
+    /// How many were set aside since the sink last took one.
+    in_a_row: u32,
 }
 
 impl Aside {
@@ -21,7 +23,18 @@ impl Aside {
         Self {
             ledger: Some(ledger),
             clock,
+            in_a_row: 0,
         }
+    }
+
+    /// Whether so many were refused, and none taken, that it is the sink that is wrong and not the records.
+    pub(in crate::delivery) fn is_enough(&self) -> bool {
+        self.in_a_row >= MOST_IN_A_ROW
+    }
+
+    /// Notes that the sink took records.
+    pub(in crate::delivery) fn sink_takes(&mut self) {
+        self.in_a_row = 0;
     }
 
     pub(in crate::delivery) fn now(&self) -> SystemTime {
@@ -39,6 +52,12 @@ impl Aside {
         });
         let (ledger, entered) = entering.await.map_err(io::Error::other)?;
         self.ledger = Some(ledger);
+        if entered.is_ok() {
+            self.in_a_row = self.in_a_row.saturating_add(1);
+        }
         entered
     }
 }
+
+/// Records are made by one program in one way: some may be too long for a sink, and not so many one after the other.
+const MOST_IN_A_ROW: u32 = 16;

@@ -49,10 +49,17 @@ impl Shipper {
         self.keeper.advance(last.seq, last.hash);
         self.progress.reach(last.seq);
         self.progress.acknowledged(self.aside.now());
+        self.aside.sink_takes();
         self.goes_on();
     }
 
     async fn set_aside(&mut self, line: &Line, reason: String) -> Result<(), Setback> {
+        if self.aside.is_enough() {
+            let why = format!(
+                "it refuses every record, so none is set aside any more, and the sink or its settings need a look: {reason}"
+            );
+            return Err(Setback::Held { why });
+        }
         let refusal = Refusal {
             seq: line.seq,
             id: line.id,

@@ -1,6 +1,6 @@
 //! Records that a sink refuses for good.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::scripted::{Answer, Scripted, Site, passing};
 use crate::harness::log::Log;
@@ -68,4 +68,51 @@ async fn sets_a_record_aside_once_although_it_is_sent_again() {
     }
 
     assert_eq!(site.aside("a"), [2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_held_by_a_sink_that_refuses_everything_and_goes_on_once_it_does_not() {
+    let site = Site::new().await;
+    site.write(599).await;
+    let log = Log::begin();
+    let sink = Scripted::new([]);
+    sink.script().bad.extend(1..=600);
+
+    let running = site.ship("a", &sink);
+    while !running.progress.is_held() && running.progress.lag() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    let (held, reached) = (running.progress.is_held(), running.progress.reached());
+    let aside = site.aside("a");
+    sink.script().bad.clear();
+    running.reaches(600).await;
+    let is_held = running.progress.is_held();
+    running.finish().await;
+
+    let first: Vec<u64> = (1..=16).collect();
+    assert_eq!((held, reached, &aside), (true, 16, &first));
+    assert_eq!((is_held, site.aside("a")), (false, first));
+    assert_eq!(sink.lines(), site.lines()[16..]);
+    let told = log.lines("audit sink is held until a person sees to it");
+    assert_eq!(told.len(), 1, "once");
+    assert_eq!(
+        told[0]["error"],
+        "it refuses every record, so none is set aside any more, and the sink or its settings need a look: one of them is bad"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn sets_aside_any_number_of_records_between_which_the_sink_takes_one() {
+    let site = Site::new().await;
+    site.write(67).await;
+    let sink = Scripted::new([]);
+    let bad = (1..=68).filter(|seq| seq % 17 != 0);
+    sink.script().bad.extend(bad.clone());
+
+    site.ship("a", &sink).finish().await;
+
+    assert_eq!(site.aside("a"), bad.collect::<Vec<_>>());
+    assert_eq!(sink.lines().len(), 4);
+    assert_eq!(site.cursor("a"), Some(68));
 }

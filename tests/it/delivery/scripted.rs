@@ -172,9 +172,15 @@ impl Running {
 
     /// Lets time pass until the sink has so many records or has refused them.
     pub(super) async fn reaches(&self, seq: u64) {
-        while self.progress.reached() < seq {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let reaching = async {
+            while self.progress.reached() < seq {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let longest = Duration::from_hours(3);
+        tokio::time::timeout(longest, reaching)
+            .await
+            .expect("on its way");
     }
 }
 

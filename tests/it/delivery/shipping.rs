@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader},
     os::unix::net::UnixStream,
     sync::Arc,
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use partner_gateway::{
@@ -55,6 +55,9 @@ async fn catches_up_in_order_after_an_hour_of_outage() {
     let sink = Scripted::new(away);
     let running = site.ship("a", &sink);
     let began = Instant::now();
+    let first: serde_json::Value = serde_json::from_str(&site.lines()[0]).unwrap();
+    let first = humantime::parse_rfc3339(first["time"].as_str().unwrap()).unwrap();
+    let first = first.duration_since(UNIX_EPOCH).unwrap().as_millis();
 
     let still = Standstill::begin();
     for _ in 0..360 {
@@ -71,7 +74,8 @@ async fn catches_up_in_order_after_an_hour_of_outage() {
 
     assert!(back - began >= Duration::from_hours(1));
     assert_eq!(lag, 721, "every record waits, the first of the run, too");
-    assert!(oldest.is_some());
+    let oldest = oldest.map(|oldest| oldest.as_millis());
+    assert_eq!(oldest, Some(first), "since when it is behind");
     assert!((30..1000).contains(&tries), "{tries}");
     assert!(
         back.elapsed() <= Duration::from_secs(61),

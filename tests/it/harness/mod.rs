@@ -6,6 +6,7 @@
 pub(crate) mod authority;
 pub(crate) mod call;
 pub(crate) mod canary;
+pub(crate) mod collector;
 pub(crate) mod issuer;
 pub(crate) mod journal;
 pub(crate) mod log;
@@ -354,8 +355,7 @@ pub(crate) async fn while_time_flows_by<T>(
     }
 }
 
-/// How often the journal is waited for within a step: a call writes two records at most without letting
-/// time pass.
+/// How often the journal is waited for within a step: without time a call writes two records at most.
 const ROUNDS: usize = 3;
 
 /// Enough for whatever is under way to come to rest.

@@ -1,5 +1,6 @@
 //! The program itself: what holds when it is killed, or started twice.
 
+mod central;
 mod consent;
 mod disk;
 mod evidence;
@@ -14,6 +15,7 @@ mod reloading;
 mod rolling;
 mod searching;
 mod shipping;
+mod sinks_away;
 mod site;
 mod telling;
 mod two_sided;

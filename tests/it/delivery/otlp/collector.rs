@@ -1,19 +1,12 @@
-//! A real OpenTelemetry Collector, which nobody here wrote, as a process: its own receiver of OTLP, and behind it the
-//! exporter of `tests/otlp`, which writes down what the receiver understood, as the Collector's own JSON. The answer
-//! comes when the exporter is done, because no queue is configured.
+//! What a real OpenTelemetry Collector makes of records.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::Path;
 
 use partner_gateway::delivery::{batch::Batch, sink::Setback};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use super::{batch, deliver, sink, some};
-use crate::harness::process::{Process, within};
+use crate::harness::collector::Collector;
 
 #[tokio::test]
 async fn brings_every_record_to_a_collector_as_it_is() {
@@ -85,72 +78,6 @@ async fn asks_a_person_where_the_collector_has_no_such_path() {
     assert_eq!(collector.records(), [Value::Null; 0]);
 }
 
-/// A collector that answers; it is gone when this is dropped.
-struct Collector {
-    _process: Process,
-    address: String,
-    file: PathBuf,
-    _dir: TempDir,
-}
-
-impl Collector {
-    async fn start() -> Self {
-        Self::with("").await
-    }
-
-    /// One whose receiver has a further setting.
-    async fn with(setting: &str) -> Self {
-        Self::writing_to(Path::new("received.jsonl"), setting).await
-    }
-
-    async fn writing_to(file: &Path, setting: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join(file);
-        let settings = dir.path().join("collector.yaml");
-        let text = format!(
-            "receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:0', {setting}}}}}}}}}\n\
-             exporters: {{lines: {{path: '{}'}}}}\n\
-             service:\n  telemetry: {{metrics: {{level: none}}, logs: {{encoding: json}}}}\n  \
-             pipelines: {{logs: {{receivers: [otlp], exporters: [lines]}}}}\n",
-            file.display()
-        );
-        fs::write(&settings, text).unwrap();
-        let mut command = Command::new(installed());
-        let mut process = Process::spawn(command.arg("--config").arg(&settings));
-        let mut address = None;
-        within(async || {
-            assert!(!process.has_ended(), "{}", process.stderr());
-            address = address_in(&process.stderr());
-            address.is_some()
-        })
-        .await;
-        Self {
-            _process: process,
-            address: address.unwrap(),
-            file,
-            _dir: dir,
-        }
-    }
-
-    fn endpoint(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    /// The log records that it has passed on, in their order.
-    fn records(&self) -> Vec<Value> {
-        let written = fs::read_to_string(&self.file).unwrap();
-        let requests = written
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap());
-        let below = |value: Value, name: &str| value[name].as_array().unwrap().clone();
-        requests
-            .flat_map(|request: Value| below(request, "resourceLogs"))
-            .flat_map(|resource| below(resource, "scopeLogs"))
-            .flat_map(|scope| below(scope, "logRecords"))
-            .collect()
-    }
-}
-
 /// The text of an attribute; a number is in a text, too.
 fn attribute<'a>(record: &'a Value, key: &str) -> &'a str {
     let attributes = record["attributes"].as_array().unwrap();
@@ -158,24 +85,4 @@ fn attribute<'a>(record: &'a Value, key: &str) -> &'a str {
     let value = &attribute.unwrap()["value"];
     let text = value.get("stringValue").or_else(|| value.get("intValue"));
     text.unwrap().as_str().unwrap()
-}
-
-/// Where it listens, as its log has it.
-fn address_in(log: &str) -> Option<String> {
-    let lines = log
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n'));
-    let mut events = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let listening = events.find(|event| event["msg"] == "Starting HTTP server")?;
-    Some(listening["endpoint"].as_str().unwrap().to_owned())
-}
-
-/// The collector as `scripts/collector` builds it.
-fn installed() -> PathBuf {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/otlp/bin/collector");
-    assert!(
-        program.is_file(),
-        "the OpenTelemetry Collector is not built: run scripts/collector"
-    );
-    program
 }

@@ -1,6 +1,7 @@
 //! What sinks refused for good: one ledger a sink, beside the journal, of which nothing is ever removed.
 
 use std::{
+    collections::BTreeSet,
     fs::{File, OpenOptions},
     io::{self, BufRead as _, BufReader, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -84,6 +85,30 @@ impl Ledger {
         sync_directory(dir)?;
         self.highest = Some(highest.max(refusal.seq));
         Ok(())
+    }
+
+    /// The records of the journal in it. Blocks while the disk does.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read; that there is none is no error.
+    pub fn entered(&self) -> io::Result<BTreeSet<u64>> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            Err(error) => return Err(error),
+        };
+        let journal = self.journal.to_string();
+        let mut entered = BTreeSet::new();
+        for line in BufReader::new(file).split(b'\n') {
+            let entry: Option<Entry> = serde_json::from_slice(&line?).ok();
+            entered.extend(
+                entry
+                    .filter(|entry| entry.journal == journal)
+                    .map(|it| it.seq),
+            );
+        }
+        Ok(entered)
     }
 
     /// Finds the highest record, and whether one is there. An entry without its line end was never durable,

@@ -2,6 +2,7 @@
 //!
 //! Takes no lock, so that it can be done while the gateway writes, and holds one line at a time.
 
+pub mod copy;
 pub mod findings;
 pub mod kept;
 mod lines;
@@ -149,7 +150,11 @@ impl Unreadable {
 }
 
 /// Reads whose journal is in `dir`.
-pub(in crate::audit) fn identity(dir: &Path) -> Result<JournalId, Unreadable> {
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn identity(dir: &Path) -> Result<JournalId, Unreadable> {
     let path = dir.join(IDENTITY);
     let id = identity::read(&path).map_err(Unreadable::at(&path))?;
     id.ok_or(Unreadable::Identity { path })

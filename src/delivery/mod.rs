@@ -6,6 +6,7 @@
 
 mod aside;
 pub mod batch;
+pub mod copy;
 mod keeper;
 pub mod nats;
 pub mod otlp;

@@ -2,6 +2,7 @@
 //!
 //! The table is made only where nothing was ever delivered: one that is gone is told, not replaced.
 
+mod copy;
 mod place;
 mod rows;
 mod schema;

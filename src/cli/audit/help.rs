@@ -41,12 +41,19 @@ A signature proves as much as the key is safe: give the public key by --key from
 the journal cannot. Records behind the last checkpoint can be removed without a trace in the journal; only
 a later checkpoint that was kept elsewhere, given by --checkpoint, tells.
 
+With --against, the copy of the journal that a sink has (nats, postgres) is read, too, from end to end, and held
+against it line by line. Told are records that differ, those that the journal lacks at its end (it was cut off or
+restored), those that the sink was delivered and lacks, repeats, and what the gateway did not write; the copy's own
+chain and checkpoints are checked. What the sink has not acknowledged yet is told, and is no damage. So are other
+journals that it has.
+
 Results go to stdout, everything else to stderr.
 
 Exit codes:
-  0  intact
-  1  not intact; the first bad record is told, with its file, its offset and what to do
-  2  the journal, the key, the checkpoint or the evidence could not be read; also a command line that is not
+  0  intact; with --against, the sink has the same
+  1  not intact; the first bad record is told, with its file, its offset and what to do; with --against, also any
+     difference
+  2  the journal, the key, the checkpoint, the evidence or the sink could not be read; also a command line that is not
      understood
 
 With --evidence, a document that `audit evidence` made is checked with nothing else at hand: its signature, the
@@ -55,6 +62,7 @@ that nothing was changed since it was made, but not who made it.
 
 Examples:
   partner-gateway audit verify --config gateway.yaml
+  partner-gateway audit verify --config gateway.yaml --key audit.pub --against central
   partner-gateway audit verify --evidence transfer.json --key audit.pub
   partner-gateway audit verify --dir /var/lib/partner-gateway/audit --key audit.pub --checkpoint last.jsonl --json";
 

@@ -1,5 +1,6 @@
 //! `audit`: what an operator does with the journal.
 
+mod against;
 pub mod evidence;
 pub mod examine;
 mod examining;
@@ -37,6 +38,10 @@ pub enum Command {
         /// Checkpoint records that were kept elsewhere, one a line; the journal must contain each of them.
         #[arg(long, value_name = "FILE", conflicts_with = "evidence")]
         checkpoint: Option<PathBuf>,
+        /// A sink of the configuration, of the kind nats or postgres, whose copy is held against the journal, record
+        /// by record.
+        #[arg(long, value_name = "SINK", requires = "config")]
+        against: Option<String>,
         /// Tells all of it as one JSON object.
         #[arg(long)]
         json: bool,
@@ -102,6 +107,7 @@ pub fn run(command: Command, environment: &Environment) -> u8 {
             key,
             json,
             checkpoint: _,
+            against: _,
         } => {
             let question = examine::Question {
                 evidence,
@@ -114,6 +120,7 @@ pub fn run(command: Command, environment: &Environment) -> u8 {
             subject: Subject { config, dir, .. },
             key,
             checkpoint,
+            against,
             json,
         } => {
             let question = Question {
@@ -121,6 +128,7 @@ pub fn run(command: Command, environment: &Environment) -> u8 {
                 dir,
                 key,
                 checkpoint,
+                against,
                 json,
             };
             verify::run(&question, environment)

@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::verify::Trusted;
+use super::{
+    against::{self, Held},
+    verify::Trusted,
+};
 use crate::audit::verify::{
     findings::{Damage, Fault, Findings, Record},
     seals::Flaw,
@@ -20,6 +23,8 @@ pub(in crate::cli::audit) struct Told<'a> {
     pub(in crate::cli::audit) dir: &'a Path,
     pub(in crate::cli::audit) trusted: &'a Trusted,
     pub(in crate::cli::audit) findings: &'a Findings,
+    /// The copy of a sink, where one was held against it.
+    pub(in crate::cli::audit) held: Option<&'a Held>,
 }
 
 /// Tells people.
@@ -63,14 +68,15 @@ pub(in crate::cli::audit) fn as_text(told: &Told<'_>, out: &mut dyn Write) -> io
             found.void_bytes
         )?;
     }
-    Ok(())
+    told.held
+        .map_or(Ok(()), |held| against::telling::as_text(held, out))
 }
 
 /// Tells programs.
 pub(in crate::cli::audit) fn as_json(told: &Told<'_>, out: &mut dyn Write) -> io::Result<()> {
     let found = told.findings;
     let (key, from) = key(told.trusted);
-    let last = found.last.as_ref();
+    let (last, held) = (found.last.as_ref(), told.held);
     let told = json!({
         "intact": found.damage.is_none(),
         "journal": found.journal.to_string(),
@@ -95,6 +101,7 @@ pub(in crate::cli::audit) fn as_json(told: &Told<'_>, out: &mut dyn Write) -> io
             "bytes": tail.bytes,
         })),
         "damage": found.damage.as_ref().map(damage),
+        "against": held.map(against::telling::as_json),
     });
     writeln!(out, "{told}")
 }

@@ -8,6 +8,7 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretSlice};
 
 use super::{
+    against::{Held, NoCopy, Sink},
     place::Found,
     progress::Bar,
     telling::{self, Told},
@@ -19,12 +20,13 @@ use crate::{
         signing,
         verify::{
             Evidence, Unreadable,
+            findings::Findings,
             kept::{Kept, NotACheckpoint},
             verify,
         },
     },
     cause,
-    config::{environment::Environment, fault::Faults},
+    config::{environment::Environment, fault::Faults, load::load},
     file,
 };
 
@@ -39,6 +41,8 @@ pub struct Question {
     pub key: Option<PathBuf>,
     /// The file of checkpoints that were kept elsewhere.
     pub checkpoint: Option<PathBuf>,
+    /// The name of a sink whose copy is to be held against the journal.
+    pub against: Option<String>,
     /// Whether a program reads the answer.
     pub json: bool,
 }
@@ -72,6 +76,8 @@ enum Unknown {
     },
     #[error("{}", cause::chain(.0))]
     Journal(#[from] Unreadable),
+    #[error("{}", cause::chain(.0))]
+    Copy(NoCopy),
     #[error("telling the result: {0}")]
     Out(io::Error),
 }
@@ -105,26 +111,23 @@ pub fn run(question: &Question, environment: &Environment) -> u8 {
     }
 }
 
-/// Whether the journal is intact.
+/// Whether the journal is intact, and the sink's copy, if it was asked for, the same.
 fn answer(question: &Question, environment: &Environment) -> Result<bool, Unknown> {
     let (config, dir) = (question.config.as_deref(), question.dir.as_deref());
     let Found { dir, own_key } = Found::at(config, dir, environment).map_err(Unknown::Config)?;
+    let sink = sink(question, environment)?;
     let trusted = key(question, own_key)?;
     let kept = kept(question)?;
     let evidence = Evidence {
         key: trusted.key(),
         kept: &kept,
     };
-    let mut bar = Bar::on_terminal();
-    let verified = verify(&dir, evidence, &mut |progress| {
-        bar.show(progress);
-    });
-    bar.clear();
-    let findings = verified?;
+    let (findings, held) = walk(&dir, evidence, sink)?;
     let told = Told {
         dir: &dir,
         trusted: &trusted,
         findings: &findings,
+        held: held.as_ref(),
     };
     let mut out = io::stdout().lock();
     let written = if question.json {
@@ -133,7 +136,38 @@ fn answer(question: &Question, environment: &Environment) -> Result<bool, Unknow
         telling::as_text(&told, &mut out)
     };
     written.and_then(|()| out.flush()).map_err(Unknown::Out)?;
-    Ok(findings.damage.is_none())
+    let is_even = held.is_none_or(|held| held.comparison.is_even());
+    Ok(findings.damage.is_none() && is_even)
+}
+
+fn walk(
+    dir: &Path,
+    evidence: Evidence<'_>,
+    sink: Option<Sink>,
+) -> Result<(Findings, Option<Held>), Unknown> {
+    let mut bar = Bar::on_terminal();
+    let mut show = |progress| bar.show(progress);
+    let walked = match sink {
+        None => verify(dir, evidence, &mut show).map(|findings| (findings, None)),
+        Some(sink) => match sink.hold_against(dir, evidence, &mut show) {
+            Ok((findings, held)) => Ok((findings, Some(held))),
+            Err(NoCopy::Journal(unreadable)) => Err(unreadable),
+            Err(other) => {
+                bar.clear();
+                return Err(Unknown::Copy(other));
+            }
+        },
+    };
+    bar.clear();
+    Ok(walked?)
+}
+
+fn sink(question: &Question, environment: &Environment) -> Result<Option<Sink>, Unknown> {
+    let (Some(name), Some(config)) = (&question.against, &question.config) else {
+        return Ok(None);
+    };
+    let config = load(config, environment).map_err(Unknown::Config)?.config;
+    Sink::named(name, &config).map(Some).map_err(Unknown::Copy)
 }
 
 fn key(question: &Question, own: PathBuf) -> Result<Trusted, Unknown> {

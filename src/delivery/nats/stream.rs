@@ -22,6 +22,11 @@ pub(in crate::delivery::nats) fn subject(journal: JournalId) -> String {
     format!("{SUBJECT}.{journal}")
 }
 
+/// Where records of all journals go.
+pub(in crate::delivery::nats) fn all_subjects() -> String {
+    format!("{SUBJECT}.>")
+}
+
 /// The stream, if it is there, in a shape that keeps what it is given.
 ///
 /// # Errors
@@ -96,7 +101,7 @@ fn shape(settings: &Settings) -> Config {
     Config {
         name: settings.stream.clone(),
         description: Some("Audit records of partner-gateway".to_owned()),
-        subjects: vec![format!("{SUBJECT}.>")],
+        subjects: vec![all_subjects()],
         retention: RetentionPolicy::Limits,
         storage: StorageType::File,
         discard: DiscardPolicy::New,
@@ -116,7 +121,7 @@ fn shape(settings: &Settings) -> Config {
 fn faults(found: &Config, settings: &Settings) -> Vec<String> {
     let takes = |subject: &String| {
         [
-            format!("{SUBJECT}.>"),
+            all_subjects(),
             format!("{SUBJECT}.*"),
             "partner_gateway.>".to_owned(),
         ]

@@ -1,5 +1,6 @@
 //! The program itself: what holds when it is killed, or started twice.
 
+mod against;
 mod central;
 mod consent;
 mod disk;

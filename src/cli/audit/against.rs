@@ -1,0 +1,207 @@
+//! `audit verify --against`: the journal held against the copy that a sink has.
+
+pub(in crate::cli::audit) mod telling;
+
+use std::{io, path::Path, sync::Arc};
+
+use tokio::runtime::Runtime;
+
+use crate::{
+    audit::{
+        cursor,
+        refused::Ledger,
+        verify::{
+            Evidence, Progress, Unreadable,
+            copy::{Comparison, Entry, Expected, compare},
+            findings::Findings,
+            identity,
+        },
+    },
+    cluster::Cluster,
+    config::{Config, fault::quoted},
+    delivery::{
+        copy::{Holding, Readable},
+        nats::Nats,
+        postgres::Postgres,
+        settings::{Kind, Settings},
+        sink::Setback,
+    },
+    file::Disk,
+    ids::JournalId,
+};
+
+/// A sink that can be read, and its name.
+pub(in crate::cli::audit) struct Sink {
+    name: String,
+    readable: Box<dyn Readable>,
+}
+
+/// The sink's copy beside the journal.
+#[derive(Debug)]
+pub(in crate::cli::audit) struct Held {
+    /// The sink's name.
+    pub(in crate::cli::audit) sink: String,
+    /// What came of it.
+    pub(in crate::cli::audit) comparison: Comparison,
+    /// Other journals that the sink has.
+    pub(in crate::cli::audit) others: Vec<(String, u64)>,
+}
+
+/// The sink's copy cannot be held against the journal.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli::audit) enum NoCopy {
+    #[error("--against: found {}; accepted: {accepted}", quoted(.found))]
+    Name { found: String, accepted: String },
+    #[error("reading how far sink {sink:?} has acknowledged the journal")]
+    Cursor { sink: String, source: io::Error },
+    #[error("the runtime: {0}")]
+    Runtime(io::Error),
+    #[error("sink {sink:?}")]
+    Sink { sink: String, source: Setback },
+    #[error(transparent)]
+    Journal(#[from] Unreadable),
+}
+
+/// The entries of a sink, page by page.
+struct Entries<'a> {
+    sink: &'a Sink,
+    runtime: &'a Runtime,
+    journal: JournalId,
+    behind: u64,
+    upto: u64,
+    page: std::vec::IntoIter<Entry>,
+    /// Why there are no more, where that is not the end.
+    broken: Option<Setback>,
+}
+
+impl Sink {
+    /// Finds a sink by its name.
+    pub(in crate::cli::audit) fn named(name: &str, config: &Config) -> Result<Self, NoCopy> {
+        let can_be_read = |it: &&Settings| matches!(it.kind, Kind::Nats | Kind::Postgres(_));
+        let mut readable = config.sinks.iter().filter(can_be_read);
+        let found = readable.clone().find(|it| it.name == name);
+        let opened = found.and_then(|it| open(&it.kind, config.cluster.as_ref()));
+        let unknown = || {
+            let names: Vec<_> = readable.by_ref().map(|it| it.name.clone()).collect();
+            NoCopy::Name {
+                found: name.to_owned(),
+                accepted: match &*names {
+                    [] => "nothing, because audit.sinks has no sink of the kind nats or postgres"
+                        .to_owned(),
+                    names => format!("a sink of the kind nats or postgres: {}", names.join(", ")),
+                },
+            }
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            readable: opened.ok_or_else(unknown)?,
+        })
+    }
+
+    /// Verifies the journal, and holds the sink's copy against it.
+    pub(in crate::cli::audit) fn hold_against(
+        self,
+        dir: &Path,
+        evidence: Evidence<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Findings, Held), NoCopy> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(NoCopy::Runtime)?;
+        let held = self.hold(dir, evidence, progress, &runtime);
+        // A connection that hangs must not keep the process.
+        runtime.shutdown_background();
+        held
+    }
+
+    fn hold(
+        &self,
+        dir: &Path,
+        evidence: Evidence<'_>,
+        progress: &mut dyn FnMut(Progress),
+        runtime: &Runtime,
+    ) -> Result<(Findings, Held), NoCopy> {
+        let journal = identity(dir)?;
+        // The cursor first, then the sink, then the journal: each has at least what the one before it says.
+        let expected = self.expected(dir, journal)?;
+        let holds = runtime.block_on(self.readable.holds(journal));
+        let Holding { upto, others } = holds.map_err(|source| self.broken(source))?;
+        let mut entries = Entries {
+            sink: self,
+            runtime,
+            journal,
+            behind: 0,
+            upto,
+            page: Vec::new().into_iter(),
+            broken: None,
+        };
+        let (findings, comparison) = compare(dir, evidence, &expected, &mut entries, progress)?;
+        if let Some(source) = entries.broken {
+            return Err(self.broken(source));
+        }
+        let held = Held {
+            sink: self.name.clone(),
+            comparison,
+            others,
+        };
+        Ok((findings, held))
+    }
+
+    fn expected(&self, dir: &Path, journal: JournalId) -> Result<Expected, NoCopy> {
+        let unread = |source| NoCopy::Cursor {
+            sink: self.name.clone(),
+            source,
+        };
+        let cursor = cursor::read(dir, &self.name).map_err(unread)?;
+        let refused = Ledger::of(dir, journal, &self.name).entered();
+        Ok(Expected {
+            acknowledged: cursor.map_or(0, |cursor| cursor.seq),
+            refused: refused.map_err(unread)?,
+        })
+    }
+
+    fn broken(&self, source: Setback) -> NoCopy {
+        NoCopy::Sink {
+            sink: self.name.clone(),
+            source,
+        }
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        if let Some(entry) = self.page.next() {
+            return Some(entry);
+        }
+        if self.broken.is_some() || self.behind >= self.upto {
+            return None;
+        }
+        let readable = &self.sink.readable;
+        let page = readable.read(self.journal, self.behind, self.upto);
+        match self.runtime.block_on(page) {
+            Ok(page) => {
+                self.behind = page.last().map_or(self.upto, |last| last.at);
+                self.page = page.into_iter();
+            }
+            Err(setback) => self.broken = Some(setback),
+        }
+        self.page.next()
+    }
+}
+
+fn open(kind: &Kind, cluster: Option<&crate::cluster::Settings>) -> Option<Box<dyn Readable>> {
+    match kind {
+        Kind::Postgres(settings) => {
+            Some(Box::new(Postgres::new(settings.clone(), Disk::default())))
+        }
+        Kind::Nats => {
+            let cluster = Cluster::new(cluster?.clone(), Disk::default());
+            Some(Box::new(Nats::new(Arc::new(cluster))))
+        }
+        Kind::Stdout | Kind::Otlp(_) => None,
+    }
+}

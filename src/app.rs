@@ -19,7 +19,7 @@ use tracing::{error, info};
 
 use crate::{
     app::{
-        build::{BuildError, accounts, tell_dates},
+        build::{BuildError, accounts, cluster, tell_dates},
         reload::AtStart,
         shipping::Shipping,
     },
@@ -27,9 +27,7 @@ use crate::{
     authorization::policy::Policy,
     cause,
     clock::{SharedClock, SystemClock},
-    cluster::Cluster,
     config::Config,
-    file::Disk,
     front::{
         admin::Admin,
         handler::Handler,
@@ -105,7 +103,8 @@ impl Gateway {
     pub async fn build(config: Config, surroundings: Surroundings) -> Result<Self, BuildError> {
         let Surroundings { clock, connect } = surroundings.clone();
         let at_start = AtStart::of(&config);
-        let accounts = accounts(&config, &clock, &*connect)?;
+        let cluster = cluster(&config);
+        let accounts = accounts(&config, (&clock, &*connect), cluster.as_ref())?;
         tell_dates(&config, clock.now());
         let policy = Policy::new(&config.authorization);
         let tls = config.server.tls.as_ref().map(Terms::read).transpose()?;
@@ -115,9 +114,6 @@ impl Gateway {
         }
         let vouching = tls.as_ref().and_then(Terms::bundle);
         let identity = Identity::new(config.identity, vouching, &*connect)?;
-        let cluster = config
-            .cluster
-            .map(|cluster| Arc::new(Cluster::new(cluster, Disk::default())));
         let journal = Journal::start(&config.audit, policy.hash(), Arc::clone(&clock)).await?;
         let shipping = Shipping::begin(
             &config.sinks,

@@ -3,6 +3,7 @@
 //! The gateway starts without it and goes on without it. The connection is made when it is first needed, again for as
 //! long as it takes, and whoever needs it while it is away is told why.
 
+pub mod bucket;
 pub mod link;
 pub mod servers;
 

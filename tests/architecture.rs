@@ -322,7 +322,7 @@ const ROOMS: &str = "
     command: ids
     identity: ids clock http_client secret cause flight file validity
     authorization: ids command identity
-    token: clock http_client file secret cause flight validity
+    token: clock http_client file secret cause flight validity cluster
     partner_center: ids clock command authorization token http_client cause
     audit: ids clock http_client file
     cluster: cause http_client file secret

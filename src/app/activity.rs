@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use crate::{
     app::{
         Surroundings,
-        build::{BuildError, accounts},
+        build::{BuildError, accounts, cluster},
     },
     config::Config,
     partner_center::activity::{Activities, Unavailable},
@@ -29,7 +29,8 @@ pub async fn read<S>(
     stop: impl Future<Output = S>,
 ) -> Result<Result<Asked, S>, BuildError> {
     let Surroundings { clock, connect } = surroundings;
-    let accounts = accounts(config, clock, &**connect)?;
+    let cluster = cluster(config);
+    let accounts = accounts(config, (clock, &**connect), cluster.as_ref())?;
     let Some(account) = accounts.all().find(|it| **it.name() == *name) else {
         return Ok(Ok(Err(Unavailable::NoAccount)));
     };

@@ -7,7 +7,9 @@ use tracing::info_span;
 use crate::{
     audit::start_error::StartError,
     clock::SharedClock,
+    cluster::Cluster,
     config::Config,
+    file::Disk,
     front::tls::TlsError,
     http_client::{self, BoxError, Connect, SetupError},
     identity::issuers::IssuerSetupError,
@@ -61,6 +63,12 @@ pub enum BuildError {
     },
 }
 
+/// The connection to the cluster, where there is one; nothing is sent yet.
+pub(in crate::app) fn cluster(config: &Config) -> Option<Arc<Cluster>> {
+    let settings = config.cluster.clone()?;
+    Some(Arc::new(Cluster::new(settings, Disk::default())))
+}
+
 /// Sets up every account.
 ///
 /// # Errors
@@ -68,8 +76,8 @@ pub enum BuildError {
 /// When one cannot be set up.
 pub(in crate::app) fn accounts(
     config: &Config,
-    clock: &SharedClock,
-    connect: &Connect,
+    (clock, connect): (&SharedClock, &Connect),
+    cluster: Option<&Arc<Cluster>>,
 ) -> Result<Accounts, BuildError> {
     let mut accounts = Vec::new();
     let budget = Arc::new(RetryBudget::new(config.retry_budget));
@@ -92,6 +100,7 @@ pub(in crate::app) fn accounts(
                 connect,
                 connect_timeout: config.connect_timeout,
                 clock,
+                cluster,
             },
         )
         .map_err(|source| BuildError::Tokens {

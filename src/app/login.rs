@@ -6,7 +6,10 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::{
-    app::{Surroundings, build::BuildError},
+    app::{
+        Surroundings,
+        build::{BuildError, cluster},
+    },
     config::Config,
     http_client,
     partner_center::AccountSettings,
@@ -55,10 +58,12 @@ impl Login {
             account: account.name.clone(),
             source: Box::new(fault),
         };
+        let cluster = cluster(config);
         let around = refresh_store::Surroundings {
             connect: &**connect,
             connect_timeout: config.connect_timeout,
             clock,
+            cluster: cluster.as_ref(),
         };
         let flow = DeviceFlow::new(account.token.clone(), http, Arc::clone(clock));
         Ok(Self {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{
     app::{
         Surroundings,
-        build::{BuildError, accounts},
+        build::{BuildError, accounts, cluster},
     },
     clock::SharedClock,
     config::Config,
@@ -63,7 +63,8 @@ pub async fn try_accounts<S>(
     stop: impl Future<Output = S>,
 ) -> Result<Result<Tried, S>, BuildError> {
     let Surroundings { clock, connect } = surroundings;
-    let accounts = accounts(config, clock, &**connect)?;
+    let cluster = cluster(config);
+    let accounts = accounts(config, (clock, &**connect), cluster.as_ref())?;
     let trying = join_all(accounts.all().map(|account| obtain(account, clock)));
     let tried = tokio::select! {
         tried = trying => Ok(tried),

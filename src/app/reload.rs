@@ -132,6 +132,7 @@ fn acting_for(flow: &Flow) -> String {
             format!("{}/{}/{}", it.namespace, it.name, it.key)
         }
         Flow::AppUser(Store::KeyVault(it)) => format!("{}{}", it.vault, it.secret),
+        Flow::AppUser(Store::Nats(it)) => format!("{}/{}", it.bucket, it.key),
     };
     format!("{} {store}", flow.as_str())
 }

@@ -185,6 +185,9 @@ impl fmt::Display for Place<'_> {
             refresh_store::Settings::KeyVault(it) => {
                 write!(f, "secret {} of key vault {}", it.secret, it.vault)
             }
+            refresh_store::Settings::Nats(it) => {
+                write!(f, "key {} of NATS bucket {}", it.key, it.bucket)
+            }
         }
     }
 }

@@ -37,7 +37,11 @@ struct Endpoints {
 }
 
 /// Reads every account.
-pub(crate) fn accounts(cursor: &Cursor<'_>, environment: &Environment) -> Option<Accounts> {
+pub(crate) fn accounts(
+    cursor: &Cursor<'_>,
+    has_cluster: bool,
+    environment: &Environment,
+) -> Option<Accounts> {
     let named = cursor.named()?;
     if named.is_empty() {
         cursor.refuse("no account", "at least one");
@@ -51,7 +55,11 @@ pub(crate) fn accounts(cursor: &Cursor<'_>, environment: &Environment) -> Option
             ));
         }
         every_name.push(name.to_owned());
-        read.push(account.section(|section| settings(section, name, environment, &mut stores)));
+        read.push(
+            account.section(|section| {
+                settings(section, name, (has_cluster, environment), &mut stores)
+            }),
+        );
     }
     Some(Accounts {
         names: every_name,
@@ -63,7 +71,7 @@ pub(crate) fn accounts(cursor: &Cursor<'_>, environment: &Environment) -> Option
 fn settings(
     section: &Section<'_>,
     name: &str,
-    environment: &Environment,
+    (has_cluster, environment): (bool, &Environment),
     stores: &mut Stores,
 ) -> Option<AccountSettings> {
     let credential = section.section("credential", |section| {
@@ -74,7 +82,7 @@ fn settings(
     let tenant = WorkloadIdentity::or_tenant(ambient, section, "tenant_id", tenant);
     let client_id = WorkloadIdentity::or_client_id(ambient, section, "client_id", guid);
     let endpoints = endpoints(section, ambient);
-    let flow = flow(section, name, environment, stores);
+    let flow = flow(section, name, (has_cluster, environment), stores);
     let (tenant, endpoints) = (tenant?, endpoints?);
     Some(AccountSettings {
         name: name.to_owned(),
@@ -97,7 +105,7 @@ fn settings(
 fn flow(
     section: &Section<'_>,
     name: &str,
-    environment: &Environment,
+    (has_cluster, environment): (bool, &Environment),
     stores: &mut Stores,
 ) -> Option<Flow> {
     let for_user = one_of(&[("app", false), ("app_user", true)]);
@@ -105,7 +113,8 @@ fn flow(
     let for_user = given.map_or(Some(false), |flow| flow.read(for_user))?;
     if for_user {
         let cursor = section.need("refresh_token")?;
-        let store = cursor.section(|section| refresh_token::store(section, environment))?;
+        let store =
+            cursor.section(|section| refresh_token::store(section, has_cluster, environment))?;
         stores.note(&store, name, &cursor);
         return Some(Flow::AppUser(store));
     }

@@ -17,12 +17,20 @@ use crate::{
     secret::SecretSource,
     token::{
         self, Flow, Version, credential,
-        refresh_store::{KeyVault, KubernetesSecret, Settings},
+        refresh_store::{
+            Settings,
+            encryption_key::Keys,
+            settings::{KeyVault, KubernetesSecret, NatsKey},
+        },
     },
 };
 
 /// Reads the one store that an App+User account has.
-pub(crate) fn store(section: &Section<'_>, environment: &Environment) -> Option<Settings> {
+pub(crate) fn store(
+    section: &Section<'_>,
+    has_cluster: bool,
+    environment: &Environment,
+) -> Option<Settings> {
     let kinds = ["file", "kubernetes_secret", "nats", "key_vault"];
     let given = section.exactly_one(&kinds)?;
     match given.key() {
@@ -33,8 +41,7 @@ pub(crate) fn store(section: &Section<'_>, environment: &Environment) -> Option<
         "key_vault" => given
             .section(|section| key_vault(section, &given, environment))
             .map(Settings::KeyVault),
-        // Told of as not available elsewhere.
-        _ => None,
+        _ => nats(&given, has_cluster).map(Settings::Nats),
     }
 }
 
@@ -102,6 +109,34 @@ fn key_vault(
             flow: Flow::App,
         }),
     })
+}
+
+fn nats(cursor: &Cursor<'_>, has_cluster: bool) -> Option<NatsKey> {
+    if !has_cluster {
+        cursor.fault("nats without cluster.nats; accepted: both, or another store".to_owned());
+    }
+    cursor.section(|section| {
+        let bucket = section.required("bucket", bucket);
+        let key = section.required("key", nats_key);
+        let encryption_key = section.need("encryption_key").and_then(|cursor| {
+            cursor.section(|section| section.need("file").and_then(|file| encryption_key(&file)))
+        });
+        Some(NatsKey {
+            bucket: bucket?,
+            key: key?,
+            encryption_key: encryption_key?,
+        })
+    })
+}
+
+/// Reads the path of a file of keys, and looks whether it holds some.
+fn encryption_key(cursor: &Cursor<'_>) -> Option<PathBuf> {
+    let path = secret_file::secret_file(cursor)?;
+    let content = secret_file::contents(cursor, &path)?;
+    let keys = str::from_utf8(&content).ok().map(Keys::parse)?;
+    keys.map_err(|no_keys| cursor.fault(format!("{}: {no_keys}", secret_file::shown(&path))))
+        .ok()?;
+    Some(path)
 }
 
 /// The API server as the kubelet names it to each pod
@@ -173,6 +208,26 @@ fn data_key(text: &str) -> Result<String, String> {
         .ok_or_else(|| "letters, digits, hyphens, full stops and underscores".to_owned())
 }
 
+/// Reads the name of a bucket
+/// (<https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-8.md>).
+fn bucket(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let sound = (1..=LONGEST_BUCKET).contains(&text.len()) && text.bytes().all(plain);
+    sound
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("1 to {LONGEST_BUCKET} letters, digits, hyphens and underscores"))
+}
+
+/// Reads a key of a bucket; a full stop parts it, and two have nothing between them.
+fn nats_key(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=/".contains(&byte);
+    let part = |part: &str| !part.is_empty() && part.bytes().all(plain);
+    let sound = text.len() <= LONGEST_KEY && text.split('.').all(part);
+    sound.then(|| text.to_owned()).ok_or_else(|| {
+        format!("1 to {LONGEST_KEY} letters, digits, -, _, = and /, in parts with a full stop between them")
+    })
+}
+
 /// Reads the name of a vault's secret.
 fn vault_secret_name(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -181,6 +236,12 @@ fn vault_secret_name(text: &str) -> Result<String, String> {
         .then(|| text.to_owned())
         .ok_or_else(|| "1 to 127 letters, digits and hyphens".to_owned())
 }
+
+/// In characters; the server keeps a bucket in a directory of its name.
+const LONGEST_BUCKET: usize = 64;
+
+/// In characters.
+const LONGEST_KEY: usize = 128;
 
 /// The API server's address, as each pod has it.
 const HOST: &str = "KUBERNETES_SERVICE_HOST";

@@ -28,9 +28,11 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
         let server = root.section("server", |section| server::server(section, deadline));
         let admin = root.section("admin", server::admin);
         let listen = server.as_ref().map(|server| server.listen);
+        let cluster = root.take("cluster").filter(Cursor::is_filled);
+        let has_cluster = cluster.is_some();
         let accounts = root
             .need("accounts")
-            .and_then(|cursor| accounts::accounts(&cursor, environment));
+            .and_then(|cursor| accounts::accounts(&cursor, has_cluster, environment));
         let default_account = default_account(root, accounts.as_ref());
         let identity = root.section("callers", |section| {
             callers::callers(section, listen, environment)
@@ -39,8 +41,6 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             callers::mutual_tls(root, identity.mtls);
         }
         let authorization = authorization(root, accounts.as_ref());
-        let cluster = root.take("cluster").filter(Cursor::is_filled);
-        let has_cluster = cluster.is_some();
         let cluster = cluster.map(|cursor| cluster::cluster(&cursor, environment));
         let audit = root.section("audit", |section| {
             journal::audit(section, has_cluster, environment)

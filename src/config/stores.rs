@@ -33,6 +33,10 @@ enum Store {
         vault: (String, u16),
         secret: String,
     },
+    Nats {
+        bucket: String,
+        key: String,
+    },
 }
 
 impl Stores {
@@ -47,6 +51,7 @@ impl Stores {
             Store::File(_) => "a file of its own",
             Store::KubernetesSecret { .. } => "a Secret of its own, whatever the key",
             Store::KeyVault { .. } => "a vault's secret of its own",
+            Store::Nats { .. } => "a key of its own, in the same bucket or another",
         };
         cursor.fault(format!(
             "keeps the refresh token of accounts.{other}, too; accepted: {accepted}"
@@ -85,6 +90,10 @@ impl Store {
                     it.vault.port_u16().unwrap_or(HTTPS),
                 ),
                 secret: it.secret.to_ascii_lowercase(),
+            },
+            Settings::Nats(it) => Self::Nats {
+                bucket: it.bucket.clone(),
+                key: it.key.clone(),
             },
         }
     }

@@ -1,7 +1,7 @@
 //! What the contract has and this version does not do.
 //!
-//! Keys that merely tune something are read and told of; features whose silent absence would be
-//! dangerous stop the start. Whoever builds one of them takes its line out here.
+//! Its keys are read and told of. Whoever builds one of them takes its line out here; one whose silent absence would be
+//! dangerous has to stop the start instead.
 
 use crate::config::{
     fault::Place,
@@ -11,12 +11,6 @@ use crate::config::{
 
 /// Reports every key that is set and not served.
 pub(crate) fn report_unbuilt(tree: &Node, defaults: &Node, report: &Report) {
-    for pattern in REFUSED {
-        for (path, node) in tree.select(pattern) {
-            let problem = "not available in this version; accepted: nothing, leave the key out";
-            report.fault(&node.place, &path, problem.to_owned());
-        }
-    }
     for pattern in IDLE {
         let default = defaults.select(pattern).pop();
         for (path, node) in tree.select(pattern) {
@@ -40,9 +34,6 @@ fn differs(node: &Node, default: &Node) -> bool {
         _ => true,
     }
 }
-
-/// Keys whose silent absence would be dangerous or useless.
-const REFUSED: [&str; 1] = ["accounts.*.refresh_token.nats"];
 
 /// Keys that tune what is not built.
 const IDLE: [&str; 2] = [

@@ -116,6 +116,7 @@ fn refuses_a_store_that_two_accounts_share() {
         ("AZURE_FEDERATED_TOKEN_FILE", "DIR/secret"),
     ];
     std::os::unix::fs::symlink(site.path("."), site.path("here")).expect("a link");
+    site.write("key", "a".repeat(64), 0o600);
     let stores = [
         ["{file: DIR/token}", "{file: DIR/./token}"],
         ["{file: DIR/token}", "{file: DIR/here/token}"],
@@ -127,6 +128,10 @@ fn refuses_a_store_that_two_accounts_share() {
             "{key_vault: {vault_url: 'https://partner.vault.azure.net', secret: token}}",
             "{key_vault: {vault_url: 'https://Partner.vault.azure.net:443/', secret: Token}}",
         ],
+        [
+            "{nats: {bucket: partner, key: token, encryption_key: {file: DIR/key}}}",
+            "{nats: {bucket: partner, key: token, encryption_key: {file: DIR/key}}}",
+        ],
     ];
     let told = stores.map(|stores| site.faults(&two_accounts(stores), &pod));
 
@@ -135,6 +140,10 @@ fn refuses_a_store_that_two_accounts_share() {
     config.yaml:10: accounts.fabrikam.refresh_token: keeps the refresh token of accounts.contoso, too; accepted: a file of its own
     config.yaml:10: accounts.fabrikam.refresh_token: keeps the refresh token of accounts.contoso, too; accepted: a Secret of its own, whatever the key
     config.yaml:10: accounts.fabrikam.refresh_token: keeps the refresh token of accounts.contoso, too; accepted: a vault's secret of its own
+    config.yaml: 3 faults
+    config.yaml:4: accounts.contoso.refresh_token.nats: nats without cluster.nats; accepted: both, or another store
+    config.yaml:10: accounts.fabrikam.refresh_token.nats: nats without cluster.nats; accepted: both, or another store
+    config.yaml:10: accounts.fabrikam.refresh_token: keeps the refresh token of accounts.contoso, too; accepted: a key of its own, in the same bucket or another
     ");
 }
 
@@ -155,6 +164,62 @@ fn takes_stores_that_differ() {
         let config = site.config(&two_accounts(stores), &[]);
 
         assert_eq!(config.accounts.len(), 2, "{stores:?}");
+    }
+}
+
+#[test]
+fn tells_what_a_key_of_a_bucket_cannot_be() {
+    let site = Site::new();
+    site.write("key", "a".repeat(64), 0o600);
+    let texts = [
+        "{}",
+        "{bucket: a.b, key: '*', encryption_key: {file: DIR/secret}}",
+        "{bucket: a, key: a..b, encryption_key: {file: DIR/absent}}",
+        "{bucket: '', key: '', encryption_key: {env: KEY}}",
+        "{bucket: a, key: b, encryption_key: s3cret}",
+        "{bucket: a, key: b, encryption_key: {file: DIR/key}, replicas: 3}",
+    ]
+    .map(|nats| {
+        let user = account(&format!(
+            "flow: app_user\n    refresh_token: {{nats: {nats}}}"
+        ));
+        format!("{user}{CLUSTER}")
+    });
+
+    insta::assert_snapshot!(site.faults_of_each(texts), @r#"
+    config.yaml:4: accounts.contoso.refresh_token.nats.bucket: is missing; accepted: 1 to 64 letters, digits, hyphens and underscores
+    config.yaml:4: accounts.contoso.refresh_token.nats.key: is missing; accepted: 1 to 128 letters, digits, -, _, = and /, in parts with a full stop between them
+    config.yaml:4: accounts.contoso.refresh_token.nats.encryption_key: is missing
+    config.yaml:4: accounts.contoso.refresh_token.nats.bucket: found "a.b"; accepted: 1 to 64 letters, digits, hyphens and underscores
+    config.yaml:4: accounts.contoso.refresh_token.nats.key: found "*"; accepted: 1 to 128 letters, digits, -, _, = and /, in parts with a full stop between them
+    config.yaml:4: accounts.contoso.refresh_token.nats.encryption_key.file: "DIR/secret": no keys of 32 bytes in it; accepted: 64 hexadecimal digits or the base64 of 32 bytes, one key a line
+    config.yaml:4: accounts.contoso.refresh_token.nats.key: found "a..b"; accepted: 1 to 128 letters, digits, -, _, = and /, in parts with a full stop between them
+    config.yaml:4: accounts.contoso.refresh_token.nats.encryption_key.file: reading "DIR/absent": No such file or directory (os error 2)
+    config.yaml:4: accounts.contoso.refresh_token.nats.bucket: found ""; accepted: 1 to 64 letters, digits, hyphens and underscores
+    config.yaml:4: accounts.contoso.refresh_token.nats.key: found ""; accepted: 1 to 128 letters, digits, -, _, = and /, in parts with a full stop between them
+    config.yaml:4: accounts.contoso.refresh_token.nats.encryption_key.file: is missing
+    config.yaml:4: accounts.contoso.refresh_token.nats.encryption_key.env: unknown key; accepted: file
+    config.yaml:4: accounts.contoso.refresh_token.nats.encryption_key: found a single value; accepted: a section with keys of its own
+    config.yaml:4: accounts.contoso.refresh_token.nats.replicas: unknown key; accepted: bucket, encryption_key, key
+    "#);
+}
+
+#[test]
+fn keeps_nothing_in_a_bucket_without_a_cluster() {
+    let site = Site::new();
+    site.write("key", "a".repeat(64), 0o600);
+    let text = account(
+        "flow: app_user\n    refresh_token: {nats: {bucket: partner, key: a.token, encryption_key: {file: DIR/key}}}",
+    );
+
+    insta::assert_snapshot!(site.faults(&text, &[]), @"config.yaml:4: accounts.contoso.refresh_token.nats: nats without cluster.nats; accepted: both, or another store");
+    let config = site.config(&format!("{text}{CLUSTER}"), &[]);
+    match &config.accounts[0].token.flow {
+        Flow::AppUser(Settings::Nats(it)) => {
+            assert_eq!((&*it.bucket, &*it.key), ("partner", "a.token"));
+            assert_eq!(it.encryption_key, site.path("key"));
+        }
+        other => panic!("{other:?}"),
     }
 }
 
@@ -325,3 +390,5 @@ fn account(more: &str) -> String {
     let accounts = ACCOUNTS.replace("    tenant_id", &format!("    {more}\n    tenant_id"));
     format!("{accounts}{CALLERS}")
 }
+
+const CLUSTER: &str = "cluster: {nats: {url: 'nats://nats'}}\n";

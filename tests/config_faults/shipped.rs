@@ -11,7 +11,7 @@ fn reads_the_defaults_which_lack_an_account_and_a_way_in() {
     insta::assert_snapshot!(faults.expect_err("no account"), @"
     config/default.yaml: 2 faults
     config/default.yaml: accounts: is missing
-    config/default.yaml:102: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
+    config/default.yaml:104: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
     ");
 }
 
@@ -41,7 +41,7 @@ fn reads_the_defaults_with_an_account_in_variables() {
 
     insta::assert_snapshot!(site.notices_of(&loaded.expect("sound")), @"
     config/default.yaml: policy: no rule grants anything, so every call is refused
-    config/default.yaml:219: audit.flush_interval: has no effect while audit.durability is strict
+    config/default.yaml:221: audit.flush_interval: has no effect while audit.durability is strict
     ");
 }
 

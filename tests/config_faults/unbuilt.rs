@@ -1,33 +1,6 @@
 //! What the contract has and this version does not do.
 
-use crate::site::{ACCOUNTS, CALLERS, Site, faults};
-
-#[test]
-fn refuses_what_this_version_does_not_do() {
-    let text = "accounts:
-  contoso:
-    tenant_id: contoso.com
-    client_id: 4bd8b1a5-6d2f-4c11-9c4f-7d2b6f3a9e01
-    flow: app_user
-    credential: {client_secret: {file: DIR/secret}}
-    refresh_token: {nats: {bucket: a, key: b, encryption_key: {file: DIR/secret}}}
-default_account: contoso
-callers:
-policy:
-  - name: one
-    principals: [billing]
-    operations: [transfers.reject]
-    customers: '*'
-    accounts: [contoso]
-cluster: {nats: {url: 'nats://nats'}}
-";
-
-    insta::assert_snapshot!(faults(text), @"
-    config.yaml: 2 faults
-    config.yaml:7: accounts.contoso.refresh_token.nats: not available in this version; accepted: nothing, leave the key out
-    config.yaml:9: callers: nobody could call; accepted: issuers, mtls with server.tls.client_ca_file, token_file, or anonymous with a loopback listener
-    ");
-}
+use crate::site::{ACCOUNTS, CALLERS, Site};
 
 #[test]
 fn tells_of_keys_that_have_no_effect_and_of_clouds() {

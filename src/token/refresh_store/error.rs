@@ -5,9 +5,10 @@ use std::{io, path::PathBuf};
 use http::StatusCode;
 
 use crate::{
+    cluster::bucket::BucketError,
     http_client::{HttpError, SetupError},
     secret::SecretError,
-    token::{cell::TokenUnavailable, exchange::BadEndpoint},
+    token::{cell::TokenUnavailable, exchange::BadEndpoint, refresh_store::encryption_key::NoKeys},
 };
 
 /// The store could not do what it was asked for.
@@ -130,6 +131,64 @@ pub enum StoreError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The bucket cannot be used.
+    #[error("using {place}")]
+    Bucket {
+        /// The store.
+        place: String,
+        /// What is wrong.
+        source: BucketError,
+    },
+    /// There was a bucket with a token in it.
+    #[error(
+        "{place} is gone, with the refresh token that was in it; restore the bucket, or have a user consent again with \
+         `partner-gateway login`, which makes it"
+    )]
+    Gone {
+        /// The store.
+        place: String,
+    },
+    /// What is kept was not written by a gateway of this version.
+    #[error(
+        "what is kept in {place} is not in the form of this version; remove it, and run `partner-gateway login`"
+    )]
+    Unsealed {
+        /// The store.
+        place: String,
+    },
+    /// The file has other keys than the one that is needed.
+    #[error(
+        "what is kept in {place} was sealed with a key that is not in {path:?}; put that key there, behind the new one \
+         where keys change, or remove what is kept, and run `partner-gateway login`"
+    )]
+    OtherKey {
+        /// The store.
+        place: String,
+        /// The file of keys.
+        path: PathBuf,
+    },
+    /// What is kept is not what was sealed.
+    #[error(
+        "what is kept in {place} was changed since it was sealed with the key in {path:?}, or was sealed for another \
+         place; see who wrote it, remove it, and run `partner-gateway login`"
+    )]
+    Tampered {
+        /// The store.
+        place: String,
+        /// The file of keys.
+        path: PathBuf,
+    },
+    /// The file of keys cannot be read.
+    #[error("reading the key that seals the refresh token")]
+    EncryptionKey(#[source] SecretError),
+    /// The file holds no keys.
+    #[error("reading keys from {path:?}")]
+    NoKeys {
+        /// The file.
+        path: PathBuf,
+        /// What is accepted.
+        source: NoKeys,
+    },
 }
 
 impl StoreError {
@@ -142,9 +201,15 @@ impl StoreError {
             | Self::Kind { .. }
             | Self::Foreign { .. }
             | Self::Overtaken { .. }
-            | Self::TooLong { .. } => true,
+            | Self::TooLong { .. }
+            | Self::Gone { .. }
+            | Self::Unsealed { .. }
+            | Self::OtherKey { .. }
+            | Self::Tampered { .. }
+            | Self::NoKeys { .. } => true,
             Self::Refused { status, .. } => FOR_A_PERSON.contains(status),
-            Self::Proof(error) => !error.is_passing(),
+            Self::Proof(error) | Self::EncryptionKey(error) => !error.is_passing(),
+            Self::Bucket { source, .. } => source.is_lasting(),
             Self::Identity(unavailable) => unavailable.cause.is_permanent(),
             Self::Read { .. }
             | Self::Write { .. }
@@ -166,6 +231,9 @@ pub enum SetupFault {
     /// A token endpoint.
     #[error(transparent)]
     Endpoint(#[from] BadEndpoint),
+    /// A store in a cluster that is not there.
+    #[error("the refresh token is kept in the cluster, and there is none; accepted: cluster.nats")]
+    NoCluster,
 }
 
 /// What a person can do about an answer.
@@ -229,6 +297,22 @@ mod tests {
                 false,
             ),
             (StoreError::Busy, false),
+            (StoreError::Gone { place: place() }, true),
+            (StoreError::Unsealed { place: place() }, true),
+            (
+                StoreError::Bucket {
+                    place: place(),
+                    source: BucketError::Unanswered(String::new()),
+                },
+                false,
+            ),
+            (
+                StoreError::Bucket {
+                    place: place(),
+                    source: BucketError::Denied(String::new()),
+                },
+                true,
+            ),
         ] {
             assert_eq!(error.is_permanent(), permanent, "{error}");
         }

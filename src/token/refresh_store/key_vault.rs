@@ -18,10 +18,12 @@ use crate::{
         cell::TokenCell,
         grant::Grant,
         refresh_store::{
-            Kept, KeyVault, Stored, Surroundings,
+            Kept, Stored, Surroundings,
             error::{SetupFault, StoreError},
             place::{Place, Within, base},
-            same, well_formed,
+            same,
+            settings::KeyVault,
+            well_formed,
         },
     },
 };

@@ -6,26 +6,22 @@
 //! and a claim that does not end is its holder's crash. The new token and the end of the claim are one
 //! update.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
-
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
-use uuid::Uuid;
 
 use crate::{
     cause,
     clock::SharedClock,
     token::refresh_store::{
-        Kept, KubernetesSecret, Stored, Surroundings,
+        Kept, Stored, Surroundings,
+        claimant::{self, Claimant, LONGEST_WAIT, TRIES},
         error::{SetupFault, StoreError},
         same,
         secret_api::{SecretApi, Update},
         secret_object::SecretObject,
+        settings::KubernetesSecret,
         well_formed,
     },
 };
@@ -36,20 +32,12 @@ pub(in crate::token::refresh_store) struct KubernetesStore {
     secret: SecretApi,
     key: String,
     clock: SharedClock,
-    holder: String,
-    sighted: Mutex<Option<Sighting>>,
+    claimant: Claimant,
 }
 
 /// This process's claim, with the object that it was written into.
 #[derive(Debug)]
 pub(in crate::token::refresh_store) struct Mine(SecretObject);
-
-/// Another process's claim, and when it was first seen.
-#[derive(Debug)]
-struct Sighting {
-    claim: String,
-    first: Instant,
-}
 
 impl KubernetesStore {
     pub(in crate::token::refresh_store) fn new(
@@ -60,8 +48,7 @@ impl KubernetesStore {
             key: settings.key.clone(),
             secret: SecretApi::new(settings, around)?,
             clock: SharedClock::clone(around.clock),
-            holder: Uuid::new_v4().to_string(),
-            sighted: Mutex::default(),
+            claimant: Claimant::new(),
         })
     }
 
@@ -81,15 +68,14 @@ impl KubernetesStore {
             }
             let mut secret = self.secret.read().await?;
             let kept = self.kept(&secret)?;
-            if self.is_free(&secret) {
+            if self.claimant.may_claim(secret.claim()) {
                 let taken = Instant::now();
-                secret.set_claim(format!("{}/{}", self.holder, Uuid::new_v4()));
+                secret.set_claim(self.claimant.claim());
                 if let Update::Done(claimed) = self.secret.update(&secret).await? {
                     return Ok((kept, Mine(claimed), taken));
                 }
             }
-            let jitter = BETWEEN_LOOKS.mul_f64(fastrand::f64());
-            tokio::time::sleep(BETWEEN_LOOKS + jitter).await;
+            claimant::between_looks().await;
         }
         Err(StoreError::Busy)
     }
@@ -177,49 +163,8 @@ impl KubernetesStore {
             renewed: secret.renewed(),
         })
     }
-
-    /// Whether nobody else presents the token: no claim, one of this process whose answer was lost, or
-    /// one that has stood for longer than a living holder lets it.
-    fn is_free(&self, secret: &SecretObject) -> bool {
-        let mut sighted = self.sighted.lock().unwrap_or_else(PoisonError::into_inner);
-        let theirs = secret.claim().filter(|claim| !self.is_own(claim));
-        let Some(claim) = theirs else {
-            *sighted = None;
-            return true;
-        };
-        if let Some(seen) = sighted.as_ref().filter(|seen| seen.claim == claim) {
-            return seen.first.elapsed() >= CLAIM_LASTS;
-        }
-        *sighted = Some(Sighting {
-            claim: claim.to_owned(),
-            first: Instant::now(),
-        });
-        false
-    }
-
-    fn is_own(&self, claim: &str) -> bool {
-        let holder = claim.split_once('/').map_or(claim, |(holder, _)| holder);
-        holder == self.holder
-    }
 }
 
 fn trimmed(text: &SecretString) -> Option<SecretString> {
     well_formed(text.expose_secret())
 }
-
-/// How long a claim stands before others take its holder for dead. By [`LATEST_PRESENTATION`] the token
-/// is presented, twice where an assertion was too old, each time with 5 s for files and 10 s for the
-/// token endpoint.
-const CLAIM_LASTS: Duration = Duration::from_secs(40);
-
-/// A claim that took longer to write leaves no time to present the token.
-pub(in crate::token::refresh_store) const LATEST_PRESENTATION: Duration = Duration::from_secs(8);
-
-/// Longer than a claim stands, so that who waits for a holder that died goes on in its place.
-const LONGEST_WAIT: Duration = Duration::from_secs(50);
-
-/// How often a claim of somebody else's is looked at, and as much again by chance.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
-
-/// Others write a Secret of its own hardly ever.
-const TRIES: u32 = 8;

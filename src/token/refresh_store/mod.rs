@@ -5,11 +5,17 @@
 //! holds the one presented. Who comes second reads again; nothing is deleted, nothing overwritten.
 //! This room knows nothing of how a token is presented.
 
+pub mod encryption_key;
 pub mod error;
+pub mod settings;
+
+mod claimant;
+mod envelope;
 mod file;
 mod files;
 mod key_vault;
 mod kubernetes;
+mod nats;
 mod own_file;
 mod place;
 mod secret_api;
@@ -17,18 +23,20 @@ mod secret_object;
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
-use http::Uri;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    claimant::LATEST_PRESENTATION,
     error::{SetupFault, StoreError},
     file::{FileStore, Locked},
     key_vault::KeyVaultStore,
     kubernetes::{KubernetesStore, Mine},
+    nats::{NatsStore, Sealed},
+    settings::{KeyVault, KubernetesSecret, NatsKey},
 };
-use crate::{clock::SharedClock, http_client::Connect};
+use crate::{clock::SharedClock, cluster::Cluster, http_client::Connect};
 
 /// The store of the configuration.
 #[derive(Clone, Debug)]
@@ -39,32 +47,8 @@ pub enum Settings {
     KubernetesSecret(KubernetesSecret),
     /// A secret in Azure Key Vault.
     KeyVault(KeyVault),
-}
-
-/// Where a Kubernetes Secret is, and how the gateway shows itself to the API server.
-#[derive(Clone, Debug)]
-pub struct KubernetesSecret {
-    /// The API server.
-    pub api: Uri,
-    /// The directory of the pod's own service account: `token` and `ca.crt`.
-    pub service_account: PathBuf,
-    /// The Secret's namespace.
-    pub namespace: String,
-    /// The Secret's name.
-    pub name: String,
-    /// The key under which the refresh token stands.
-    pub key: String,
-}
-
-/// Where a secret of Azure Key Vault is, and how the gateway shows itself to the vault.
-#[derive(Clone, Debug)]
-pub struct KeyVault {
-    /// The vault, such as `https://partner.vault.azure.net`.
-    pub vault: Uri,
-    /// The secret's name.
-    pub secret: String,
-    /// The pod's workload identity, with the scope of the vault.
-    pub identity: Box<crate::token::Settings>,
+    /// One key of a bucket of the cluster.
+    Nats(NatsKey),
 }
 
 /// The store of one account.
@@ -76,6 +60,7 @@ enum Keeper {
     File(FileStore),
     Kubernetes(Arc<KubernetesStore>),
     KeyVault(Arc<KeyVaultStore>),
+    Nats(Arc<NatsStore>),
 }
 
 /// A refresh token as it is kept; `Debug` does not show it.
@@ -102,6 +87,7 @@ enum Hold {
     File(Locked),
     Kubernetes(Arc<KubernetesStore>, Mine),
     KeyVault(Arc<KeyVaultStore>),
+    Nats(Arc<NatsStore>, Sealed),
 }
 
 /// What came of keeping a new token.
@@ -123,6 +109,8 @@ pub struct Surroundings<'a> {
     pub connect_timeout: std::time::Duration,
     /// Stamps what is renewed.
     pub clock: &'a SharedClock,
+    /// The cluster, where there is one.
+    pub cluster: Option<&'a Arc<Cluster>>,
 }
 
 impl RefreshStore {
@@ -140,6 +128,7 @@ impl RefreshStore {
             Settings::KeyVault(vault) => {
                 Keeper::KeyVault(KeyVaultStore::new(vault, around)?.into())
             }
+            Settings::Nats(key) => Keeper::Nats(NatsStore::new(key, around)?.into()),
         }))
     }
 
@@ -153,6 +142,7 @@ impl RefreshStore {
             Keeper::File(store) => store.look().await,
             Keeper::Kubernetes(store) => store.look().await,
             Keeper::KeyVault(store) => store.look().await,
+            Keeper::Nats(store) => store.look().await,
         }
     }
 
@@ -160,7 +150,7 @@ impl RefreshStore {
     pub(in crate::token) async fn glance(&self) -> Option<Kept> {
         match &self.0 {
             Keeper::File(store) => store.look().await.ok(),
-            Keeper::Kubernetes(_) | Keeper::KeyVault(_) => None,
+            Keeper::Kubernetes(_) | Keeper::KeyVault(_) | Keeper::Nats(_) => None,
         }
     }
 
@@ -188,6 +178,10 @@ impl RefreshStore {
                 let kept = store.look().await?;
                 (kept, Hold::KeyVault(Arc::clone(store)), taken)
             }
+            Keeper::Nats(store) => {
+                let (kept, sealed, taken) = store.claim(stop).await?;
+                (kept, Hold::Nats(Arc::clone(store), sealed), taken)
+            }
         };
         Ok(Claim { kept, taken, hold })
     }
@@ -206,6 +200,7 @@ impl RefreshStore {
                 Ok(_) | Err(StoreError::Empty { .. } | StoreError::Malformed { .. }) => Ok(()),
                 Err(error) => Err(error),
             },
+            Keeper::Nats(store) => store.rehearse().await,
         }
     }
 
@@ -219,6 +214,7 @@ impl RefreshStore {
             Keeper::File(store) => store.keep_new_consent(token).await,
             Keeper::Kubernetes(store) => store.keep_new_consent(token).await,
             Keeper::KeyVault(store) => store.put(token).await,
+            Keeper::Nats(store) => store.keep_new_consent(token).await,
         }
     }
 }
@@ -247,6 +243,7 @@ impl Claim {
             Hold::File(locked) => locked.keep(presented, token).await,
             Hold::Kubernetes(store, mine) => store.keep(mine, presented, token).await,
             Hold::KeyVault(store) => store.keep(presented, token).await,
+            Hold::Nats(store, sealed) => store.keep(sealed, presented, token).await,
         }
     }
 
@@ -256,6 +253,7 @@ impl Claim {
             Hold::File(locked) => locked.release().await,
             Hold::Kubernetes(store, mine) => store.release(mine).await,
             Hold::KeyVault(_) => {}
+            Hold::Nats(store, sealed) => store.release(sealed).await,
         }
     }
 
@@ -264,7 +262,7 @@ impl Claim {
     pub fn leaves_time(&self) -> bool {
         match self.hold {
             Hold::File(_) | Hold::KeyVault(_) => true,
-            Hold::Kubernetes(..) => self.taken.elapsed() <= kubernetes::LATEST_PRESENTATION,
+            Hold::Kubernetes(..) | Hold::Nats(..) => self.taken.elapsed() <= LATEST_PRESENTATION,
         }
     }
 }

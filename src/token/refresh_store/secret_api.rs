@@ -12,10 +12,11 @@ use crate::{
     http_client::{self, HttpClient},
     secret::SecretSource,
     token::refresh_store::{
-        KubernetesSecret, Surroundings,
+        Surroundings,
         error::{SetupFault, StoreError},
         place::{Place, Within, base},
         secret_object::SecretObject,
+        settings::KubernetesSecret,
     },
 };
 

@@ -114,13 +114,12 @@ impl World {
         };
         let standstill = Standstill::begin();
         let gateway = Gateway::build(config, surroundings).await.expect("gateway");
-        let journal = Journal::of(dir.path());
         Self {
             gateway,
             sandbox,
             network,
+            journal: Journal::of(dir.path()),
             dir,
-            journal,
             looks: canary::Looks::default(),
             _standstill: standstill,
             _listening: listening,
@@ -243,7 +242,7 @@ fn upstream() -> partner_center::Settings {
 }
 
 /// The account that the sandbox knows.
-fn contoso() -> AccountSettings {
+pub(crate) fn contoso() -> AccountSettings {
     let sandbox = sandbox::Settings::default();
     AccountSettings {
         name: "contoso".to_owned(),
@@ -305,6 +304,7 @@ pub(crate) fn grant_by(settings: token::Settings, http: HttpClient, clock: &Shar
         connect: &HttpClient::connecting,
         connect_timeout: Duration::from_secs(5),
         clock,
+        cluster: None,
     };
     Grant::new(settings, http, around).expect("grant")
 }

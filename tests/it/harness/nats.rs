@@ -88,6 +88,11 @@ impl NatsServer {
         sink(&format!("nats://{}", self.address), None)
     }
 
+    /// A gateway's own connection to it.
+    pub(crate) fn cluster(&self) -> Arc<Cluster> {
+        cluster(&format!("nats://{}", self.address), None)
+    }
+
     /// What an operator asks `JetStream` through.
     pub(crate) async fn operator(&self) -> jetstream::Context {
         let client = async_nats::connect(self.address.to_string()).await;
@@ -101,6 +106,11 @@ impl NatsServer {
 
 /// A sink with an address and credentials.
 pub(crate) fn sink(url: &str, credentials: Option<SecretSource>) -> Nats {
+    Nats::new(cluster(url, credentials))
+}
+
+/// A connection to an address.
+pub(crate) fn cluster(url: &str, credentials: Option<SecretSource>) -> Arc<Cluster> {
     let settings = Settings {
         servers: url.parse().expect("servers"),
         credentials,
@@ -108,7 +118,7 @@ pub(crate) fn sink(url: &str, credentials: Option<SecretSource>) -> Nats {
         stream: STREAM.to_owned(),
         replicas: 1,
     };
-    Nats::new(Arc::new(Cluster::new(settings, Disk::default())))
+    Arc::new(Cluster::new(settings, Disk::default()))
 }
 
 /// What the stream holds, message by message in its order; nothing where there is no stream.

@@ -2,6 +2,7 @@
 
 mod against;
 mod central;
+mod clustered;
 mod consent;
 mod disk;
 mod evidence;

@@ -122,6 +122,18 @@ impl Site {
         Process::spawn(self.on_config(Command::new(PROGRAM).arg(subcommand)))
     }
 
+    /// The same beside another process, with a journal of its own.
+    pub(super) fn spawn_beside(&self, subcommand: &str) -> Process {
+        let text = fs::read_to_string(self.config()).expect("configuration");
+        let own = text.replacen("/audit}", "/audit-beside}", 1);
+        assert_ne!(own, text);
+        private(&self.path("beside.yaml"), &own);
+        let mut program = Command::new(PROGRAM);
+        let config = self.path("beside.yaml");
+        let program = program.env_clear().arg(subcommand);
+        Process::spawn(program.arg("--config").arg(config))
+    }
+
     /// The same with arguments of the command's own.
     pub(super) fn spawn_with(&self, subcommand: &str, arguments: &[&str]) -> Process {
         let mut program = Command::new(PROGRAM);

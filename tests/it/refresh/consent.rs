@@ -116,6 +116,7 @@ fn store(settings: &refresh_store::Settings, sandbox: &Sandbox) -> RefreshStore 
         connect: &connect,
         connect_timeout: Duration::from_secs(1),
         clock: &clock,
+        cluster: None,
     };
     RefreshStore::new(settings, around).unwrap()
 }

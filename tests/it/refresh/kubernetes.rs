@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use partner_gateway::token::refresh_store::{self, KubernetesSecret};
+use partner_gateway::token::refresh_store::{self, settings::KubernetesSecret};
 use sandbox::{Fault, Rotation, Sandbox, Target};
 use tempfile::TempDir;
 use tokio::time::Instant;

@@ -5,7 +5,9 @@ mod consent;
 mod file;
 mod kubernetes;
 mod leaving;
+mod nats;
 mod refused;
+mod shop;
 mod together;
 mod vault;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use partner_gateway::token::{
     Flow, Version,
     credential::Settings as Credential,
-    refresh_store::{self, KeyVault},
+    refresh_store::{self, settings::KeyVault},
 };
 use sandbox::{Fault, Rotation, Settings, Target};
 

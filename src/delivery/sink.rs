@@ -12,7 +12,7 @@ pub trait Sink: Send + Sync + fmt::Debug {
     fn stands(&self, journal: JournalId) -> BoxFuture<'_, Result<Standing, Setback>>;
 
     /// Makes what records go into, where it is absent: a table, a stream. Asked where the sink has nothing of the
-    /// journal, and at no other time; what was there once and is gone has been told of by then.
+    /// journal, and not by a run that found that it had lost something: that is told, not replaced.
     fn establish(&self) -> BoxFuture<'_, Result<(), Setback>> {
         Box::pin(future::ready(Ok(())))
     }

@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, Connected},
     delivery::{
         batch::Batch,
         nats::{pipeline::Position, trouble::passing},
@@ -41,14 +41,15 @@ impl Nats {
         }
     }
 
+    async fn connected(&self) -> Result<Connected, Setback> {
+        let connected = self.cluster.connected().await;
+        connected.map_err(|away| trouble::away(&away))
+    }
+
     async fn ask(&self, journal: JournalId) -> Result<Standing, Setback> {
         let mut kept = self.position.lock().await;
         *kept = None;
-        let connected = self
-            .cluster
-            .connected()
-            .await
-            .map_err(|away| trouble::away(&away))?;
+        let connected = self.connected().await?;
         let settings = self.cluster.settings();
         let Some(stream) = stream::find(&connected, settings).await? else {
             return Ok(Standing::Nothing);
@@ -61,11 +62,7 @@ impl Nats {
 
     async fn send(&self, batch: &Batch) -> Result<(), Setback> {
         let mut kept = self.position.lock().await;
-        let connected = self
-            .cluster
-            .connected()
-            .await
-            .map_err(|away| trouble::away(&away))?;
+        let connected = self.connected().await?;
         let settings = self.cluster.settings();
         let known = kept.take();
         let known = known.filter(|position| position.holds_for(&connected, batch.journal()));
@@ -89,8 +86,7 @@ impl Sink for Nats {
 
     fn establish(&self) -> BoxFuture<'_, Result<(), Setback>> {
         Box::pin(in_time(async {
-            let connected = self.cluster.connected().await;
-            let connected = connected.map_err(|away| trouble::away(&away))?;
+            let connected = self.connected().await?;
             stream::make(&connected, self.cluster.settings()).await
         }))
     }

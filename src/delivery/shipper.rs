@@ -6,7 +6,11 @@
 mod agreeing;
 mod handing;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::future::BoxFuture;
 use tokio::time::{sleep, timeout};
@@ -14,7 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::{
-    audit::{self, journal::Journal, reader::Misfit, refused::Ledger},
+    audit::{
+        self,
+        journal::Journal,
+        reader::{Misfit, Record},
+        refused::Ledger,
+    },
     cause,
     clock::SharedClock,
     delivery::{
@@ -125,9 +134,7 @@ impl Shipper {
                 match self.source.read().await {
                     Ok(records) if records.is_empty() => return Err(nothing_there()),
                     Ok(records) => {
-                        let oldest = records.first();
-                        let time = oldest.and_then(|it| humantime::parse_rfc3339(&it.time).ok());
-                        self.progress.waits_with(time);
+                        self.progress.waits_with(written(&records));
                         return Ok(Some(records.into_iter().map(Line::from).collect()));
                     }
                     Err(Trouble::Misfit(Misfit::Removed { due, first })) => {
@@ -219,17 +226,20 @@ impl Shipper {
 
     /// Notes since when the sink has lacked something, also where it cannot be asked what that is.
     async fn note_oldest(&mut self) {
-        self.source.go_on_behind(self.keeper.head());
         let lacks = self.source.durable() > self.keeper.seq();
-        let records = if lacks {
-            self.source.read().await
-        } else {
-            Ok(Vec::new())
-        };
-        let oldest = records.ok().and_then(|records| records.into_iter().next());
-        let time = oldest.and_then(|it| humantime::parse_rfc3339(&it.time).ok());
-        self.progress.waits_with(time);
+        if !lacks || self.progress.oldest_unsent_at().is_some() {
+            return;
+        }
+        self.source.go_on_behind(self.keeper.head());
+        if let Ok(records) = self.source.read().await {
+            self.progress.waits_with(written(&records));
+        }
     }
+}
+
+/// When the first of these records was written.
+fn written(records: &[Record]) -> Option<SystemTime> {
+    humantime::parse_rfc3339(&records.first()?.time).ok()
 }
 
 /// Waits for an answer of the sink.

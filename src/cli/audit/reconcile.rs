@@ -24,7 +24,7 @@ use crate::{
     app::build::BuildError,
     audit::{
         doubts::{Call, Closed, Doubts, Unknown, doubts},
-        verify::Unreadable,
+        verify::{Unreadable, findings::Findings},
     },
     cause,
     config::{
@@ -133,15 +133,19 @@ fn unsettled(found: &Doubts) -> usize {
     each.filter(|unknown| unknown.settled.is_none()).count()
 }
 
-fn as_text(dir: &Path, found: &Doubts, out: &mut dyn Write) -> io::Result<()> {
-    let findings = &found.findings;
+/// Tells which journal was read.
+fn read_in(dir: &Path, findings: &Findings, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "journal {} in {}: {} records read",
         findings.journal,
         dir.display(),
         findings.records
-    )?;
+    )
+}
+
+fn as_text(dir: &Path, found: &Doubts, out: &mut dyn Write) -> io::Result<()> {
+    read_in(dir, &found.findings, out)?;
     let in_doubt = unsettled(found);
     let settled = found.unknown.len().saturating_sub(in_doubt);
     writeln!(

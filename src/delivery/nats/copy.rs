@@ -25,8 +25,7 @@ use crate::{
 
 impl Nats {
     async fn holding(&self, journal: JournalId) -> Result<Holding, Setback> {
-        let connected = self.cluster.connected().await;
-        let connected = connected.map_err(|away| trouble::away(&away))?;
+        let connected = self.connected().await?;
         let settings = self.cluster.settings();
         let Some(stream) = stream::find(&connected, settings).await? else {
             return Ok(Holding::default());
@@ -65,8 +64,7 @@ impl Nats {
         if first > upto {
             return Ok(Vec::new());
         }
-        let connected = self.cluster.connected().await;
-        let connected = connected.map_err(|away| trouble::away(&away))?;
+        let connected = self.connected().await?;
         let name = &self.cluster.settings().stream;
         let stream = connected.jetstream.get_stream_no_info(name).await;
         let stream = stream.map_err(|error| trouble::asking(&error))?;

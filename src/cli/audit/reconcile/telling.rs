@@ -9,6 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use super::read_in;
 use crate::{
     audit::{rejections::Rejection, verify::findings::Findings},
     cli::audit::shown,
@@ -48,13 +49,7 @@ impl Told<'_> {
 pub(super) fn as_text(told: &Told<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (found, Period { since, until }) = (&told.found, told.period);
     for (findings, dir) in &told.journals {
-        writeln!(
-            out,
-            "journal {} in {}: {} records read",
-            findings.journal,
-            dir.display(),
-            findings.records
-        )?;
+        read_in(dir, findings, out)?;
     }
     writeln!(
         out,

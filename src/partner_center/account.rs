@@ -18,7 +18,7 @@ use crate::{
         retry_budget::RetryBudget,
         throttle::Gate,
         way::Way,
-        wire::{self, Template},
+        wire::{self, request::Template},
     },
     token::cell::TokenCell,
 };

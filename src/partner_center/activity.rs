@@ -22,8 +22,9 @@ use crate::{
         account::Account,
         backoff::backoff,
         wire::{
-            self, ErrorBody, Labels,
+            self, ErrorBody,
             activity::{self, Activity, DAY, Leaf, Page, Unreadable, midnight},
+            request::Labels,
         },
     },
     token::{

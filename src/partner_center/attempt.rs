@@ -17,7 +17,10 @@ use crate::{
         plan::{Attempt, Departure},
         trip::Trip,
         way::Blocked,
-        wire::{self, Ask, ErrorBody, Labels, Target},
+        wire::{
+            self, ErrorBody,
+            request::{Ask, Labels, Target},
+        },
     },
     token::{access_token::AccessToken, cell::TokenUnavailable},
 };

@@ -26,7 +26,7 @@ use std::{num::NonZeroU8, path::PathBuf, time::Duration};
 
 use http::Uri;
 
-use crate::{partner_center::wire::Ask, token};
+use crate::{partner_center::wire::request::Ask, token};
 
 /// What every account's client has in common.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@
 
 use std::slice::Iter;
 
-use crate::{ids::RequestId, partner_center::wire::Ask};
+use crate::{ids::RequestId, partner_center::wire::request::Ask};
 
 /// Identifiers for attempts, each given to one request and its repeats.
 #[derive(Debug)]

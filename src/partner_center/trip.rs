@@ -22,7 +22,7 @@ use crate::{
         grounds::Grounds,
         plan::{Plan, Witness},
         stock::Stock,
-        wire::{self, Ask, ErrorBody},
+        wire::{self, ErrorBody, request::Ask},
     },
     token::{access_token::AccessToken, cell::Replacement},
 };

@@ -15,7 +15,7 @@ use crate::{
         stock::Stock,
         throttle::Held,
         trip::Trip,
-        wire::Ask,
+        wire::request::Ask,
     },
 };
 

@@ -1,68 +1,16 @@
 //! The only place that spells Partner Center's JSON and headers.
 //!
-//! Requests are built from parsed identifiers alone. Answers are read leniently: Partner Center has
-//! at least five shapes of error, spells `code` as a number or a string, and answers with HTML or
-//! nothing when a front door speaks in its place.
+//! Requests are built in `request`, from parsed identifiers alone. Answers are read leniently: Partner
+//! Center has at least five shapes of error, spells `code` as a number or a string, and answers with HTML
+//! or nothing when a front door speaks in its place.
 
 pub mod activity;
+pub mod request;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde_json::{Map, Value};
 
-use crate::{
-    command::{OnTransfer, Operation},
-    http_client::Answer,
-    ids::{CorrelationId, CustomerId, RequestId, TransferId},
-    partner_center::Settings,
-    token::access_token::AccessToken,
-};
-
-/// The header sections of one account's requests, as far as they never change.
-#[derive(Clone, Debug)]
-pub struct Template {
-    api: String,
-    headers: HeaderMap,
-}
-
-/// What one request asks of Partner Center.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// To reject the transfer.
-    Reject,
-    /// How the transfer stands.
-    Read,
-}
-
-impl Ask {
-    /// What a command asks.
-    #[must_use]
-    pub fn of<C: OnTransfer>() -> Self {
-        match C::OPERATION {
-            Operation::TransfersReject => Self::Reject,
-            Operation::TransfersRead | Operation::AuditRead => Self::Read,
-        }
-    }
-}
-
-/// The transfer that a request is about.
-#[derive(Clone, Copy, Debug)]
-pub struct Target {
-    /// The customer whose subscriptions would move.
-    pub customer: CustomerId,
-    /// The transfer.
-    pub transfer: TransferId,
-}
-
-/// The identifiers of one request.
-#[derive(Clone, Copy, Debug)]
-pub struct Labels {
-    /// The call's.
-    pub correlation: CorrelationId,
-    /// The request's own.
-    pub request: RequestId,
-}
+use crate::{http_client::Answer, ids::TransferId};
 
 /// What an error body says, whatever its shape.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,72 +19,6 @@ pub struct ErrorBody {
     pub code: Option<String>,
     /// Partner Center's words.
     pub description: Option<String>,
-}
-
-impl Template {
-    /// Prebuilds what all requests to one API have in common.
-    #[must_use]
-    pub fn new(api: &Uri, settings: &Settings, validate_mfa: bool) -> Self {
-        let json = HeaderValue::from_static("application/json");
-        let mut headers = HeaderMap::with_capacity(HEADERS);
-        headers.insert(header::ACCEPT, json);
-        headers.insert(CONTRACT_VERSION, HeaderValue::from_static("v1"));
-        headers.insert(APPLICATION, settings.application_name.clone());
-        headers.insert(LOCALE, settings.locale.clone());
-        if validate_mfa {
-            headers.insert(VALIDATE_MFA, HeaderValue::from_static("true"));
-        }
-        Self {
-            api: api.to_string().trim_end_matches('/').to_owned(),
-            headers,
-        }
-    }
-
-    /// Builds the request that rejects a transfer or reads it.
-    ///
-    /// Documented at <https://learn.microsoft.com/partner-center/developer/reject-a-transfer> and
-    /// <https://learn.microsoft.com/partner-center/developer/get-transfer-by-id>.
-    ///
-    /// # Errors
-    ///
-    /// When the API's address and two GUIDs do not make a URI, which the configuration rules out.
-    pub fn request(
-        &self,
-        ask: Ask,
-        target: Target,
-        token: &AccessToken,
-        labels: Labels,
-    ) -> http::Result<Request<Full<Bytes>>> {
-        let Target { customer, transfer } = target;
-        let (method, body) = match ask {
-            Ask::Reject => (
-                Method::PATCH,
-                Bytes::from(format!(r#"{{"id":"{transfer}","status":"reject"}}"#)),
-            ),
-            Ask::Read => (Method::GET, Bytes::new()),
-        };
-        let mut out = Request::builder()
-            .method(method)
-            .uri(format!(
-                "{}/v1/customers/{customer}/transfers/{transfer}",
-                self.api
-            ))
-            .body(Full::new(body))?;
-        let headers = out.headers_mut();
-        headers.clone_from(&self.headers);
-        headers.insert(header::AUTHORIZATION, token.authorization().clone());
-        if ask == Ask::Reject {
-            let json = HeaderValue::from_static("application/json");
-            headers.insert(header::CONTENT_TYPE, json);
-        }
-        for (name, value) in [
-            (CORRELATION_ID, labels.correlation.to_string()),
-            (REQUEST_ID, labels.request.to_string()),
-        ] {
-            headers.insert(name, HeaderValue::try_from(value)?);
-        }
-        Ok(out)
-    }
 }
 
 /// Whether a body proves that the transfer is rejected: it is the transfer's, and its status says so.
@@ -273,16 +155,8 @@ const IN_PROGRESS: &str = "900101";
 /// Partner Center's code, with status 409, for a transfer that another request is processing.
 const IN_OTHER_HANDS: &str = "900104";
 
-const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
-const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
-const CONTRACT_VERSION: HeaderName = HeaderName::from_static("ms-contract-version");
-const APPLICATION: HeaderName = HeaderName::from_static("ms-partnercenter-application");
-const VALIDATE_MFA: HeaderName = HeaderName::from_static("validatemfa");
 const IS_MFA_COMPLIANT: HeaderName = HeaderName::from_static("ismfacompliant");
 const LOCALE: HeaderName = HeaderName::from_static("x-locale");
-
-/// The headers of a request, `Host` and `Content-Length` included.
-const HEADERS: usize = 11;
 
 /// Far over every status seen; keeps audit records within their bound.
 const LONGEST_STATUS: usize = 64;

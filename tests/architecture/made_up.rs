@@ -173,14 +173,14 @@ fn finds_imports_that_do_not_say_what() {
 #[test]
 fn finds_a_walk_that_does_not_arrive() {
     let straight =
-        walk("1. `src/main.rs`, then\n   `not/this.rs`\n2. `src/partner_center/wire.rs`");
+        walk("1. `src/main.rs`, then\n   `not/this.rs`\n2. `src/partner_center/wire/request.rs`");
     let long = [
         ["src/main.rs"; 13].as_slice(),
-        &["src/partner_center/wire.rs"],
+        &["src/partner_center/wire/request.rs"],
     ]
     .concat();
 
-    assert_eq!(straight, ["src/main.rs", "src/partner_center/wire.rs"]);
+    assert_eq!(straight, ["src/main.rs", "src/partner_center/wire/request.rs"]);
     assert_eq!(crooked(&straight), None);
     assert_eq!(crooked(&["src/main.rs"]), Some("does not end at the PATCH"));
     assert_eq!(crooked(&["src/lib.rs"]), Some("does not begin in main"));

@@ -13,13 +13,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request};
 use http_body_util::Full;
 use serde_json::{Map, Value};
 
 use crate::{
     ids::{CorrelationId, CustomerId, TransferId},
-    partner_center::wire::{CORRELATION_ID, Labels, REQUEST_ID, Template, cut},
+    partner_center::wire::{
+        cut,
+        request::{Labels, Template},
+    },
     token::access_token::AccessToken,
 };
 
@@ -126,18 +129,11 @@ impl Template {
         token: &AccessToken,
         labels: Labels,
     ) -> http::Result<Request<Full<Bytes>>> {
-        let mut out = Request::get(format!("{}/v1{}", self.api, leaf.path)).body(Full::default())?;
+        let mut out = Request::get(self.address(leaf)).body(Full::default())?;
         let headers = out.headers_mut();
-        headers.clone_from(&self.headers);
-        headers.insert(header::AUTHORIZATION, token.authorization().clone());
+        *headers = self.headers(token, labels)?;
         if let Some(continuation) = &leaf.continuation {
             headers.insert(CONTINUATION, continuation.clone());
-        }
-        for (name, value) in [
-            (CORRELATION_ID, labels.correlation.to_string()),
-            (REQUEST_ID, labels.request.to_string()),
-        ] {
-            headers.insert(name, HeaderValue::try_from(value)?);
         }
         Ok(out)
     }

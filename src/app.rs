@@ -29,7 +29,7 @@ use crate::{
     clock::{SharedClock, SystemClock},
     config::Config,
     front::{
-        admin::Admin,
+        admin::{Admin, Watched},
         handler::Handler,
         searching::{self, Reach},
         settings::{AdminSettings, Settings},
@@ -39,6 +39,7 @@ use crate::{
     http_client::{Connect, HttpClient},
     identity::Identity,
     shutdown::{Cut, Drain, Tasks},
+    telemetry::reloads::Reloads,
     token::keep_alive,
     transfers::{
         Transfers,
@@ -136,14 +137,12 @@ impl Gateway {
             dir: config.audit.dir,
             takes_anonymous: config.admin.listen.ip().is_loopback(),
         };
-        let searching = searching::stack(Arc::clone(&transfers), reach, &journal, &tasks);
+        let watched = Watched::of(Arc::clone(&transfers), shipping.progress());
+        let books = watched.books();
+        let searching = searching::stack(Arc::clone(&transfers), reach, &books, &tasks);
         Ok(Self {
-            stack: stack::stack(&config.server, handler, &journal, &tasks),
-            admin: Admin::new(
-                (Arc::clone(&transfers), shipping.progress()),
-                searching,
-                drain.clone(),
-            ),
+            stack: stack::stack(&config.server, handler, &books, &tasks),
+            admin: Admin::new(watched, searching, drain.clone()),
             transfers,
             tasks,
             drain,
@@ -174,6 +173,11 @@ impl Gateway {
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.transfers.journal
+    }
+
+    /// How often the configuration was read anew.
+    pub(in crate::app) fn reloads(&self) -> &Arc<Reloads> {
+        self.admin.reloads()
     }
 
     /// The service of the operator listener.

@@ -311,6 +311,7 @@ const ROOMS: &str = "
     main: cli
     lib:
     ids:
+    measure:
     cause:
     clock:
     shutdown:
@@ -323,13 +324,13 @@ const ROOMS: &str = "
     identity: ids clock http_client secret cause flight file validity
     authorization: ids command identity
     token: clock http_client file secret cause flight validity cluster
-    partner_center: ids clock command authorization token http_client cause
-    audit: ids clock http_client file
+    partner_center: ids measure clock command authorization token http_client cause
+    audit: ids measure clock http_client file
     cluster: cause http_client file secret
     delivery: ids clock cause http_client file secret audit cluster
     transfers: ids command clock identity authorization token partner_center audit
-    telemetry: ids audit
-    front: ids command clock cause shutdown transfers audit delivery telemetry identity authorization partner_center validity
+    telemetry: ids measure audit
+    front: ids measure command clock cause shutdown transfers audit delivery telemetry identity authorization partner_center validity
     config: ids command file secret identity authorization token partner_center audit delivery transfers telemetry front cluster
     cli: every
     app: every

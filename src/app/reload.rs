@@ -9,6 +9,7 @@ use crate::{
     front::tls::{Terms, Tls, TlsError, Untimely},
     identity::{Identity, issuers::IssuerSetupError},
     partner_center::AccountSettings,
+    telemetry::reloads::Reloads,
     token::{Flow, refresh_store::Settings as Store},
     transfers::{Transfers, in_force::Rules},
 };
@@ -19,6 +20,8 @@ pub struct Replaceable {
     surroundings: Surroundings,
     tls: Option<Tls>,
     at_start: AtStart,
+    /// How often that was done, and how often it could not be.
+    pub reloads: Arc<Reloads>,
 }
 
 /// What a configuration said at the start that holds until a restart, and that others rely on.
@@ -82,6 +85,7 @@ impl Gateway {
             surroundings: self.surroundings.clone(),
             tls: self.tls.clone(),
             at_start: self.at_start.clone(),
+            reloads: Arc::clone(self.reloads()),
         }
     }
 }

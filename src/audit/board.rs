@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tracing::{debug, error, info};
 
 use crate::{
-    audit::{Settings, summary::Tally},
+    audit::{Settings, summary::Tally, vitals::Vitals},
     ids::BootId,
 };
 
@@ -22,6 +22,7 @@ pub(in crate::audit) struct Board {
     /// The last record that is known to be on the disk.
     durable: watch::Sender<u64>,
     pub(in crate::audit) tally: Tally,
+    pub(in crate::audit) vitals: Vitals,
 }
 
 impl Board {
@@ -32,6 +33,7 @@ impl Board {
             healthy: AtomicBool::new(true),
             durable: watch::Sender::new(0),
             tally: Tally::beyond(settings.unauthenticated_rate),
+            vitals: Vitals::default(),
         }
     }
 

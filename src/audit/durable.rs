@@ -47,6 +47,16 @@ pub(in crate::audit) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// How much room the disk that a directory is on has left for this process, in bytes.
+///
+/// # Errors
+///
+/// When the file system does not tell.
+pub(in crate::audit) fn room_left(dir: &Path) -> io::Result<u64> {
+    let told = rustix::fs::statvfs(dir)?;
+    Ok(told.f_bavail.saturating_mul(told.f_frsize))
+}
+
 /// Makes the entries of a directory durable.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     audit::{
@@ -23,7 +23,7 @@ use crate::{
         orphans::Orphan,
         pen::Pen,
         queue::{self, Job, Queue, Waiting},
-        record::Draft,
+        record::{Draft, Purpose},
         recovery::{self, Opened},
         room::Room,
         segment,
@@ -125,7 +125,15 @@ impl Journal {
     ///
     /// Dropping the future does not take the record back.
     pub async fn append(&self, draft: Draft) -> Result<(), Unwritable> {
-        self.ask(|done| Job::Append(draft, done)).await
+        let (began, purpose) = (Instant::now(), draft.purpose);
+        self.ask(|done| Job::Append(draft, done)).await?;
+        let vitals = &self.0.board.vitals;
+        match purpose {
+            Purpose::Opens(_) => vitals.intents.took(began.elapsed()),
+            Purpose::Closes(_) => vitals.outcomes.took(began.elapsed()),
+            Purpose::Frees | Purpose::Tells => {}
+        }
+        Ok(())
     }
 
     /// Hands an intent in and waits until it is as durable as the settings ask, or the disk hangs.

@@ -46,6 +46,7 @@ mod unsynced;
 pub mod unwritable;
 mod upkeep;
 pub mod verify;
+pub mod vitals;
 mod writer;
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};

@@ -13,11 +13,13 @@ use crate::{
         Durability, Settings,
         batch::Batch,
         chain::Head,
+        durable,
         encoder::{Encoder, Lines},
         record::Draft,
         room::{Lack, Room, is_full},
         segment::{Bounds, Segment},
         unsynced::Unsynced,
+        vitals::Extent,
     },
     clock::SharedClock,
 };
@@ -204,6 +206,16 @@ impl Pen {
     /// The record that the segment that is written to is named after.
     pub(in crate::audit) fn current(&self) -> Option<u64> {
         self.segment.as_ref().and_then(Segment::first)
+    }
+
+    /// How much the journal takes.
+    pub(in crate::audit) fn extent(&self) -> Extent {
+        self.room.extent(self.segment.as_ref())
+    }
+
+    /// How much room the disk has left, in bytes, where it says so.
+    pub(in crate::audit) fn disk_left(&self) -> Option<u64> {
+        durable::room_left(&self.dir).ok()
     }
 
     /// What time it is.

@@ -127,6 +127,11 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether the disk does not answer now.
+    pub(in crate::audit) fn is_stalled(&self) -> bool {
+        *self.0.stalled.borrow()
+    }
+
     /// Comes back when the disk has not answered for too long, at once where that is so already.
     pub(in crate::audit) async fn stalled(&self) {
         // The sender lives as long as the queue.

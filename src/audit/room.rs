@@ -10,6 +10,7 @@ use crate::{
     audit::{
         record::{LONGEST_BYTES, Purpose},
         segment::Segment,
+        vitals::Extent,
     },
     ids::CallId,
 };
@@ -91,6 +92,16 @@ impl Room {
         let open = u64::try_from(self.open.len()).unwrap_or(u64::MAX);
         let open = open.saturating_add(opening);
         open.saturating_mul(LONGEST_BYTES).saturating_add(SIGNED)
+    }
+
+    /// How much the journal takes with the segment that is written to, where there is one.
+    pub(in crate::audit) fn extent(&self, segment: Option<&Segment>) -> Extent {
+        let here = segment.map_or(0, Segment::bytes);
+        Extent {
+            bytes: self.elsewhere.saturating_add(here),
+            most: self.most,
+            open: u64::try_from(self.open.len()).unwrap_or(u64::MAX),
+        }
     }
 
     /// Takes note of a record that was written.

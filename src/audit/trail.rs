@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -54,6 +54,16 @@ pub struct Facts {
     intended: AtomicBool,
     /// What happened upstream.
     upstream: Mutex<Upstream>,
+    /// How long the call waited for others, in microseconds.
+    elsewhere: AtomicU64,
+}
+
+/// The time that a call spends waiting for others, counted when this is dropped.
+#[derive(Debug)]
+#[must_use = "the wait ends when this is dropped"]
+pub struct Elsewhere<'a> {
+    facts: &'a Facts,
+    since: Instant,
 }
 
 /// Who calls.
@@ -153,6 +163,7 @@ impl Trail {
             policy: OnceLock::new(),
             intended: AtomicBool::new(false),
             upstream: Mutex::default(),
+            elsewhere: AtomicU64::default(),
         }))
     }
 
@@ -183,6 +194,13 @@ impl Trail {
     }
 }
 
+impl Drop for Elsewhere<'_> {
+    fn drop(&mut self) {
+        let waited = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.facts.elsewhere.fetch_add(waited, Ordering::Relaxed);
+    }
+}
+
 impl fmt::Debug for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Trail").field(&self.0.call).finish()
@@ -194,6 +212,21 @@ impl Facts {
     #[must_use]
     pub fn is_intended(&self) -> bool {
         self.intended.load(Ordering::Acquire)
+    }
+
+    /// Begins to wait for somebody else: the disk, Microsoft, or a call under the same key. Waits do not
+    /// overlap.
+    pub fn elsewhere(&self) -> Elsewhere<'_> {
+        Elsewhere {
+            facts: self,
+            since: Instant::now(),
+        }
+    }
+
+    /// How long the call has waited for others so far.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        Duration::from_micros(self.elsewhere.load(Ordering::Relaxed))
     }
 
     /// What happened upstream so far.

@@ -7,9 +7,9 @@
 //! before anything is written, so nothing is distrusted: only the outcomes that room was set aside for
 //! still come.
 
-use std::{io, sync::Arc, thread};
+use std::{io, sync::Arc, thread, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::audit::{
     batch::Batch,
@@ -59,8 +59,10 @@ impl Writer {
         }
         // A journal that failed is proved to be writable by a write.
         let proves = batch.settles && !self.board.is_healthy();
+        let (began, records) = (Instant::now(), batch.drafts().count());
         match self.pen.write(&batch, proves) {
             Ok(written) => {
+                self.measure(&written, began.elapsed(), records);
                 if !is_full && written.is_something() && batch.wants_a_call() {
                     self.board.heals();
                 }
@@ -73,11 +75,27 @@ impl Writer {
         }
     }
 
+    /// Tells those who watch what a batch took.
+    fn measure(&self, written: &Written, took: Duration, records: usize) {
+        let vitals = &self.board.vitals;
+        if written.is_something() {
+            vitals
+                .batches
+                .note(u64::try_from(records).unwrap_or(u64::MAX));
+        }
+        if written.durable().is_some() {
+            vitals.commits.took(took);
+            vitals.synced(self.pen.now());
+        }
+        vitals.takes(self.pen.extent());
+    }
+
     /// Sees to what has time until everyone is answered.
     fn follow(&mut self, written: &Written) {
         if let Some(checkpoint) = written.checkpoint() {
             self.upkeep.vouch(checkpoint);
             self.prunes = true;
+            self.look_at_the_disk();
         }
         if written.is_full
             && let Err(failed) = self.pen.change_segments()
@@ -129,9 +147,17 @@ impl Writer {
     /// Syncs relaxed writes when their time has come.
     fn flush(&mut self) {
         match self.pen.flush() {
-            Ok(seq) => self.board.reached(seq),
+            Ok(seq) => {
+                self.board.vitals.synced(self.pen.now());
+                self.board.reached(seq);
+            }
             Err(failed) => self.fail(Batch::default(), failed),
         }
+    }
+
+    fn look_at_the_disk(&self) {
+        let left = self.pen.disk_left();
+        left.inspect(|left| self.board.vitals.disk_has_left(*left));
     }
 
     /// Tells everyone that their records are not written, because the disk failed.
@@ -168,6 +194,8 @@ pub(in crate::audit) fn spawn(
 
 /// Serves jobs until the last handle is gone.
 fn run(mut writer: Writer, work: &Work) {
+    writer.look_at_the_disk();
+    writer.board.vitals.takes(writer.pen.extent());
     loop {
         match work.next(BATCH, writer.pen.flush_is_due_in()) {
             Next::Jobs(jobs) => {

@@ -33,8 +33,6 @@ pub(in crate::cli) struct Reloader {
     watch: Watch,
     replaceable: Replaceable,
     log: LogFilter,
-    reloaded: u64,
-    failed: u64,
 }
 
 /// Why there is reason to look.
@@ -62,8 +60,6 @@ impl Reloader {
             started_with,
             replaceable,
             log,
-            reloaded: 0,
-            failed: 0,
         }
     }
 
@@ -116,20 +112,20 @@ impl Reloader {
         let path = self.path.display();
         match done {
             Ok(()) => {
-                self.reloaded = self.reloaded.saturating_add(1);
+                let reloaded = self.replaceable.reloads.done();
                 info!(
                     path = %path,
                     policy = %self.replaceable.policy_hash(),
-                    config_reloaded = self.reloaded,
+                    config_reloaded = reloaded,
                     "configuration read anew and in force"
                 );
             }
             Err(fault) => {
-                self.failed = self.failed.saturating_add(1);
+                let failed = self.replaceable.reloads.failed();
                 error!(
                     path = %path,
                     error = %cause::chain(&*fault),
-                    config_reload_failed = self.failed,
+                    config_reload_failed = failed,
                     "configuration not sound; the old one stays in force"
                 );
             }

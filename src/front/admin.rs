@@ -12,20 +12,32 @@ use tracing::error;
 
 use crate::{
     delivery::progress::Progress,
-    front::{exchange::Arrival, scrape, searching::SearchStack},
+    front::{audited::Books, exchange::Arrival, scrape, searching::SearchStack, tally::Tally},
     partner_center::{account::Account, breaker::State},
     shutdown::Drain,
-    telemetry::metrics,
+    telemetry::{metrics, reloads::Reloads},
     transfers::Transfers,
 };
 
 /// Answers operators and probes.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    transfers: Arc<Transfers>,
-    sinks: Vec<Arc<Progress>>,
+    watched: Watched,
     searching: SearchStack,
     drain: Drain,
+}
+
+/// What operators watch.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// The use case, with the accounts, the rules and the journal.
+    pub transfers: Arc<Transfers>,
+    /// The audit sinks.
+    pub sinks: Vec<Arc<Progress>>,
+    /// The answers.
+    pub tally: Arc<Tally>,
+    /// The configuration's.
+    pub reloads: Arc<Reloads>,
 }
 
 /// One thing that must hold before traffic may come.
@@ -39,20 +51,43 @@ struct Check {
     detail: Cow<'static, str>,
 }
 
-impl Admin {
-    /// Makes the listener's service.
+impl Watched {
+    /// Nothing is counted yet.
     #[must_use]
-    pub fn new(
-        (transfers, sinks): (Arc<Transfers>, Vec<Arc<Progress>>),
-        searching: SearchStack,
-        drain: Drain,
-    ) -> Self {
+    pub fn of(transfers: Arc<Transfers>, sinks: Vec<Arc<Progress>>) -> Self {
         Self {
             transfers,
             sinks,
+            tally: Arc::default(),
+            reloads: Arc::default(),
+        }
+    }
+
+    /// Where answers are written down that are counted here.
+    #[must_use]
+    pub fn books(&self) -> Books {
+        Books {
+            journal: self.transfers.journal.clone(),
+            tally: Arc::clone(&self.tally),
+        }
+    }
+}
+
+impl Admin {
+    /// Makes the listener's service.
+    #[must_use]
+    pub fn new(watched: Watched, searching: SearchStack, drain: Drain) -> Self {
+        Self {
+            watched,
             searching,
             drain,
         }
+    }
+
+    /// How often the configuration was read anew.
+    #[must_use]
+    pub fn reloads(&self) -> &Arc<Reloads> {
+        &self.watched.reloads
     }
 
     /// Answers one request, whatever it is about.
@@ -108,9 +143,9 @@ impl Admin {
     }
 
     async fn checks(&self) -> [Check; 4] {
-        let writable = self.transfers.journal.is_writable().await;
-        let token = self
-            .transfers
+        let transfers = &self.watched.transfers;
+        let writable = transfers.journal.is_writable().await;
+        let token = transfers
             .accounts
             .default_account()
             .is_some_and(|account| account.tokens().has_obtained_one());
@@ -130,7 +165,7 @@ impl Admin {
 
     /// How each account stands, by its name; none of them keeps the replica from taking traffic.
     fn accounts(&self) -> Vec<Check> {
-        let accounts = self.transfers.accounts.all();
+        let accounts = self.watched.transfers.accounts.all();
         let mut standing: Vec<Check> = accounts
             .map(|account| Check {
                 name: "account",
@@ -144,7 +179,7 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {
-        match scrape::page(&self.transfers.accounts, &self.sinks) {
+        match scrape::page(&self.watched) {
             Ok(page) => respond(StatusCode::OK, metrics::MEDIA_TYPE, page.into()),
             Err(error) => {
                 error!(%error, "no metrics");

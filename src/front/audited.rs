@@ -9,6 +9,7 @@ use std::{
     convert::Infallible,
     panic::AssertUnwindSafe,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -29,6 +30,7 @@ use crate::{
         exchange::Exchange,
         problem::{Access, Forwarded, Problem},
         reply::{Rendered, Reply},
+        tally::Tally,
     },
     ids::RecordId,
     shutdown::Tasks,
@@ -38,16 +40,25 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Audited<S> {
     inner: S,
-    journal: Journal,
+    books: Books,
     tasks: Tasks,
+}
+
+/// Where answers are written down: each in the journal, and all of them in numbers.
+#[derive(Clone, Debug)]
+pub struct Books {
+    /// One record each.
+    pub journal: Journal,
+    /// How many of which kind.
+    pub tally: Arc<Tally>,
 }
 
 impl<S> Audited<S> {
     /// Puts the layer around a service.
-    pub fn new(inner: S, journal: Journal, tasks: Tasks) -> Self {
+    pub fn new(inner: S, books: Books, tasks: Tasks) -> Self {
         Self {
             inner,
-            journal,
+            books,
             tasks,
         }
     }
@@ -68,10 +79,10 @@ where
 
     fn call(&mut self, exchange: Exchange) -> Self::Future {
         let inner = self.inner.clone();
-        let journal = self.journal.clone();
+        let books = self.books.clone();
         let trail = exchange.trail.clone();
         let claim = exchange.claim.clone();
-        let kept = (journal.clone(), trail.clone());
+        let kept = (books.clone(), trail.clone());
         let tasks = self.tasks.clone();
         let whole = async move {
             let replying = AssertUnwindSafe(inner.oneshot(exchange)).catch_unwind();
@@ -85,7 +96,7 @@ where
                 Some(Err(_)) => panicked(&trail),
                 None => cut_off(&trail),
             };
-            let rendered = record(&journal, &trail, &reply).await;
+            let rendered = books.record(&trail, &reply).await;
             // A claim without an answer to keep is dropped, and whoever waits for it goes on.
             if let Some(claim) = claim.take()
                 && let Some(answer) = rendered.to_keep()
@@ -98,42 +109,60 @@ where
         Box::pin(async move {
             let answer = task.await.unwrap_or_else(|_| {
                 // Only recording itself can still panic.
-                let (journal, trail) = kept;
+                let (books, trail) = kept;
                 let reply = panicked(&trail);
-                let summary = unrecorded(&journal, trail.facts(), &reply);
-                reply.render(trail.facts(), summary)
+                let summary = unrecorded(&books.journal, trail.facts(), &reply);
+                books.answer(&trail, &reply, summary)
             });
             Ok(answer.into_response())
         })
     }
 }
 
-/// Makes the outcome durable and returns the answer that may leave.
-async fn record(journal: &Journal, trail: &Trail, reply: &Reply) -> Rendered {
-    let facts = trail.facts();
-    if let Some(summary) = summed_up(journal, facts, reply) {
-        return answer(trail, reply, summary);
+impl Books {
+    /// Makes the outcome durable and returns the answer that may leave.
+    async fn record(&self, trail: &Trail, reply: &Reply) -> Rendered {
+        let (journal, facts) = (&self.journal, trail.facts());
+        if let Some(summary) = summed_up(journal, facts, reply) {
+            return self.answer(trail, reply, summary);
+        }
+        let id = RecordId::next();
+        let rendered = reply.render(facts, id);
+        let draft = outcome(id, journal, facts, reply, &rendered);
+        let waiting = facts.elsewhere();
+        let written = journal.append(draft).await;
+        drop(waiting);
+        if written.is_ok() {
+            self.tell(trail, reply, &rendered, id);
+            return rendered;
+        }
+        let problem = match reply.forwarded() {
+            Forwarded::No => Problem::AuditUnavailable(Access::Writing),
+            forwarded => Problem::AuditIncomplete { forwarded },
+        };
+        let instead = Reply::Problem(problem);
+        let summary = unrecorded(journal, facts, &instead);
+        let rendered = self.answer(trail, &instead, summary);
+        if facts.is_intended() {
+            // The answer names the summary, but the intent must not stay open.
+            let late = outcome(RecordId::next(), journal, facts, &instead, &rendered);
+            journal.owe(late);
+        }
+        rendered
     }
-    let id = RecordId::next();
-    let rendered = reply.render(facts, id);
-    let draft = outcome(id, journal, facts, reply, &rendered);
-    if journal.append(draft).await.is_ok() {
-        log(trail, &rendered, reply, id);
-        return rendered;
+
+    /// The answer whose record is a summary.
+    fn answer(&self, trail: &Trail, reply: &Reply, summary: RecordId) -> Rendered {
+        let rendered = reply.render(trail.facts(), summary);
+        self.tell(trail, reply, &rendered, summary);
+        rendered
     }
-    let problem = match reply.forwarded() {
-        Forwarded::No => Problem::AuditUnavailable(Access::Writing),
-        forwarded => Problem::AuditIncomplete { forwarded },
-    };
-    let instead = Reply::Problem(problem);
-    let summary = unrecorded(journal, facts, &instead);
-    let rendered = answer(trail, &instead, summary);
-    if facts.is_intended() {
-        // The answer names the summary, but the intent must not stay open.
-        let late = outcome(RecordId::next(), journal, facts, &instead, &rendered);
-        journal.owe(late);
+
+    /// Tells of an answer those who watch: one line, and one more in the numbers.
+    fn tell(&self, trail: &Trail, reply: &Reply, rendered: &Rendered, id: RecordId) {
+        log(trail, rendered, reply, id);
+        self.tally.note(trail.facts(), reply, rendered);
     }
-    rendered
 }
 
 /// The outcome record of an answer.
@@ -166,13 +195,6 @@ fn summed_up(journal: &Journal, facts: &Facts, reply: &Reply) -> Option<RecordId
 /// The summary record that stands for an answer that cannot have one of its own.
 fn unrecorded(journal: &Journal, facts: &Facts, reply: &Reply) -> RecordId {
     journal.unrecorded(reply.code().unwrap_or_default(), facts.peer.ip())
-}
-
-/// The answer whose record is a summary.
-fn answer(trail: &Trail, reply: &Reply, summary: RecordId) -> Rendered {
-    let rendered = reply.render(trail.facts(), summary);
-    log(trail, &rendered, reply, summary);
-    rendered
 }
 
 /// The end of the drain has come before the call's.

@@ -30,4 +30,5 @@ pub mod searching;
 pub mod settings;
 pub mod stack;
 pub mod stray;
+pub mod tally;
 pub mod tls;

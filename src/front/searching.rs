@@ -18,19 +18,16 @@ use tower::{Service, ServiceBuilder};
 use tracing::error;
 
 use crate::{
-    audit::{
-        journal::Journal,
-        search::{
-            Effort,
-            page::{self, NoPage},
-            query::Query,
-        },
+    audit::search::{
+        Effort,
+        page::{self, NoPage},
+        query::Query,
     },
     authorization::permit::Admission,
     cause,
     command::{Operation, ReadAudit},
     front::{
-        audited::Audited,
+        audited::{Audited, Books},
         entry::Entry,
         exchange::Exchange,
         problem::{Access, Problem},
@@ -69,12 +66,7 @@ struct Within {
 
 /// Builds the layers around a search.
 #[must_use]
-pub fn stack(
-    transfers: Arc<Transfers>,
-    reach: Reach,
-    journal: &Journal,
-    tasks: &Tasks,
-) -> SearchStack {
+pub fn stack(transfers: Arc<Transfers>, reach: Reach, books: &Books, tasks: &Tasks) -> SearchStack {
     let within = Within {
         transfers,
         reach,
@@ -82,7 +74,7 @@ pub fn stack(
     };
     ServiceBuilder::new()
         .layer_fn(Entry::new)
-        .layer_fn(|inner| Audited::new(inner, journal.clone(), tasks.clone()))
+        .layer_fn(|inner| Audited::new(inner, books.clone(), tasks.clone()))
         .service(Searching(Arc::new(within)))
 }
 

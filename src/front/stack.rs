@@ -10,9 +10,12 @@ use tower::{
 };
 
 use crate::{
-    audit::journal::Journal,
     front::{
-        audited::Audited, entry::Entry, exchange::Arrival, handler::Handler, rescue::Rescue,
+        audited::{Audited, Books},
+        entry::Entry,
+        exchange::Arrival,
+        handler::Handler,
+        rescue::Rescue,
         settings::Settings,
     },
     shutdown::Tasks,
@@ -23,12 +26,12 @@ pub type Stack = Entry<Audited<Rescue<LoadShed<ConcurrencyLimit<Timeout<Handler>
 
 /// Builds the stack, outermost layer first.
 #[must_use]
-pub fn stack(settings: &Settings, handler: Handler, journal: &Journal, tasks: &Tasks) -> Stack {
+pub fn stack(settings: &Settings, handler: Handler, books: &Books, tasks: &Tasks) -> Stack {
     ServiceBuilder::new()
         // Identifiers and span exist before anything can happen.
         .layer_fn(Entry::new)
         // Outside everything that can answer, so that every answer is recorded.
-        .layer_fn(|inner| Audited::new(inner, journal.clone(), tasks.clone()))
+        .layer_fn(|inner| Audited::new(inner, books.clone(), tasks.clone()))
         // The last place where an error exists.
         .layer_fn(Rescue::new)
         // Full means an answer now, not later.

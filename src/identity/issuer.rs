@@ -87,6 +87,11 @@ impl Issuer {
         &self.settings.name
     }
 
+    /// How old its keys are, where there are any.
+    pub(in crate::identity) fn key_age(&self) -> Option<Duration> {
+        self.keys.age()
+    }
+
     /// Begins to fetch its keys.
     pub(in crate::identity) fn warm_up(&self) {
         self.keys.warm_up();

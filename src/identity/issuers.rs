@@ -1,6 +1,9 @@
 //! The issuers whose tokens are taken, and the tokens that were verified a moment ago.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use moka::sync::Cache;
@@ -92,6 +95,12 @@ impl Issuers {
     /// Begins to fetch the keys of all.
     pub(in crate::identity) fn warm_up(&self) {
         self.by_name.values().for_each(Issuer::warm_up);
+    }
+
+    /// How old the keys of each are, where there are any, by its name.
+    pub(in crate::identity) fn key_ages(&self) -> impl Iterator<Item = (&str, Duration)> {
+        let issuers = self.by_name.values();
+        issuers.filter_map(|issuer| Some((issuer.name(), issuer.key_age()?)))
     }
 
     /// Fetches the keys of each, and tells by its name what came of it.

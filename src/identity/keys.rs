@@ -127,6 +127,12 @@ impl KeyRing {
         key
     }
 
+    /// How old the keys at hand are, where there are any.
+    pub(in crate::identity) fn age(&self) -> Option<Duration> {
+        let state = self.0.state();
+        state.keys.as_ref().map(|had| had.at.elapsed())
+    }
+
     /// Begins to fetch keys, unless that was tried a short time ago.
     pub(in crate::identity) fn warm_up(&self) {
         drop(self.ask(&mut self.0.state()));

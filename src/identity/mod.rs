@@ -22,7 +22,7 @@ pub mod published;
 pub mod spiffe;
 pub mod token_file;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use secrecy::ExposeSecret as _;
 
@@ -125,6 +125,11 @@ impl Identity {
     /// Begins to fetch the keys of the issuers, so that the first call need not wait for them.
     pub fn warm_up(&self) {
         self.issuers.warm_up();
+    }
+
+    /// How old the keys of each issuer are that any were had of, by its name.
+    pub fn key_ages(&self) -> impl Iterator<Item = (&str, Duration)> {
+        self.issuers.key_ages()
     }
 
     /// Fetches the keys of each issuer, and tells by its name how many there are.

@@ -16,6 +16,7 @@ use crate::{
         breaker::Breaker,
         grounds::Grounds,
         retry_budget::RetryBudget,
+        tally::Tally,
         throttle::Gate,
         way::Way,
         wire::{self, request::Template},
@@ -38,6 +39,7 @@ pub struct Account {
     budget: Arc<RetryBudget>,
     /// Whether Partner Center is asked for a second factor, and what it said last.
     mfa: Option<Mutex<Option<bool>>>,
+    tally: Tally,
 }
 
 /// All accounts of the configuration.
@@ -70,6 +72,7 @@ impl Account {
             tokens,
             http,
             mfa: flow.needs_mfa().then(Mutex::default),
+            tally: Tally::default(),
         }
     }
 
@@ -125,6 +128,12 @@ impl Account {
         if !compliant && before != Some(false) {
             warn!(account = %self.name, "Partner Center finds no second factor in the account's token");
         }
+    }
+
+    /// What came of its requests.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// The circuit breaker of the account's calls.

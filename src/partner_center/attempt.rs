@@ -82,8 +82,10 @@ impl<C: OnTransfer> Trip<'_, C> {
             .pass(customer, latest_start(self.plan.until, self.least(ask)))
             .await
             .map_err(|held| Hindrance::Blocked(held.into()))?;
-        let token = timeout_at(self.plan.until, self.account.tokens().current())
-            .await
+        let began = Instant::now();
+        let token = timeout_at(self.plan.until, self.account.tokens().current()).await;
+        self.account.tally().token_waits.took(began.elapsed());
+        let token = token
             .map_err(|_| Hindrance::OutOfTime)?
             .map_err(|TokenUnavailable { retry_after, .. }| Hindrance::NoToken { retry_after })?;
         if self.time_for(ask).is_none() {
@@ -173,7 +175,7 @@ impl<C: OnTransfer> Trip<'_, C> {
         let refusal = answer.filter(|answer| !answer.status.is_success());
         let open = ask == Ask::Reject && may_have_acted(exchanged);
         self.acted |= open;
-        self.witness.ended(Attempt {
+        let ended = Attempt {
             departure,
             took,
             open,
@@ -182,7 +184,9 @@ impl<C: OnTransfer> Trip<'_, C> {
             error_code: refusal.and_then(|answer| wire::error_body(&answer.body).code),
             transfer_status: answer
                 .and_then(|answer| wire::transfer_status(&answer.body, self.transfer())),
-        });
+        };
+        self.account.tally().note(ask, &ended);
+        self.witness.ended(ended);
     }
 
     fn target(&self) -> Target {

@@ -16,6 +16,7 @@ pub mod look;
 pub mod plan;
 pub mod retry_budget;
 mod stock;
+pub mod tally;
 pub mod throttle;
 pub mod trip;
 pub mod way;

@@ -195,6 +195,7 @@ impl<C: OnTransfer> Trip<'_, C> {
             // Once a person has mended it, the next call must not show the old token again. But as long
             // as Microsoft demands the second factor of a part of all calls only, the same token passes
             // at one time and fails at another, so it is not given up before there is another.
+            self.account.tally().note_useless(error.code.as_deref());
             tokens.doubt(refused);
             return false;
         }

@@ -9,6 +9,7 @@
 
 pub mod log;
 pub mod metrics;
+pub mod reloads;
 
 /// What the room needs from the configuration.
 #[derive(Clone, Debug)]

@@ -98,6 +98,7 @@ impl Transfers {
             partner_tenant: Arc::clone(way.account().tenant()),
             flow: way.account().flow(),
         });
+        let _waiting = facts.elsewhere();
         Ok(way.clear(self.until(facts)).await?)
     }
 
@@ -111,6 +112,7 @@ impl Transfers {
         let plan = clear.plan(facts.correlation, self.until(facts));
         let intent = Draft::intent(facts, self.journal.boot(), &plan.requests);
         trail.intending();
+        let _waiting = facts.elsewhere();
         match self.journal.promise(intent).await {
             Ok(()) => Ok(plan),
             Err(Broken::Never(why)) => {

@@ -64,6 +64,12 @@ impl Places {
         })
     }
 
+    /// How many are taken now.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.held().by_caller.values().sum()
+    }
+
     fn give_back(&self, principal: &Arc<str>) {
         let mut held = self.held();
         held.free = held.free.saturating_add(1);

@@ -30,6 +30,7 @@ impl Transfers {
         let clear = self.clear(admitted.admission, trail).await?;
         let plan = self.intend(&clear, trail).await?;
         let noting = Noting(trail);
+        let _waiting = trail.facts().elsewhere();
         let mut trip = clear.begin(&plan, &self.clock, &noting);
         Ok(match trip.read().await {
             Sent::Answered(answer) => Verdict::Answered(answer),

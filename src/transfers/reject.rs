@@ -52,6 +52,7 @@ impl Transfers {
         // From here on the claim is settled by whoever learns how the call ended.
         cell.hold(claim);
         let noting = Noting(trail);
+        let _waiting = trail.facts().elsewhere();
         let mut trip = clear.begin(&plan, &self.clock, &noting);
         Ok(Ended::Anew(settle(&mut trip).await))
     }
@@ -75,6 +76,7 @@ impl Transfers {
         };
         let principal = Arc::clone(admitted.caller.principal());
         let key = Key { principal, value };
+        let _waiting = facts.elsewhere();
         self.idempotency.enter(key, asked, self.until(facts)).await
     }
 }

@@ -180,7 +180,10 @@ fn finds_a_walk_that_does_not_arrive() {
     ]
     .concat();
 
-    assert_eq!(straight, ["src/main.rs", "src/partner_center/wire/request.rs"]);
+    assert_eq!(
+        straight,
+        ["src/main.rs", "src/partner_center/wire/request.rs"]
+    );
     assert_eq!(crooked(&straight), None);
     assert_eq!(crooked(&["src/main.rs"]), Some("does not end at the PATCH"));
     assert_eq!(crooked(&["src/lib.rs"]), Some("does not begin in main"));

@@ -6,14 +6,14 @@ mod room;
 mod segments;
 pub(crate) mod start;
 
-use std::{convert::Infallible, fs, future::ready, time::Duration};
+use std::{convert::Infallible, fs, future::ready, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use partner_gateway::{
     audit::{Durability, journal::Journal, recovery::OpenError, start_error::StartError},
     front::{
-        audited::Audited,
+        audited::{Audited, Books},
         entry::Entry,
         exchange::{Arrival, Exchange, Peer},
         problem::{Forwarded, Outcome, Problem},
@@ -308,7 +308,11 @@ async fn sums_up_refusals_only_however_many_failures_there_are() {
 /// What becomes of a reply to a caller that is not known: its status and the record that it names.
 async fn answered(journal: &Journal, reply: Reply) -> (u16, String) {
     let inner = service_fn(move |_: Exchange| ready(Ok::<_, Infallible>(reply.clone())));
-    let stack = Entry::new(Audited::new(inner, journal.clone(), Tasks::default()));
+    let books = Books {
+        journal: journal.clone(),
+        tally: Arc::default(),
+    };
+    let stack = Entry::new(Audited::new(inner, books, Tasks::default()));
     let request = Request::post("/").body(whole(Bytes::new())).unwrap();
     let (head, body) = request.into_parts();
     let peer = Peer {

@@ -26,6 +26,7 @@ mod identity;
 mod jwt;
 mod leaving;
 mod login;
+mod metrics;
 mod msal;
 mod mtls;
 mod orphans;

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use crate::{
-    audit::{chain::Head, journal::Journal},
+    audit::{chain::Head, journal::Journal, vitals::Vitals},
     ids::{BootId, JournalId},
 };
 
@@ -18,6 +18,18 @@ impl Journal {
     #[must_use]
     pub fn watch_durable(&self) -> watch::Receiver<u64> {
         self.0.board.watch()
+    }
+
+    /// How it does.
+    #[must_use]
+    pub fn vitals(&self) -> &Vitals {
+        &self.0.board.vitals
+    }
+
+    /// Whether the last write was a success; unlike [`Journal::is_writable`] it tries nothing.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.0.board.is_healthy() && !self.0.queue.is_stalled()
     }
 
     /// Which journal it is.

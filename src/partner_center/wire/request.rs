@@ -21,7 +21,7 @@ pub struct Template {
 }
 
 /// What one request asks of Partner Center.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ask {
     /// To reject the transfer.
     Reject,
@@ -36,6 +36,15 @@ impl Ask {
         match C::OPERATION {
             Operation::TransfersReject => Self::Reject,
             Operation::TransfersRead | Operation::AuditRead => Self::Read,
+        }
+    }
+
+    /// The name that those who watch read.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::Read => "read",
         }
     }
 }

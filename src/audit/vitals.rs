@@ -1,0 +1,94 @@
+//! How the journal does, for those who watch the gateway.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use crate::measure::{Distribution, SIZES, TIMES};
+
+/// How the journal does. The writer tells; whoever wants to know reads.
+#[derive(Debug)]
+pub struct Vitals {
+    /// How long calls waited until their intents were durable.
+    pub intents: Distribution,
+    /// How long answers waited until their outcomes were durable.
+    pub outcomes: Distribution,
+    /// How long writing a batch and having it on the disk took.
+    pub commits: Distribution,
+    /// How many records a batch had.
+    pub batches: Distribution,
+    /// In milliseconds since 1970; 0 before the first time.
+    synced: AtomicU64,
+    extent: Mutex<Extent>,
+    /// In bytes; 0 before it was looked at.
+    disk_left: AtomicU64,
+}
+
+/// How much the journal takes, and what it has promised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// What its segments take, in bytes.
+    pub bytes: u64,
+    /// What they may take, in bytes: `audit.max_bytes`.
+    pub most: u64,
+    /// Calls that have an intent and no outcome.
+    pub open: u64,
+}
+
+impl Default for Vitals {
+    fn default() -> Self {
+        Self {
+            intents: Distribution::of(TIMES),
+            outcomes: Distribution::of(TIMES),
+            commits: Distribution::of(TIMES),
+            batches: Distribution::of(SIZES),
+            synced: AtomicU64::default(),
+            extent: Mutex::default(),
+            disk_left: AtomicU64::default(),
+        }
+    }
+}
+
+impl Vitals {
+    /// Notes that all that was written is on the disk.
+    pub(in crate::audit) fn synced(&self, at: SystemTime) {
+        let since = at.duration_since(SystemTime::UNIX_EPOCH);
+        let millis = since.map_or(0, |since| since.as_millis());
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        self.synced.store(millis, Ordering::Relaxed);
+    }
+
+    /// When that was last, since 1970; nothing before the first time.
+    #[must_use]
+    pub fn synced_at(&self) -> Option<Duration> {
+        let millis = self.synced.load(Ordering::Relaxed);
+        (millis > 0).then(|| Duration::from_millis(millis))
+    }
+
+    /// Notes how much the journal takes.
+    pub(in crate::audit) fn takes(&self, extent: Extent) {
+        *self.extent.lock().unwrap_or_else(PoisonError::into_inner) = extent;
+    }
+
+    /// How much it took when it last wrote.
+    #[must_use]
+    pub fn extent(&self) -> Extent {
+        *self.extent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how much room the journal's disk has left.
+    pub(in crate::audit) fn disk_has_left(&self, bytes: u64) {
+        self.disk_left.store(bytes.max(1), Ordering::Relaxed);
+    }
+
+    /// How much room the disk had left, in bytes, when it was last looked at.
+    #[must_use]
+    pub fn disk_left(&self) -> Option<u64> {
+        let bytes = self.disk_left.load(Ordering::Relaxed);
+        (bytes > 0).then_some(bytes)
+    }
+}

@@ -120,10 +120,22 @@ async fn stays_as_it_is_while_a_file_is_broken() {
         assert!(line["config_reload_failed"].as_u64().unwrap() > failed_before);
         assert_eq!(line["level"], "ERROR");
         assert_ne!(status(&gateway, BILLING).await, 401);
+        assert_eq!(stale(&gateway).await, "1");
         private(&site.config(), &sound);
     }
     hang_up(&gateway, IN_FORCE).await;
     assert_eq!(status(&gateway, BILLING).await, 400);
+    assert_eq!(stale(&gateway).await, "0");
+}
+
+/// Whether the metrics say that the files hold what was refused.
+async fn stale(gateway: &Running) -> String {
+    let get = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let page = converse(gateway.admin, get).await;
+    let stale = page
+        .lines()
+        .find_map(|line| line.strip_prefix("partner_gateway_config_stale "));
+    stale.unwrap().to_owned()
 }
 
 #[tokio::test]

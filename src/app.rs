@@ -8,6 +8,7 @@ pub mod bound;
 pub mod build;
 pub mod login;
 pub mod online;
+pub mod redelivery;
 pub mod reload;
 mod shipping;
 

@@ -98,7 +98,7 @@ impl Shipping {
 }
 
 /// Sets up what records are sent to.
-fn sink(
+pub(in crate::app) fn sink(
     kind: &Kind,
     cluster: Option<&Arc<Cluster>>,
     Surroundings { clock, connect }: &Surroundings,

@@ -1,10 +1,16 @@
-//! What sinks refused for good: one ledger a sink, beside the journal, of which nothing is ever removed.
+//! What sinks refused for good: one ledger a sink, beside the journal.
+//!
+//! Each record stands in it with its own line, so that nothing is lost when retention removes it from the journal. Only
+//! what a sink has taken after all is removed from there.
+//!
+//! The gateway that enters records and the command that removes some may do so at once: who changes the file has its
+//! lock. It is that of the file itself, so whoever waited for it looks whether another file is in its place by then.
 
 use std::{
-    collections::BTreeSet,
-    fs::{File, OpenOptions},
-    io::{self, BufRead as _, BufReader, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    collections::{BTreeSet, HashSet},
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -13,7 +19,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    audit::durable::{PRIVATE, make_directory, sync_directory},
+    audit::{
+        durable::{PRIVATE, make_directory, remove, sync_directory, write_new},
+        link::Link,
+    },
     ids::{JournalId, RecordId},
 };
 
@@ -24,6 +33,8 @@ pub struct Refusal {
     pub seq: u64,
     /// Its own name.
     pub id: RecordId,
+    /// Its line, without the newline.
+    pub line: String,
     /// What the sink said.
     pub reason: String,
 }
@@ -37,11 +48,31 @@ pub struct Ledger {
     highest: Option<u64>,
 }
 
-/// What of an entry tells whether a record stands in the ledger.
+/// A record that stands in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// Whose record it is: of an earlier journal in the same directory, it may be.
+    pub journal: JournalId,
+    /// Its number.
+    pub seq: u64,
+    /// Its own name.
+    pub id: RecordId,
+    /// What the sink said.
+    pub reason: String,
+    /// Its line, where that is there and says that it is this record's.
+    pub line: Option<String>,
+}
+
+/// An entry as it is written.
 #[derive(Deserialize)]
 struct Entry {
     journal: String,
     seq: u64,
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    reason: String,
+    line: Option<String>,
 }
 
 impl Ledger {
@@ -55,20 +86,20 @@ impl Ledger {
         }
     }
 
-    /// Enters a record durably, unless it stands there. Blocks while the disk does.
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Enters a record durably, unless it stands there. Blocks while the disk does, or somebody else changes it.
     ///
     /// # Errors
     ///
     /// When the ledger cannot be read or written; the record may stand in it then.
     pub fn enter(&mut self, refusal: &Refusal, at: SystemTime) -> io::Result<()> {
-        let dir = self.path.parent().unwrap_or(Path::new("."));
-        make_directory(dir)?;
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(PRIVATE)
-            .open(&self.path)?;
+        make_directory(self.dir())?;
+        let mut file = self.held(OpenOptions::new().create(true))?;
         // Unknown until all of it is done.
         let highest = self.highest.take();
         let is_new = highest.is_some_and(|highest| refusal.seq > highest);
@@ -82,33 +113,110 @@ impl Ledger {
             file.write_all(refusal.entry(self.journal, at).as_bytes())?;
         }
         file.sync_all()?;
-        sync_directory(dir)?;
+        sync_directory(self.dir())?;
         self.highest = Some(highest.max(refusal.seq));
         Ok(())
     }
 
-    /// The records of the journal in it. Blocks while the disk does.
+    /// The numbers of the journal's records in it. Blocks while the disk does.
     ///
     /// # Errors
     ///
     /// When it cannot be read; that there is none is no error.
     pub fn entered(&self) -> io::Result<BTreeSet<u64>> {
-        let file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-            Err(error) => return Err(error),
-        };
         let journal = self.journal.to_string();
         let mut entered = BTreeSet::new();
+        self.read(|entry| {
+            if entry.journal == journal {
+                entered.insert(entry.seq);
+            }
+        })?;
+        Ok(entered)
+    }
+
+    /// Every record in it, in the order in which they were entered, those of earlier journals, too. Blocks while
+    /// the disk does.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read; that there is none is no error.
+    pub fn entries(&self) -> io::Result<Vec<Entered>> {
+        let mut entries = Vec::new();
+        self.read(|entry| entries.extend(entry.entered()))?;
+        Ok(entries)
+    }
+
+    /// Removes records that the sink has taken by now: durably, and all of them or none. Blocks while the disk does,
+    /// or somebody else changes it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or written; what was in it still is, or they are gone.
+    pub fn remove(&self, taken: &HashSet<(JournalId, u64)>) -> io::Result<()> {
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let mut file = match self.held(&mut OpenOptions::new()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        let is_left = |line: &&[u8]| {
+            let entry: Option<Entry> = serde_json::from_slice(line).ok();
+            let named = entry.and_then(|it| Some((it.journal.parse().ok()?, it.seq)));
+            // What a crash has torn was never durable, so what it tells of comes again.
+            line.ends_with(b"\n") && named.is_none_or(|named| !taken.contains(&named))
+        };
+        let left: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+        let left: Vec<&[u8]> = left.into_iter().filter(is_left).collect();
+        self.replace(&file, &left.concat())
+    }
+
+    /// Puts a new file in place of the one whose lock is held, which is let go of only then.
+    fn replace(&self, held: &File, bytes: &[u8]) -> io::Result<()> {
+        let new = self.path.with_extension("jsonl.new");
+        remove(&new)?;
+        write_new(&new, bytes)?;
+        // Whoever runs the command, the gateway must be able to go on writing.
+        let (was, is) = (held.metadata()?, fs::metadata(&new)?);
+        if (was.uid(), was.gid()) != (is.uid(), is.gid()) {
+            chown(&new, Some(was.uid()), Some(was.gid()))?;
+        }
+        fs::rename(&new, &self.path)?;
+        sync_directory(self.dir())
+    }
+
+    /// Opens the file and has it alone, until what is returned is dropped.
+    fn held(&self, how: &mut OpenOptions) -> io::Result<File> {
+        how.read(true).append(true).mode(PRIVATE);
+        loop {
+            let file = how.open(&self.path)?;
+            file.lock()?;
+            let held = file.metadata()?;
+            let there = fs::metadata(&self.path);
+            if there.is_ok_and(|it| (it.dev(), it.ino()) == (held.dev(), held.ino())) {
+                return Ok(file);
+            }
+        }
+    }
+
+    fn read(&self, mut take: impl FnMut(Entry)) -> io::Result<()> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
         for line in BufReader::new(file).split(b'\n') {
             let entry: Option<Entry> = serde_json::from_slice(&line?).ok();
-            entered.extend(
-                entry
-                    .filter(|entry| entry.journal == journal)
-                    .map(|it| it.seq),
-            );
+            entry.into_iter().for_each(&mut take);
         }
-        Ok(entered)
+        Ok(())
+    }
+
+    fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
     }
 
     /// Finds the highest record, and whether one is there. An entry without its line end was never durable,
@@ -146,8 +254,33 @@ impl Refusal {
             "id": self.id.to_string(),
             "time": humantime::format_rfc3339_micros(at).to_string(),
             "reason": reason,
+            "line": self.line,
         });
         format!("{entry}\n")
+    }
+}
+
+impl Entry {
+    fn entered(self) -> Option<Entered> {
+        let Self {
+            journal,
+            seq,
+            id,
+            reason,
+            line,
+        } = self;
+        let is_own = |line: &String| {
+            let line = format!("{line}\n");
+            Link::read(line.as_bytes())
+                .is_some_and(|it| it.journal == journal && it.seq == seq && it.id == id)
+        };
+        Some(Entered {
+            line: line.filter(is_own),
+            journal: journal.parse().ok()?,
+            seq,
+            id: id.parse().ok()?,
+            reason,
+        })
     }
 }
 
@@ -159,14 +292,17 @@ const LONGEST_REASON: usize = 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
-    fn refusal(seq: u64) -> Refusal {
+    fn refusal(journal: JournalId, seq: u64) -> Refusal {
+        let id = RecordId::next();
+        let prev = "0".repeat(64);
         Refusal {
             seq,
-            id: RecordId::next(),
+            id,
+            line: format!(
+                r#"{{"v":1,"journal":"{journal}","seq":{seq},"id":"{id}","prev":"{prev}"}}"#
+            ),
             reason: "a\n\"b\"".to_owned() + &"x".repeat(2000),
         }
     }
@@ -186,14 +322,14 @@ mod tests {
         };
         let mut running = ledger(journal);
         for seq in [7, 9, 7, 8, 9] {
-            running.enter(&refusal(seq), at).unwrap();
+            running.enter(&refusal(journal, seq), at).unwrap();
         }
         let before = fs::read_to_string(&path).unwrap();
 
         fs::write(&path, format!("{before}{{\"journal\":\"")).unwrap();
-        ledger(journal).enter(&refusal(9), at).unwrap();
+        ledger(journal).enter(&refusal(journal, 9), at).unwrap();
         let after = fs::read_to_string(&path).unwrap();
-        let last = refusal(9);
+        let last = refusal(other, 9);
         ledger(other).enter(&last, at).unwrap();
 
         assert_eq!(before, after);
@@ -203,8 +339,65 @@ mod tests {
         assert_eq!(entry["journal"], other.to_string());
         assert_eq!(entry["id"], last.id.to_string());
         assert_eq!(entry["time"], "1970-01-01T00:00:00.000000Z");
+        assert_eq!(entry["line"], last.line);
         let reason = entry["reason"].as_str().unwrap();
         assert!(reason.starts_with("a\n\"b\"x"));
         assert_eq!(reason.chars().count(), LONGEST_REASON);
+    }
+
+    #[test]
+    fn removes_what_was_taken_and_nothing_else_however_often_it_is_entered_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = SystemTime::UNIX_EPOCH;
+        let (journal, other) = (JournalId::random(), JournalId::random());
+        let ledger = |journal| Ledger::of(dir.path(), journal, "a");
+        let mut running = ledger(journal);
+        for seq in [1, 2, 3] {
+            running.enter(&refusal(journal, seq), at).unwrap();
+        }
+        ledger(other).enter(&refusal(other, 2), at).unwrap();
+        let taken: HashSet<_> = [(journal, 1), (journal, 2)].into();
+
+        let entering = std::thread::spawn(move || {
+            for seq in 4..200 {
+                running.enter(&refusal(journal, seq), at).unwrap();
+            }
+        });
+        for _ in 0..50 {
+            ledger(journal).remove(&taken).unwrap();
+        }
+        entering.join().unwrap();
+
+        let left = ledger(journal).entries().unwrap();
+        let of = |wanted: JournalId| -> Vec<u64> {
+            let own = left.iter().filter(|it| it.journal == wanted);
+            own.map(|it| it.seq).collect()
+        };
+        assert_eq!(of(journal), (3..200).collect::<Vec<_>>());
+        assert_eq!(of(other), [2]);
+        let names = fs::read_dir(dir.path().join("refused")).unwrap();
+        assert_eq!(names.count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn has_the_line_of_a_record_only_where_it_is_that_records() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = JournalId::random();
+        let mut ledger = Ledger::of(dir.path(), journal, "a");
+        let (own, mut another, mut none) = (
+            refusal(journal, 1),
+            refusal(journal, 2),
+            refusal(journal, 3),
+        );
+        another.line = own.line.clone();
+        none.line = String::new();
+        for refusal in [&own, &another, &none] {
+            ledger.enter(refusal, SystemTime::UNIX_EPOCH).unwrap();
+        }
+
+        let lines: Vec<_> = ledger.entries().unwrap().into_iter().collect();
+
+        let lines: Vec<_> = lines.into_iter().map(|it| (it.seq, it.line)).collect();
+        assert_eq!(lines, [(1, Some(own.line)), (2, None), (3, None)]);
     }
 }

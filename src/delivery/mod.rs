@@ -2,7 +2,7 @@
 //! away. No call waits for it.
 //!
 //! A [`shipper`] reads the journal on behind the cursor of its sink; a [`sink`] takes [`batch`]es of records and
-//! says what came of them; [`progress`] is what others may see of it.
+//! says what came of them; [`progress`] is what others may see of it. [`redelivery`] sends again what was refused.
 
 mod aside;
 pub mod batch;
@@ -12,6 +12,7 @@ pub mod nats;
 pub mod otlp;
 pub mod postgres;
 pub mod progress;
+pub mod redelivery;
 pub mod settings;
 pub mod shipper;
 pub mod sink;

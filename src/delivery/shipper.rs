@@ -243,7 +243,7 @@ fn written(records: &[Record]) -> Option<SystemTime> {
 }
 
 /// Waits for an answer of the sink.
-async fn within<T>(
+pub(in crate::delivery) async fn within<T>(
     patience: Option<Duration>,
     answer: BoxFuture<'_, Result<T, Setback>>,
 ) -> Result<T, Setback> {
@@ -275,7 +275,7 @@ fn nothing_there() -> Setback {
 }
 
 /// A sink that takes longer than its own time limits has forgotten the question.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(in crate::delivery) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Records that come together go together, and the journal's writer wakes nobody meanwhile.
 const GATHERING: Duration = Duration::from_millis(20);

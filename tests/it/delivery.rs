@@ -4,6 +4,7 @@ mod nats;
 mod otlp;
 mod postgres;
 mod random;
+mod redelivering;
 mod refusals;
 mod scripted;
 mod shipping;

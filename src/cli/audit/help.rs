@@ -117,6 +117,27 @@ Examples:
   partner-gateway audit reconcile --config gateway.yaml --json
   partner-gateway audit reconcile --config gateway.yaml --since 30d --account contoso --replica /mnt/replica-1/audit";
 
+pub(in crate::cli::audit) const REDELIVER_HELP: &str = "\
+A record that a sink refuses for good is set aside, with its line, in audit.dir/refused/NAME.jsonl, and the others go on.
+Once the sink takes more (a column was widened, a limit raised), this sends those records again, one by one, and removes
+from there what the sink has acknowledged. What it refuses again stays. A line that is not the journal's is not sent.
+
+It may be done while the gateway runs, which goes on setting records aside, and more than once: a record that was taken
+just before a kill is sent again, and the sink knows it by its ID. Records may be out of their order in the sink then;
+their seq says where they belong.
+
+A sink of the kind nats refuses no record for good, and takes them in the journal's order alone: it is held instead,
+and nothing of it is set aside. Nor is anything of stdout.
+
+Exit codes:
+  0  every record was taken, also where none is set aside
+  1  some were refused again, or not sent
+  2  it stopped at a setback, which is told, or nothing could be sent; also a command line that is not understood
+
+Examples:
+  partner-gateway audit redeliver --config gateway.yaml --sink central
+  partner-gateway audit redeliver --config gateway.yaml --sink central --from 4711 --to 4800 --json";
+
 pub(in crate::cli::audit) const KEY_HELP: &str = "\
 Reads the private key that the gateway signs with, and prints its public half; the private one is never shown.
 Keep the public key where whoever can write the journal cannot change it, and give it to whoever verifies.

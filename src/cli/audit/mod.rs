@@ -11,6 +11,7 @@ pub mod place;
 mod progress;
 pub mod query;
 pub mod reconcile;
+pub mod redeliver;
 pub mod tail;
 mod telling;
 pub mod verify;
@@ -77,6 +78,9 @@ pub enum Command {
     /// Lists the calls of which the journal does not say how they ended.
     #[command(after_help = help::RECONCILE_HELP)]
     Reconcile(reconcile::Question),
+    /// Sends a sink again what it refused for good.
+    #[command(after_help = help::REDELIVER_HELP)]
+    Redeliver(redeliver::Question),
 }
 
 /// What is to be verified.
@@ -152,6 +156,7 @@ pub fn run(command: Command, environment: &Environment) -> u8 {
         Command::Key(question) => key::run(&question, environment),
         Command::Evidence(question) => evidence::run(&question, environment),
         Command::Reconcile(question) => reconcile::run(&question, environment),
+        Command::Redeliver(question) => redeliver::run(&question, environment),
     }
 }
 

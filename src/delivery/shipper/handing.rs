@@ -63,6 +63,7 @@ impl Shipper {
         let refusal = Refusal {
             seq: line.seq,
             id: line.id,
+            line: line.text.clone(),
             reason,
         };
         let (seq, id, reason) = (refusal.seq, refusal.id, refusal.reason.clone());

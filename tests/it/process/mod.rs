@@ -13,6 +13,7 @@ mod printing;
 mod private_ca;
 mod provider;
 mod reconciling;
+mod redelivering;
 mod reloading;
 mod rolling;
 mod searching;

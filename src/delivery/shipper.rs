@@ -95,10 +95,13 @@ impl Shipper {
     }
 
     /// Ships until `end` tells that the journal has had its last record and the sink has it, or until it is
-    /// cut short. What is left then is for the next start.
+    /// cut short; a sink that does not take records by then is tried a moment longer. What is left is for the next
+    /// start.
     pub async fn run(mut self, end: CancellationToken, cut: impl Future<Output = ()>) {
+        let given_up = self.waiting.is_given_up(end.clone());
         tokio::select! {
             () = self.ship(&end) => {}
+            () = given_up => {}
             () = cut => {}
         }
         self.keep().await;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::{sync::watch, time::sleep};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::delivery::sink::Setback;
@@ -12,6 +14,8 @@ pub(in crate::delivery) struct Waiting {
     setbacks: u32,
     /// Why nothing goes on, as the log was told.
     told: Option<String>,
+    /// Whether there was one.
+    is_away: watch::Sender<bool>,
 }
 
 /// A wait before the same records are sent again.
@@ -26,8 +30,27 @@ pub(in crate::delivery) struct Pause {
 }
 
 impl Waiting {
+    /// Waits until the run is to end and the sink has had its last chance: one that had a setback, and takes nothing
+    /// for so long, must not keep the process.
+    pub(in crate::delivery) fn is_given_up(
+        &self,
+        end: CancellationToken,
+    ) -> impl Future<Output = ()> + use<> {
+        let mut is_away = self.is_away.subscribe();
+        async move {
+            end.cancelled().await;
+            while is_away.wait_for(|is_away| *is_away).await.is_ok() {
+                tokio::select! {
+                    () = sleep(LAST_TRY) => return,
+                    _ = is_away.wait_for(|is_away| !is_away) => {}
+                }
+            }
+        }
+    }
+
     /// Tells of a setback where that is news, and how long to wait.
     pub(in crate::delivery) fn pause(&mut self, setback: Setback) -> Pause {
+        self.is_away.send_replace(true);
         let is_news = self.told.is_none();
         match setback {
             Setback::Passing { why, after } => {
@@ -67,6 +90,7 @@ impl Waiting {
     /// Notes that records were taken, and tells of it where that is news.
     pub(in crate::delivery) fn goes_on(&mut self) {
         self.setbacks = 0;
+        self.is_away.send_replace(false);
         if self.told.take().is_some() {
             info!("audit sink takes records again");
         }
@@ -94,6 +118,9 @@ const FIRST: Duration = Duration::from_millis(100);
 
 /// A sink that is back is noticed within a minute.
 const LONGEST: Duration = Duration::from_mins(1);
+
+/// What is there answers within milliseconds; the rest of the drain is for sinks that take something.
+const LAST_TRY: Duration = Duration::from_secs(2);
 
 /// A sink that asks for more is asked again all the same: a time that was meant for a date far away, or
 /// written in other units, must not end delivery, and four requests an hour harm nobody.

@@ -1,5 +1,6 @@
 //! Delivery: what reaches the sinks, what they do with records, and what is made of their answers.
 
+mod ending;
 mod nats;
 mod otlp;
 mod postgres;

@@ -77,6 +77,8 @@ pub(super) enum Answer {
     Says(Setback),
     /// It takes what is not bad, and says that some is.
     TakesPart,
+    /// It takes what it can after so long.
+    TakesAfter(Duration),
     /// It never answers.
     Hangs,
 }
@@ -220,11 +222,11 @@ impl Script {
         let is_good = |line: &&Line| !bad.contains(&line.seq);
         let good = lines.iter().filter(is_good).cloned();
         match self.answers.pop_front().unwrap_or(Answer::Takes) {
-            Answer::Takes if lines.iter().all(|line| is_good(&line)) => {
+            Answer::Takes | Answer::TakesAfter(_) if lines.iter().all(|line| is_good(&line)) => {
                 self.has.extend_from_slice(lines);
                 Some(Ok(()))
             }
-            Answer::Takes => Some(Err(refused())),
+            Answer::Takes | Answer::TakesAfter(_) => Some(Err(refused())),
             Answer::TakesPart => {
                 self.has.extend(good);
                 let why = "some of it is bad".to_owned();
@@ -247,8 +249,13 @@ impl Sink for Scripted {
     }
 
     fn deliver<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), Setback>> {
+        let pause = match self.script().answers.front() {
+            Some(Answer::TakesAfter(pause)) => *pause,
+            _ => Duration::ZERO,
+        };
         let said = self.script().take(batch);
-        Box::pin(async {
+        Box::pin(async move {
+            tokio::time::sleep(pause).await;
             match said {
                 Some(said) => said,
                 None => std::future::pending().await,

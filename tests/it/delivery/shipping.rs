@@ -173,37 +173,6 @@ async fn delivers_to_one_sink_whatever_another_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ships_the_rest_on_leaving_and_leaves_it_where_the_sink_stays_away() {
-    let site = Site::new().await;
-    site.write(4).await;
-    for (answer, ends, tries) in [
-        (Answer::Takes, true, 1..=1),
-        (Answer::Says(scripted::held()), true, 2..=2),
-        (Answer::Says(passing()), false, 3..=60),
-    ] {
-        let log = Log::begin();
-        let name = format!("until-{}", tries.end());
-        let takes = matches!(answer, Answer::Takes);
-        let sink = Scripted::new((0..1000).map(|_| answer.clone()));
-        let running = site.ship(&name, &sink);
-        sleep(Duration::from_millis(1)).await;
-
-        running.end.cancel();
-        sleep(Duration::from_secs(20)).await;
-        let ended = running.task.is_finished();
-        running.cut.cancel();
-        running.task.await.unwrap();
-
-        assert_eq!(ended, ends, "{answer:?}");
-        let sent = sink.script().sent.len();
-        assert!(tries.contains(&sent), "{answer:?}: {sent}");
-        let left = log.lines("audit sink does not have every record");
-        assert_eq!(left.len(), usize::from(!takes));
-        assert_eq!(sink.lines().len(), if takes { 5 } else { 0 });
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn ships_nothing_that_does_not_follow_what_the_sink_has() {
     let site = Site::new().await;
     site.write(5).await;

@@ -160,6 +160,10 @@ impl Shipper {
                     self.keep().await;
                     continue;
                 }
+                () = self.waiting.is_back() => {
+                    self.waiting.tell_back();
+                    continue;
+                }
             }
             tokio::select! {
                 () = sleep(GATHERING) => {}

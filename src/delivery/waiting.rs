@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -12,8 +15,12 @@ use crate::delivery::sink::Setback;
 #[derive(Debug, Default)]
 pub(in crate::delivery) struct Waiting {
     setbacks: u32,
-    /// Why nothing goes on, as the log was told.
+    /// Why nothing goes on, as the log was told last; nothing where it was told that something does.
     told: Option<String>,
+    /// What the log was told in the last minute, and when.
+    reasons: Vec<(String, Instant)>,
+    /// When the log was last told that records are taken again.
+    back: Option<Instant>,
     /// Whether there was one.
     is_away: watch::Sender<bool>,
 }
@@ -51,12 +58,11 @@ impl Waiting {
     /// Tells of a setback where that is news, and how long to wait.
     pub(in crate::delivery) fn pause(&mut self, setback: Setback) -> Pause {
         self.is_away.send_replace(true);
-        let is_news = self.told.is_none();
         match setback {
             Setback::Passing { why, after } => {
-                if is_news {
+                if self.is_news(&why) {
                     warn!(error = why, "audit sink does not take records");
-                    self.told = Some(why);
+                    self.note(why);
                 } else {
                     debug!(error = why, "audit sink still does not take records");
                 }
@@ -69,10 +75,10 @@ impl Waiting {
                 }
             }
             Setback::Held { why } | Setback::Refused { why } | Setback::PartlyRefused { why } => {
-                if self.told.as_ref() != Some(&why) {
+                if self.is_news(&why) {
                     error!(error = why, "audit sink is held until a person sees to it");
+                    self.note(why);
                 }
-                self.told = Some(why);
                 Pause {
                     time: HELD,
                     is_asked: false,
@@ -80,6 +86,19 @@ impl Waiting {
                 }
             }
         }
+    }
+
+    /// Whether the log does not end with this reason, and was not told it a moment ago either.
+    fn is_news(&mut self, why: &String) -> bool {
+        self.reasons.retain(|(_, at)| at.elapsed() < APART);
+        let was_told = self.reasons.iter().any(|(told, _)| told == why);
+        let is_last = self.told.as_ref() == Some(why);
+        !is_last && !was_told && self.reasons.len() < MOST_REASONS
+    }
+
+    fn note(&mut self, why: String) {
+        self.reasons.push((why.clone(), Instant::now()));
+        self.told = Some(why);
     }
 
     /// Begins with short waits again.
@@ -91,8 +110,26 @@ impl Waiting {
     pub(in crate::delivery) fn goes_on(&mut self) {
         self.setbacks = 0;
         self.is_away.send_replace(false);
-        if self.told.take().is_some() {
+        self.tell_back();
+    }
+
+    /// Waits until the log may be told that records are taken again.
+    pub(in crate::delivery) async fn is_back(&self) {
+        if self.told.is_none() || *self.is_away.borrow() {
+            return std::future::pending().await;
+        }
+        if let Some(back) = self.back {
+            sleep_until(back + APART).await;
+        }
+    }
+
+    /// Tells so, unless it was told a moment ago.
+    pub(in crate::delivery) fn tell_back(&mut self) {
+        let is_early = self.back.is_some_and(|back| back.elapsed() < APART);
+        if self.told.is_some() && !is_early {
             info!("audit sink takes records again");
+            self.told = None;
+            self.back = Some(Instant::now());
         }
     }
 }
@@ -118,6 +155,10 @@ const FIRST: Duration = Duration::from_millis(100);
 
 /// A sink that is back is noticed within a minute.
 const LONGEST: Duration = Duration::from_mins(1);
+
+/// What comes and goes is told once in so long. Each reason is told by itself, and at most so many of them.
+const APART: Duration = Duration::from_mins(1);
+const MOST_REASONS: usize = 8;
 
 /// What is there answers within milliseconds; the rest of the drain is for sinks that take something.
 const LAST_TRY: Duration = Duration::from_secs(2);

@@ -289,3 +289,66 @@ async fn waits_for_a_reader_of_the_standard_output_that_stalls_and_skips_nothing
     assert_eq!(progress.lag(), 0);
     assert!(!site.dir.path().join("cursors").exists());
 }
+
+#[tokio::test(start_paused = true)]
+async fn tells_of_a_sink_that_comes_and_goes_once_a_minute() {
+    let site = Site::new().await;
+    let log = Log::begin();
+    let answers = (0..600).map(|index| {
+        let away = Answer::Says(passing());
+        if index % 2 == 0 { away } else { Answer::Takes }
+    });
+    let sink = Scripted::new(answers);
+    let running = site.ship("a", &sink);
+    running.reaches(1).await;
+    let began = Instant::now();
+
+    for records in 2..=300 {
+        site.write(1).await;
+        running.reaches(records).await;
+        sleep(Duration::from_secs(1)).await;
+    }
+    let took = began.elapsed();
+    sleep(Duration::from_mins(2)).await;
+
+    let most = usize::try_from(took.as_secs() / 60).unwrap() + 2;
+    let away = log.lines("audit sink does not take records").len();
+    let back = log.lines("audit sink takes records again").len();
+    assert!((2..=most).contains(&away), "{away} in {took:?}");
+    assert!((2..=most).contains(&back), "{back} in {took:?}");
+    assert_eq!(away, back, "in the end the log says how it stands");
+    running.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn tells_each_reason_why_a_sink_takes_nothing() {
+    let site = Site::new().await;
+    let log = Log::begin();
+    let busy = Setback::Passing {
+        why: "busy".to_owned(),
+        after: Some(Duration::from_secs(1)),
+    };
+    let answers = (0..200).flat_map(|_| [Answer::Says(passing()), Answer::Says(busy.clone())]);
+    let sink = Scripted::new(answers);
+    let running = site.ship("a", &sink);
+    let began = Instant::now();
+    while sink.script().answers.len() > 300 {
+        sleep(Duration::from_secs(1)).await;
+    }
+    let took = began.elapsed();
+    running.cut.cancel();
+    running.task.await.unwrap();
+
+    let told = log.lines("audit sink does not take records");
+    let reasons: Vec<_> = told
+        .iter()
+        .map(|line| line["error"].as_str().unwrap())
+        .collect();
+    assert_eq!(reasons[..2], ["away", "busy"]);
+    let most = 2 * usize::try_from(took.as_secs() / 60).unwrap() + 2;
+    assert!(
+        (3..=most).contains(&told.len()),
+        "{} in {took:?}",
+        told.len()
+    );
+}

@@ -46,7 +46,7 @@ pub(super) fn run(
         records: theirs,
         pages,
     } = ask(config, &name, early)?;
-    let journals = read(&dirs, early)?;
+    let (journals, dirs) = read(dirs, early)?;
     let beginnings: Vec<_> = journals.iter().filter_map(beginning).collect();
     let mut ours: Vec<_> = Vec::new();
     for journal in &journals {
@@ -114,11 +114,12 @@ fn ask(mut config: Config, name: &str, since: SystemTime) -> Result<Activities, 
     })
 }
 
-fn read(dirs: &[PathBuf], since: SystemTime) -> Result<Vec<Rejections>, Failed> {
-    let mut journals = Vec::new();
+/// Reads each journal once, however often it was named; a copy of one has nothing of its own to tell.
+fn read(dirs: Vec<PathBuf>, since: SystemTime) -> Result<(Vec<Rejections>, Vec<PathBuf>), Failed> {
+    let (mut journals, mut of): (Vec<Rejections>, Vec<PathBuf>) = (Vec::new(), Vec::new());
     for dir in dirs {
         let mut bar = Bar::on_terminal();
-        let found = rejections(dir, since, &mut |progress| bar.show(progress));
+        let found = rejections(&dir, since, &mut |progress| bar.show(progress));
         bar.clear();
         let found = found?;
         if let Some(damage) = &found.findings.damage {
@@ -126,9 +127,21 @@ fn read(dirs: &[PathBuf], since: SystemTime) -> Result<Vec<Rejections>, Failed> 
                 what: damage.fault.to_string(),
             });
         }
+        let mut known = journals.iter().zip(&of);
+        let journal = found.findings.journal;
+        if let Some((_, same)) = known.find(|(it, _)| it.findings.journal == journal) {
+            writeln!(
+                io::stderr(),
+                "partner-gateway: {} has the journal of {} again, which is counted once",
+                dir.display(),
+                same.display()
+            )?;
+            continue;
+        }
         journals.push(found);
+        of.push(dir);
     }
-    Ok(journals)
+    Ok((journals, of))
 }
 
 fn beginning(journal: &Rejections) -> Option<Beginning> {

@@ -134,7 +134,8 @@ async fn takes_the_journals_of_other_replicas_together() {
     let yes = r#""status":200,"outcome":"forwarded","forwarded":"yes","#;
     let other = site.path("other");
     write(&site.path("audit"), &[(1, done_at[0], yes)], done_at[0]);
-    write(
+    write_as(
+        "3d813cbb-47fb-42ba-91df-831e1593ac29",
         &other,
         &[(2, done_at[1], yes)],
         done_at[1] - Duration::from_mins(1),
@@ -142,9 +143,13 @@ async fn takes_the_journals_of_other_replicas_together() {
     site.sandbox.add_activity(done(1, done_at[0]));
     site.sandbox.add_activity(done(2, done_at[1]));
     let other = other.display().to_string();
+    let own = site.path("audit").display().to_string();
 
     let alone = reconcile(&site, &["--since", "1d", "--json"]).await;
-    let together = reconcile(&site, &["--since", "1d", "--json", "--replica", &other]).await;
+    let question = ["--since", "1d", "--json", "--replica", &other];
+    let together = reconcile(&site, &question).await;
+    let again = [&question[..], &["--replica", &own, "--replica", &other]].concat();
+    let again = reconcile(&site, &again).await;
 
     let told: Value = serde_json::from_str(&alone.stdout).unwrap();
     assert_eq!(
@@ -158,6 +163,13 @@ async fn takes_the_journals_of_other_replicas_together() {
         "{told}"
     );
     assert_eq!(told["journals"][1]["dir"], other);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    let told: Value = serde_json::from_str(&again.stdout).unwrap();
+    assert_eq!(told["in_both"], 2);
+    assert_eq!(told["journals"].as_array().unwrap().len(), 2);
+    let line =
+        format!("partner-gateway: {own} has the journal of {own} again, which is counted once\n");
+    assert!(again.stderr.contains(&line), "{again:?}");
 }
 
 /// A journal and records of Partner Center with some of each class, none of them recent.
@@ -222,6 +234,10 @@ async fn of_all_classes() -> Site {
 
 /// Writes a journal that began at some time: for each call an intent and an outcome.
 fn write(dir: &Path, calls: &[(u64, SystemTime, &str)], began: SystemTime) {
+    write_as(JOURNAL, dir, calls, began);
+}
+
+fn write_as(journal: &str, dir: &Path, calls: &[(u64, SystemTime, &str)], began: SystemTime) {
     let mut lines: Vec<Vec<u8>> = Vec::new();
     let started = (0, began, "");
     for (number, time, ending) in [started].into_iter().chain(calls.iter().copied()) {
@@ -244,7 +260,7 @@ fn write(dir: &Path, calls: &[(u64, SystemTime, &str)], began: SystemTime) {
                 .map_or_else(|| "0".repeat(64), |line| sha256(line));
             let time = humantime::format_rfc3339_micros(time);
             let line = format!(
-                r#"{{"v":1,"journal":"{JOURNAL}","seq":{seq},"id":"id-{seq}","time":"{time}","kind":"{kind}",{members}"prev":"{prev}"}}"#
+                r#"{{"v":1,"journal":"{journal}","seq":{seq},"id":"id-{seq}","time":"{time}","kind":"{kind}",{members}"prev":"{prev}"}}"#
             );
             lines.push(line.into_bytes());
         }
@@ -258,6 +274,7 @@ fn write(dir: &Path, calls: &[(u64, SystemTime, &str)], began: SystemTime) {
         let entry = entry.unwrap();
         fs::copy(entry.path(), dir.join(entry.file_name())).unwrap();
     }
+    fs::write(dir.join("journal.id"), format!("{journal}\n")).unwrap();
 }
 
 /// A rejection that Partner Center has, of the call with this number where there is one.

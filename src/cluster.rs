@@ -59,6 +59,7 @@ pub struct Connected {
     pub times: u64,
     link: watch::Receiver<Link>,
     denied: watch::Receiver<Option<String>>,
+    said: watch::Receiver<Option<String>>,
 }
 
 impl Cluster {
@@ -103,6 +104,7 @@ impl Cluster {
             times,
             link: self.line.link(),
             denied: self.line.denied(),
+            said: self.line.said(),
         })
     }
 
@@ -158,14 +160,22 @@ impl Connected {
 
     /// Waits until the server says that something may not be done, which it never answers otherwise.
     pub async fn denied(&self) -> String {
-        let mut denied = self.denied.clone();
-        // What was denied before may be allowed by now.
-        denied.mark_unchanged();
-        if denied.changed().await.is_err() {
-            return std::future::pending().await;
-        }
-        denied.borrow().clone().unwrap_or_default()
+        next(self.denied.clone()).await
     }
+
+    /// Waits until the server complains of something else, of whoever's doing.
+    pub async fn said(&self) -> String {
+        next(self.said.clone()).await
+    }
+}
+
+/// The next words; what was said before may be mended by now.
+async fn next(mut words: watch::Receiver<Option<String>>) -> String {
+    words.mark_unchanged();
+    if words.changed().await.is_err() {
+        return std::future::pending().await;
+    }
+    words.borrow().clone().unwrap_or_default()
 }
 
 /// Doubles from 50 ms up to 8 s, with jitter, so that replicas do not come back at once.

@@ -2,7 +2,7 @@
 
 use async_nats::{ClientError, ConnectErrorKind, Event, ServerError};
 use tokio::sync::watch;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 /// There is no connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,8 @@ pub(in crate::cluster) struct Line {
     link: watch::Sender<Link>,
     times: watch::Sender<u64>,
     denied: watch::Sender<Option<String>>,
+    /// What else the server complained of while the connection stood.
+    said: watch::Sender<Option<String>>,
 }
 
 impl Away {
@@ -59,6 +61,7 @@ impl Default for Line {
             link: watch::Sender::new(Link::Unknown),
             times: watch::Sender::new(0),
             denied: watch::Sender::new(None),
+            said: watch::Sender::new(None),
         }
     }
 }
@@ -70,6 +73,10 @@ impl Line {
 
     pub(in crate::cluster) fn denied(&self) -> watch::Receiver<Option<String>> {
         self.denied.subscribe()
+    }
+
+    pub(in crate::cluster) fn said(&self) -> watch::Receiver<Option<String>> {
+        self.said.subscribe()
     }
 
     pub(in crate::cluster) fn away(&self) -> Away {
@@ -88,15 +95,30 @@ impl Line {
                     *count = count.saturating_add(1);
                     times = *count;
                 });
+                self.said.send_if_modified(|said| {
+                    *said = None;
+                    false
+                });
                 self.link.send_replace(Link::Up { times });
                 info!("connected to NATS");
             }
             Event::Disconnected | Event::Closed => {
-                self.fell(&Away::passing("disconnected".to_owned()));
+                let why = match &*self.said.borrow() {
+                    Some(said) => format!("disconnected after it said {said:?}"),
+                    None => "disconnected".to_owned(),
+                };
+                self.fell(&Away::passing(why));
             }
             Event::ClientError(ClientError::Other(why)) => self.fell(&failed(why)),
             Event::ServerError(ServerError::Other(why)) if is_denial(why) => {
                 self.denied.send_replace(Some(why.clone()));
+            }
+            // Where it is the end of the connection, that is told, too; else nothing would tell that it still stands.
+            Event::ServerError(ServerError::Other(why)) if self.is_up() => {
+                let told = self.said.send_replace(Some(why.clone()));
+                if told.as_ref() != Some(why) {
+                    warn!(error = why, "the NATS server complains");
+                }
             }
             Event::ServerError(why) => self.fell(&Away::held(why.to_string())),
             Event::ClientError(_)
@@ -104,6 +126,10 @@ impl Line {
             | Event::Draining
             | Event::SlowConsumer(_) => {}
         }
+    }
+
+    fn is_up(&self) -> bool {
+        matches!(*self.link.borrow(), Link::Up { .. })
     }
 
     fn fell(&self, away: &Away) {
@@ -134,4 +160,36 @@ fn failed(why: &str) -> Away {
 /// <https://github.com/nats-io/nats-server/blob/main/server/errors.go>.
 fn is_denial(why: &str) -> bool {
     why.to_ascii_lowercase().contains("permissions violation")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stands_whatever_the_server_complains_of_until_it_is_gone() {
+        let line = Line::default();
+        let other = |why: &str| Event::ServerError(ServerError::Other(why.to_owned()));
+        let away = |why: &str| Link::Down(Away::passing(why.to_owned()));
+        let standing = || line.link.borrow().clone();
+        line.note(&Event::Connected);
+        let mut said = line.said();
+
+        line.note(&other("Permissions Violation for Publish to \"a\""));
+        assert!(!said.has_changed().unwrap());
+        line.note(&other("Invalid Subject"));
+
+        assert_eq!(standing(), Link::Up { times: 1 });
+        assert_eq!(said.borrow_and_update().as_deref(), Some("Invalid Subject"));
+        line.note(&Event::Disconnected);
+        assert_eq!(
+            standing(),
+            away("disconnected after it said \"Invalid Subject\"")
+        );
+        line.note(&Event::Connected);
+        line.note(&Event::Disconnected);
+        assert_eq!(standing(), away("disconnected"));
+        line.note(&other("maximum connections exceeded"));
+        assert!(matches!(standing(), Link::Down(away) if away.is_lasting()));
+    }
 }

@@ -33,6 +33,8 @@ pub(in crate::delivery::nats) async fn answered<T>(
         done = step => done,
         lost = connected.lost() => Err(away(&lost)),
         said = denial => Err(held(&format!("NATS denies: {said}"))),
+        // It may have been about this, and then nothing else comes.
+        said = connected.said() => Err(passing(&format!("NATS says: {said}"))),
     }
 }
 

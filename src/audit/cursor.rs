@@ -27,6 +27,8 @@ pub struct Cursor {
     pub acknowledged: SystemTime,
     /// What the sink had acknowledged some time before, the oldest first; a few entries.
     pub earlier: Vec<Mark>,
+    /// How many records were set aside since the sink last took one.
+    pub set_aside: u32,
 }
 
 /// A number up to which a sink had acknowledged the journal at some time.
@@ -56,6 +58,7 @@ impl Cursor {
             hash,
             acknowledged,
             earlier: Vec::new(),
+            set_aside: 0,
         }
     }
 
@@ -78,6 +81,14 @@ impl Cursor {
             self.earlier.drain(..old);
         }
         (self.seq, self.hash, self.acknowledged) = (seq, hash, at);
+        self.set_aside = 0;
+    }
+
+    /// Moves on to a record that the sink refused for good, as [`Self::advance`] does, and counts it.
+    pub fn pass(&mut self, seq: u64, hash: LineHash, at: SystemTime, keep: Duration) {
+        let set_aside = self.set_aside.saturating_add(1);
+        self.advance(seq, hash, at, keep);
+        self.set_aside = set_aside;
     }
 
     /// Whether a record had been acknowledged for at least `keep`.
@@ -102,6 +113,7 @@ impl Cursor {
             hash: value.get("hash")?.as_str()?.parse().ok()?,
             acknowledged: last.acknowledged,
             earlier: earlier.map_or(Some(Vec::new()), |it| it.iter().map(mark).collect())?,
+            set_aside: value.get("set_aside").map_or(Some(0), count)?,
         })
     }
 
@@ -122,12 +134,15 @@ impl Cursor {
         let entry =
             |mark: &Mark| json!({"seq": mark.seq, "acknowledged": rfc3339(mark.acknowledged)});
         let earlier: Vec<Value> = self.earlier.iter().map(entry).collect();
-        let value = json!({
+        let mut value = json!({
             "seq": self.seq,
             "hash": self.hash.to_string(),
             "acknowledged": rfc3339(self.acknowledged),
             "earlier": earlier,
         });
+        if let (true, Some(value)) = (self.set_aside > 0, value.as_object_mut()) {
+            value.insert("set_aside".to_owned(), self.set_aside.into());
+        }
         format!("{value}\n")
     }
 }
@@ -205,6 +220,10 @@ fn file_name(sink: &str) -> io::Result<String> {
     Ok(format!("{sink}.json"))
 }
 
+fn count(value: &Value) -> Option<u32> {
+    value.as_u64()?.try_into().ok()
+}
+
 fn mark(value: &Value) -> Option<Mark> {
     let acknowledged = value.get("acknowledged")?.as_str()?;
     Some(Mark {
@@ -242,7 +261,7 @@ mod tests {
     fn is_read_as_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
         let mut cursor = Cursor::at(1, LineHash::of(b"1"), hour(1));
-        cursor.advance(2, LineHash::of(b"2"), hour(2), DAY);
+        cursor.pass(2, LineHash::of(b"2"), hour(2), DAY);
 
         assert_eq!(list(dir.path()).unwrap(), []);
         cursor.write(dir.path(), "b").unwrap();
@@ -257,6 +276,7 @@ mod tests {
         assert_eq!(names, ["a.json", "b.json", "c.json"]);
         assert_eq!(kept[0].cursor.as_ref().map(|it| it.seq), Some(7));
         assert_eq!(kept[1].cursor.as_ref(), Some(&cursor));
+        assert_eq!(cursor.set_aside, 1);
         assert_eq!(kept[2].cursor, None);
         let text = fs::read_to_string(&kept[0].path).unwrap();
         let zeros = "0".repeat(64);

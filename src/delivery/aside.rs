@@ -1,6 +1,6 @@
 //! Setting records aside that a sink refused for good.
 
-use std::{io, time::SystemTime};
+use std::{io, ops::RangeInclusive, time::SystemTime};
 
 use tokio::task::spawn_blocking;
 
@@ -14,8 +14,6 @@ use crate::{
 pub(in crate::delivery) struct Aside {
     ledger: Option<Ledger>,
     clock: SharedClock,
-    /// How many were set aside since the sink last took one.
-    in_a_row: u32,
 }
 
 impl Aside {
@@ -23,18 +21,7 @@ impl Aside {
         Self {
             ledger: Some(ledger),
             clock,
-            in_a_row: 0,
         }
-    }
-
-    /// Whether so many were refused, and none taken, that it is the sink that is wrong and not the records.
-    pub(in crate::delivery) fn is_enough(&self) -> bool {
-        self.in_a_row >= MOST_IN_A_ROW
-    }
-
-    /// Notes that the sink took records.
-    pub(in crate::delivery) fn sink_takes(&mut self) {
-        self.in_a_row = 0;
     }
 
     pub(in crate::delivery) fn now(&self) -> SystemTime {
@@ -43,21 +30,36 @@ impl Aside {
 
     /// Enters a record durably.
     pub(in crate::delivery) async fn enter(&mut self, refusal: Refusal) -> io::Result<()> {
+        let now = self.now();
+        let entered = self.with(move |ledger| ledger.enter(&refusal, now));
+        entered.await
+    }
+
+    /// Whether all of these records were set aside, so that the sink has lost none of them.
+    pub(in crate::delivery) async fn has_all(
+        &mut self,
+        records: RangeInclusive<u64>,
+    ) -> io::Result<bool> {
+        let entered = self.with(|ledger| ledger.entered()).await?;
+        Ok(records.into_iter().all(|seq| entered.contains(&seq)))
+    }
+
+    async fn with<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Ledger) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
         let gone = || io::Error::other("its ledger is gone");
         let mut ledger = self.ledger.take().ok_or_else(gone)?;
-        let now = self.now();
-        let entering = spawn_blocking(move || {
-            let entered = ledger.enter(&refusal, now);
-            (ledger, entered)
+        let path = ledger.path().to_owned();
+        let working = spawn_blocking(move || {
+            let done = work(&mut ledger);
+            (ledger, done)
         });
-        let (ledger, entered) = entering.await.map_err(io::Error::other)?;
+        let (ledger, done) = working.await.map_err(io::Error::other)?;
         self.ledger = Some(ledger);
-        if entered.is_ok() {
-            self.in_a_row = self.in_a_row.saturating_add(1);
-        }
-        entered
+        done.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
     }
 }
 
 /// Records are made by one program in one way: some may be too long for a sink, and not so many one after the other.
-const MOST_IN_A_ROW: u32 = 16;
+pub(in crate::delivery) const MOST_IN_A_ROW: u32 = 16;

@@ -89,6 +89,21 @@ impl Keeper {
         self.falls_behind();
     }
 
+    /// Moves on to a later record that the sink refused for good.
+    pub(in crate::delivery) fn pass(&mut self, seq: u64, hash: LineHash) {
+        let now = self.clock.now();
+        let cursor = self
+            .cursor
+            .get_or_insert_with(|| Cursor::at(0, LineHash::NONE, now));
+        cursor.pass(seq, hash, now, self.keep);
+        self.falls_behind();
+    }
+
+    /// How many records were set aside since the sink last took one, also in earlier runs.
+    pub(in crate::delivery) fn set_aside(&self) -> u32 {
+        self.cursor.as_ref().map_or(0, |cursor| cursor.set_aside)
+    }
+
     /// Goes back to an earlier record, or to before the first one. What was acknowledged when is forgotten:
     /// the sink has lost some of it.
     pub(in crate::delivery) fn go_back(&mut self, to: Option<(u64, LineHash)>) {

@@ -10,6 +10,7 @@ pub mod copy;
 mod keeper;
 pub mod nats;
 pub mod otlp;
+pub mod patience;
 pub mod postgres;
 pub mod progress;
 pub mod redelivery;

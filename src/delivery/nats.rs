@@ -9,7 +9,7 @@ mod pipeline;
 mod stream;
 mod trouble;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
@@ -18,7 +18,7 @@ use crate::{
     cluster::{Cluster, Connected},
     delivery::{
         batch::Batch,
-        nats::{pipeline::Position, trouble::passing},
+        nats::pipeline::Position,
         sink::{Setback, Sink, Standing},
     },
     ids::JournalId,
@@ -81,26 +81,17 @@ impl Nats {
 
 impl Sink for Nats {
     fn stands(&self, journal: JournalId) -> BoxFuture<'_, Result<Standing, Setback>> {
-        Box::pin(in_time(self.ask(journal)))
+        Box::pin(self.ask(journal))
     }
 
     fn establish(&self) -> BoxFuture<'_, Result<(), Setback>> {
-        Box::pin(in_time(async {
+        Box::pin(async {
             let connected = self.connected().await?;
             stream::make(&connected, self.cluster.settings()).await
-        }))
+        })
     }
 
     fn deliver<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), Setback>> {
-        Box::pin(in_time(self.send(batch)))
+        Box::pin(self.send(batch))
     }
 }
-
-async fn in_time<T>(step: impl Future<Output = Result<T, Setback>>) -> Result<T, Setback> {
-    tokio::time::timeout(LONGEST_STEP, step)
-        .await
-        .unwrap_or_else(|_| Err(passing("NATS did not answer in time")))
-}
-
-/// A batch of 256 records one by one, at 100 ms each, which is slow for three copies on disks.
-const LONGEST_STEP: Duration = Duration::from_mins(1);

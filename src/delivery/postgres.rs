@@ -9,7 +9,7 @@ mod schema;
 mod session;
 mod trouble;
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
@@ -59,19 +59,14 @@ impl Postgres {
         &self,
         step: impl AsyncFnOnce(&Session) -> Result<T, Setback>,
     ) -> Result<T, Setback> {
-        let running = async {
-            let mut kept = self.session.lock().await;
-            let session = match kept.take().filter(Session::is_open) {
-                Some(session) => session,
-                None => Session::open(&self.settings, &self.disk).await?,
-            };
-            let done = step(&session).await?;
-            *kept = Some(session);
-            Ok(done)
+        let mut kept = self.session.lock().await;
+        let session = match kept.take().filter(Session::is_open) {
+            Some(session) => session,
+            None => Session::open(&self.settings, &self.disk).await?,
         };
-        tokio::time::timeout(LONGEST_STEP, running)
-            .await
-            .unwrap_or_else(|_| Err(trouble::passing("PostgreSQL did not answer in time")))
+        let done = step(&session).await?;
+        *kept = Some(session);
+        Ok(done)
     }
 }
 
@@ -99,6 +94,3 @@ impl Sink for Postgres {
         }))
     }
 }
-
-/// Longer than the server's own limit for a statement, [`session::LONGEST_STATEMENT`], which tells more.
-const LONGEST_STEP: Duration = Duration::from_mins(1);

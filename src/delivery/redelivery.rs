@@ -15,7 +15,7 @@ use crate::{
     },
     delivery::{
         batch::{Batch, Line},
-        shipper::{PATIENCE, within},
+        patience::{PATIENCE, within},
         sink::{Setback, Sink},
     },
     ids::{JournalId, RecordId},

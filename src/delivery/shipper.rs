@@ -12,8 +12,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::future::BoxFuture;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
@@ -30,6 +29,7 @@ use crate::{
         aside::Aside,
         batch::Line,
         keeper::Keeper,
+        patience::PATIENCE,
         progress::Progress,
         settings::Settings,
         sink::{Setback, Sink},
@@ -49,6 +49,8 @@ pub struct Shipper {
     /// How long the sink may take for an answer; for ever where that is absent.
     patience: Option<Duration>,
     waiting: Waiting,
+    /// Whether the sink was found in this run to have lost something.
+    has_lost: bool,
     /// Whether it was told that the cursor cannot be kept.
     is_unkept: bool,
 }
@@ -84,6 +86,7 @@ impl Shipper {
             progress: Arc::new(progress),
             patience: acknowledges.then_some(PATIENCE),
             waiting: Waiting::default(),
+            has_lost: false,
             is_unkept: false,
         })
     }
@@ -249,21 +252,6 @@ fn written(records: &[Record]) -> Option<SystemTime> {
     humantime::parse_rfc3339(&records.first()?.time).ok()
 }
 
-/// Waits for an answer of the sink.
-pub(in crate::delivery) async fn within<T>(
-    patience: Option<Duration>,
-    answer: BoxFuture<'_, Result<T, Setback>>,
-) -> Result<T, Setback> {
-    let Some(patience) = patience else {
-        return answer.await;
-    };
-    let silent = |_| Setback::Passing {
-        why: format!("no answer in {} s", patience.as_secs()),
-        after: None,
-    };
-    timeout(patience, answer).await.map_err(silent)?
-}
-
 /// What is wrong with the journal here is a setback for the sink.
 fn setback(trouble: &Trouble) -> Setback {
     let why = cause::chain(trouble);
@@ -280,9 +268,6 @@ fn nothing_there() -> Setback {
         after: None,
     }
 }
-
-/// A sink that takes longer than its own time limits has forgotten the question.
-pub(in crate::delivery) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Records that come together go together, and the journal's writer wakes nobody meanwhile.
 const GATHERING: Duration = Duration::from_millis(20);

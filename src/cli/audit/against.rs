@@ -22,6 +22,7 @@ use crate::{
     delivery::{
         copy::{Holding, Readable},
         nats::Nats,
+        patience::{PATIENCE, within},
         postgres::Postgres,
         settings::{Kind, Settings},
         sink::Setback,
@@ -126,7 +127,8 @@ impl Sink {
         let journal = identity(dir)?;
         // The cursor first, then the sink, then the journal: each has at least what the one before it says.
         let expected = self.expected(dir, journal)?;
-        let holds = runtime.block_on(self.readable.holds(journal));
+        let holds = within(Some(PATIENCE), self.readable.holds(journal));
+        let holds = runtime.block_on(holds);
         let Holding { upto, others } = holds.map_err(|source| self.broken(source))?;
         let mut entries = Entries {
             sink: self,
@@ -182,7 +184,7 @@ impl Iterator for Entries<'_> {
         }
         let readable = &self.sink.readable;
         let page = readable.read(self.journal, self.behind, self.upto);
-        match self.runtime.block_on(page) {
+        match self.runtime.block_on(within(Some(PATIENCE), page)) {
             Ok(page) => {
                 self.behind = page.last().map_or(self.upto, |last| last.at);
                 self.page = page.into_iter();

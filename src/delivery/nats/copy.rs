@@ -14,7 +14,7 @@ use crate::{
     delivery::{
         copy::{Holding, Readable},
         nats::{
-            Nats, in_time,
+            Nats,
             stream::{self, all_subjects, subject},
             trouble,
         },
@@ -88,7 +88,7 @@ impl Nats {
 
 impl Readable for Nats {
     fn holds(&self, journal: JournalId) -> BoxFuture<'_, Result<Holding, Setback>> {
-        Box::pin(in_time(self.holding(journal)))
+        Box::pin(self.holding(journal))
     }
 
     fn read(
@@ -97,7 +97,7 @@ impl Readable for Nats {
         behind: u64,
         upto: u64,
     ) -> BoxFuture<'_, Result<Vec<Entry>, Setback>> {
-        Box::pin(in_time(self.entries(journal, behind, upto)))
+        Box::pin(self.entries(journal, behind, upto))
     }
 }
 

@@ -5,7 +5,8 @@ use tracing::{error, warn};
 use crate::{
     audit::chain::LineHash,
     delivery::{
-        shipper::{Shipper, setback, within},
+        patience::within,
+        shipper::{Shipper, setback},
         sink::{Setback, Standing},
     },
 };
@@ -18,10 +19,10 @@ impl Shipper {
         match standing {
             Ok(Standing::Untold) => Ok(()),
             Ok(Standing::Nothing | Standing::Upto { seq: 0, .. }) => {
-                if self.keeper.seq() > 0 {
+                if self.keeper.seq() > 0 && !self.has_refused_all_behind(0).await? {
                     return self.start_over().await;
                 }
-                if self.progress.rewinds() > 0 {
+                if self.has_lost {
                     // What was there and is gone is for a person to make again; the sink says so.
                     return Ok(());
                 }
@@ -66,6 +67,9 @@ impl Shipper {
             return Err(Setback::Held { why });
         }
         let had = self.keeper.seq();
+        if seq < had && self.has_refused_all_behind(seq).await? {
+            return Ok(());
+        }
         if seq < had {
             let from = seq.saturating_add(1);
             warn!(
@@ -81,8 +85,19 @@ impl Shipper {
         Ok(())
     }
 
+    /// Whether what the sink lacks of what counts as delivered is what it refused for good.
+    async fn has_refused_all_behind(&mut self, seq: u64) -> Result<bool, Setback> {
+        let lacks = seq.saturating_add(1)..=self.keeper.seq();
+        let refused = self.aside.has_all(lacks).await;
+        refused.map_err(|error| Setback::Passing {
+            why: format!("what the sink refused cannot be read: {error}"),
+            after: None,
+        })
+    }
+
     /// Retention must not remove what the sink has lost, so nothing goes on before the disk knows.
     async fn go_back(&mut self, to: Option<(u64, LineHash)>) -> Result<(), Setback> {
+        self.has_lost = true;
         self.keeper.go_back(to);
         self.progress.rewound();
         self.progress.reach(self.keeper.seq());

@@ -5,8 +5,10 @@ use tracing::{debug, error};
 use crate::{
     audit::refused::Refusal,
     delivery::{
+        aside::MOST_IN_A_ROW,
         batch::{Batch, Line},
-        shipper::{Shipper, within},
+        patience::within,
+        shipper::Shipper,
         sink::Setback,
     },
 };
@@ -49,12 +51,11 @@ impl Shipper {
         self.keeper.advance(last.seq, last.hash);
         self.progress.reach(last.seq);
         self.progress.acknowledged(self.aside.now());
-        self.aside.sink_takes();
         self.goes_on();
     }
 
     async fn set_aside(&mut self, line: &Line, reason: String) -> Result<(), Setback> {
-        if self.aside.is_enough() {
+        if self.keeper.set_aside() >= MOST_IN_A_ROW {
             let why = format!(
                 "it refuses every record, so none is set aside any more, and the sink or its settings need a look: {reason}"
             );
@@ -84,7 +85,7 @@ impl Shipper {
         } else {
             debug!(audit.seq = seq, audit.id = %id, error = reason, "audit record set aside");
         }
-        self.keeper.advance(line.seq, line.hash);
+        self.keeper.pass(line.seq, line.hash);
         self.progress.reach(line.seq);
         self.goes_on();
         Ok(())

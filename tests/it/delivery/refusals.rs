@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use partner_gateway::{audit::chain::LineHash, delivery::sink::Standing};
+
 use super::scripted::{Answer, Scripted, Site, passing};
 use crate::harness::log::Log;
 
@@ -116,3 +118,89 @@ async fn sets_aside_any_number_of_records_between_which_the_sink_takes_one() {
     assert_eq!(sink.lines().len(), 4);
     assert_eq!(site.cursor("a"), Some(68));
 }
+
+#[tokio::test(start_paused = true)]
+async fn counts_what_it_set_aside_over_restarts() {
+    let site = Site::new().await;
+    site.write(9).await;
+    for (more, expected) in [(40, 10), (40, 16), (40, 16)] {
+        let sink = Scripted::new([]);
+        sink.script().bad.extend(1..=1000);
+        let running = site.ship("a", &sink);
+        let progress = Arc::clone(&running.progress);
+        while progress.lag() > 0 && !progress.is_held() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        running.finish().await;
+
+        let first: Vec<u64> = (1..=expected).collect();
+        assert_eq!(site.aside("a"), first);
+        site.write(more).await;
+    }
+    let sink = Scripted::new([]);
+    site.ship("a", &sink).finish().await;
+    let cursor = std::fs::read_to_string(site.dir.path().join("cursors/a.json"));
+
+    assert_eq!(sink.lines(), site.lines()[16..]);
+    assert!(!cursor.unwrap().contains("set_aside"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn takes_what_was_set_aside_for_no_loss() {
+    for (bad, standing) in [(9..=10, 8), (1..=10, 0)] {
+        let site = Site::new().await;
+        site.write(9).await;
+        let log = Log::begin();
+        let sink = Scripted::new([]);
+        sink.script().bad.extend(bad.clone());
+        site.ship("a", &sink).finish().await;
+        let upto = |seq: u64| {
+            let line = &site.lines()[usize::try_from(seq).unwrap() - 1];
+            let hash = LineHash::of(line.as_bytes());
+            Standing::Upto { seq, hash }
+        };
+        let standing = if standing == 0 {
+            Standing::Nothing
+        } else {
+            upto(standing)
+        };
+
+        let again = Scripted::new([]);
+        again.script().standings.push_back(Ok(standing));
+        let running = site.ship("a", &again);
+        let progress = Arc::clone(&running.progress);
+        running.finish().await;
+
+        assert_eq!(progress.rewinds(), 0);
+        assert_eq!(again.lines(), [""; 0]);
+        assert_eq!(site.cursor("a"), Some(10));
+        assert_eq!(
+            [LOST_SOME, LOST_ALL].map(|told| log.lines(told).len()),
+            [0, 0]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_the_ledger_that_cannot_be_written() {
+    let site = Site::new().await;
+    let log = Log::begin();
+    std::fs::write(site.dir.path().join("refused"), "").unwrap();
+    let sink = Scripted::new([]);
+    sink.script().bad.insert(1);
+
+    site.ship("a", &sink).finish().await;
+
+    let told = log.lines("audit sink does not take records");
+    let why = told[0]["error"].as_str().unwrap();
+    let path = site.dir.path().join("refused/a.jsonl");
+    let words = format!(
+        "a record that the sink refused is not set aside: {}: ",
+        path.display()
+    );
+    assert!(why.starts_with(&words), "{why}");
+    assert_eq!(site.cursor("a"), None);
+}
+
+const LOST_SOME: &str = "audit sink has lost records that it had acknowledged, from here up to there; they are sent again";
+const LOST_ALL: &str = "audit sink has lost every record that it had acknowledged, up to here; all that the journal has is sent again";

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc};
 
+use tokio::sync::watch;
+
 use crate::{
     app::{Gateway, Surroundings},
     authorization::policy::Policy,
@@ -22,6 +24,7 @@ pub struct Replaceable {
     at_start: AtStart,
     /// How often that was done, and how often it could not be.
     pub reloads: Arc<Reloads>,
+    hurry: watch::Sender<()>,
 }
 
 /// What a configuration said at the start that holds until a restart, and that others rely on.
@@ -86,6 +89,7 @@ impl Gateway {
             tls: self.tls.clone(),
             at_start: self.at_start.clone(),
             reloads: Arc::clone(self.reloads()),
+            hurry: self.shipping.hurry(),
         }
     }
 }
@@ -194,6 +198,11 @@ impl Replaceable {
             return Err(ReplaceError::Plain);
         }
         Ok(())
+    }
+
+    /// Has every sink tried at once that is left alone for now.
+    pub fn hurry_sinks(&self) {
+        self.hurry.send_replace(());
     }
 
     /// The hash by which audit records name the policy in force.

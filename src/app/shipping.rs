@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{Instrument as _, info_span, warn};
 
@@ -29,6 +30,7 @@ use crate::{
 pub(in crate::app) struct Shipping {
     tasks: Tasks,
     end: CancellationToken,
+    hurry: watch::Sender<()>,
     progress: Vec<Arc<Progress>>,
     _dropped: DropGuard,
 }
@@ -47,6 +49,7 @@ impl Shipping {
     ) -> Result<Self, BuildError> {
         tell_former(sinks, &kept.dir);
         let mut shippers = Vec::new();
+        let hurry = watch::Sender::new(());
         for settings in sinks {
             let of_sink = |source: BoxError| BuildError::Sink {
                 sink: settings.name.clone(),
@@ -55,6 +58,7 @@ impl Shipping {
             let sink = sink(&settings.kind, cluster, surroundings).map_err(of_sink)?;
             let shipper = Shipper::to(sink, settings, (journal, kept), &surroundings.clock);
             let shipper = shipper.map_err(|error| of_sink(error.into()))?;
+            let shipper = shipper.hurried_by(hurry.subscribe());
             shippers.push((settings.name.clone(), shipper));
         }
         let (tasks, end) = (Tasks::default(), CancellationToken::new());
@@ -75,6 +79,7 @@ impl Shipping {
         Ok(Self {
             tasks,
             end,
+            hurry,
             progress,
             _dropped: dropped.drop_guard(),
         })
@@ -83,6 +88,11 @@ impl Shipping {
     /// How far each sink is.
     pub(in crate::app) fn progress(&self) -> Vec<Arc<Progress>> {
         self.progress.clone()
+    }
+
+    /// What has every sink tried at once that is waited for.
+    pub(in crate::app) fn hurry(&self) -> watch::Sender<()> {
+        self.hurry.clone()
     }
 
     /// Ships what the journal has, now that it has its last record, for as long as `within`. What is left

@@ -16,7 +16,10 @@ use crate::{
         environment::Environment,
         load::{Loaded, load},
     },
+    delivery::settings::Kind,
+    file::Disk,
     front::tls::Terms,
+    secret::SecretSource,
     shutdown,
     token::certificate::Untimely,
 };
@@ -66,6 +69,15 @@ struct Dates {
     near: Vec<String>,
 }
 
+/// Where each sink is.
+#[derive(Debug, Default)]
+struct Places {
+    /// As it is told behind the sink.
+    told: Vec<String>,
+    /// What is wrong with what says so.
+    bad: Vec<String>,
+}
+
 /// The verdict has been told.
 #[derive(Clone, Copy, Debug)]
 struct Unsound;
@@ -78,10 +90,11 @@ fn check(
     match load(config, environment) {
         Ok(loaded) => {
             let Dates { bad, near } = Dates::of(&loaded.config);
-            for bad in &bad {
+            let sinks = Places::of(&loaded.config)?;
+            for bad in bad.iter().chain(&sinks.bad) {
                 writeln!(out, "{}: {bad}", config.display())?;
             }
-            if !bad.is_empty() {
+            if !bad.is_empty() || !sinks.bad.is_empty() {
                 return Ok(Err(Unsound));
             }
             writeln!(out, "{}: sound", config.display())?;
@@ -91,8 +104,8 @@ fn check(
             for near in &near {
                 writeln!(out, "{}: {near}", config.display())?;
             }
-            for sink in &loaded.config.sinks {
-                writeln!(out, "sink {sink}")?;
+            for (sink, place) in loaded.config.sinks.iter().zip(&sinks.told) {
+                writeln!(out, "sink {sink}{place}")?;
             }
             Ok(Ok(loaded))
         }
@@ -126,6 +139,48 @@ impl Dates {
             }
         }
         dates
+    }
+}
+
+impl Places {
+    fn of(config: &Config) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let mut places = Self::default();
+        for (index, sink) in config.sinks.iter().enumerate() {
+            let place = match &sink.kind {
+                Kind::Postgres(to) => runtime.block_on(to.place(&Disk::default())),
+                Kind::Nats => Ok(config.cluster.as_ref().map_or_else(String::new, |it| {
+                    let hosts: Vec<_> = it.servers.hosts().collect();
+                    format!("{}, stream {}", hosts.join(","), it.stream)
+                })),
+                // What they are told with says it.
+                Kind::Stdout | Kind::Otlp(_) => Ok(String::new()),
+            };
+            match place {
+                Ok(place) if place.is_empty() => places.told.push(place),
+                Ok(place) => places.told.push(format!(" (at {place})")),
+                Err(setback) => {
+                    let file = file_of(&sink.kind);
+                    let told = format!("audit.sinks[{index}].url{file}: {setback}");
+                    places.bad.push(told);
+                }
+            }
+        }
+        // A disk that hangs must not keep the process.
+        runtime.shutdown_background();
+        Ok(places)
+    }
+}
+
+fn file_of(kind: &Kind) -> String {
+    match kind {
+        Kind::Postgres(to) => match &to.url {
+            SecretSource::File(path) => format!(", the file {}", path.display()),
+            SecretSource::Value(_) => String::new(),
+        },
+        Kind::Stdout | Kind::Otlp(_) | Kind::Nats => String::new(),
     }
 }
 

@@ -86,6 +86,10 @@ impl Reloader {
     }
 
     fn look(&mut self, reason: Reason) {
+        if matches!(reason, Reason::Hangup) {
+            // Whoever has mended one of them need not wait.
+            self.replaceable.hurry_sinks();
+        }
         let changed = self.watch.has_changed();
         let due = match reason {
             Reason::Hangup => true,

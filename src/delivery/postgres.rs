@@ -34,6 +34,18 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
 }
 
+impl Settings {
+    /// Where the server is, and which database, as the connection string says; no secret of it.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be read.
+    pub async fn place(&self, disk: &Disk) -> Result<String, Setback> {
+        let (config, _) = session::named(self, disk).await?;
+        Ok(place::told(&config))
+    }
+}
+
 /// A table in `PostgreSQL`.
 #[derive(Debug)]
 pub struct Postgres {

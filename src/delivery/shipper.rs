@@ -12,9 +12,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     audit::{
@@ -49,6 +49,7 @@ pub struct Shipper {
     /// How long the sink may take for an answer; for ever where that is absent.
     patience: Option<Duration>,
     waiting: Waiting,
+    hurried: watch::Receiver<()>,
     /// Whether the sink was found in this run to have lost something.
     has_lost: bool,
     /// Whether it was told that the cursor cannot be kept.
@@ -86,9 +87,17 @@ impl Shipper {
             progress: Arc::new(progress),
             patience: acknowledges.then_some(PATIENCE),
             waiting: Waiting::default(),
+            hurried: watch::channel(()).1,
             has_lost: false,
             is_unkept: false,
         })
+    }
+
+    /// Has a sink that is waited for tried at once, whenever somebody asks for it.
+    #[must_use]
+    pub fn hurried_by(mut self, hurried: watch::Receiver<()>) -> Self {
+        self.hurried = hurried;
+        self
     }
 
     /// How far the sink is.
@@ -212,6 +221,10 @@ impl Shipper {
         tokio::select! {
             () = sleep(time) => {}
             () = leaving => self.waiting.hurry(),
+            () = asked_for(&mut self.hurried) => {
+                info!("audit sink is tried at once, because somebody asked for it");
+                self.waiting.hurry();
+            }
         }
         true
     }
@@ -244,6 +257,14 @@ impl Shipper {
         if let Ok(records) = self.source.read().await {
             self.progress.waits_with(written(&records));
         }
+    }
+}
+
+/// Waits until somebody asks; for ever where nobody can.
+async fn asked_for(hurried: &mut watch::Receiver<()>) {
+    hurried.mark_unchanged();
+    if hurried.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Delivery: what reaches the sinks, what they do with records, and what is made of their answers.
 
 mod ending;
+mod hurried;
 mod nats;
 mod otlp;
 mod postgres;

@@ -117,10 +117,14 @@ fn refused(answer: &Answer, now: SystemTime, secrets: &[SecretString]) -> Setbac
 }
 
 fn why(answer: &Answer, secrets: &[SecretString]) -> String {
-    let status = is_protobuf(&answer.headers)
-        .then(|| Status::decode(&*answer.body).ok())
-        .flatten();
-    let message = said::fit(&status.unwrap_or_default().message, secrets);
+    let message = if is_protobuf(&answer.headers) {
+        let status = Status::decode(&*answer.body).ok();
+        status.unwrap_or_default().message
+    } else {
+        // Proxies on the way, and some collectors, answer in plain words.
+        String::from_utf8_lossy(&answer.body).into_owned()
+    };
+    let message = said::fit(&message, secrets);
     let number = answer.status.as_u16();
     format!("it answered {number}{}", after_colon(&message))
 }

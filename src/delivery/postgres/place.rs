@@ -25,6 +25,11 @@ pub(in crate::delivery::postgres) enum Way {
 /// Over a Unix socket nothing is encrypted, as with every client of `PostgreSQL`. Over TCP everything is, and the
 /// certificate is verified whatever `sslmode` says, but for `sslmode=disable` on loopback.
 pub(in crate::delivery::postgres) fn place(text: &str) -> Result<(Config, Way), Setback> {
+    if text.contains("sslrootcert") {
+        return Err(held(
+            "the connection string names sslrootcert, whose place is `ca_file` of the sink; accepted: one without it",
+        ));
+    }
     let unreadable = |_| {
         held(
             "the connection string cannot be read; accepted: postgres://USER:PASSWORD@HOST/DATABASE",
@@ -41,6 +46,22 @@ pub(in crate::delivery::postgres) fn place(text: &str) -> Result<(Config, Way), 
     }
     config.tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
     Ok((config, way))
+}
+
+/// The machines or sockets that a connection string names, and the database, as far as it names one.
+pub(in crate::delivery::postgres) fn told(config: &Config) -> String {
+    let host = |host: &Host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    };
+    let mut hosts: Vec<String> = config.get_hosts().iter().map(host).collect();
+    if hosts.is_empty() {
+        hosts.extend(config.get_hostaddrs().iter().map(ToString::to_string));
+    }
+    match config.get_dbname() {
+        Some(name) => format!("{}/{name}", hosts.join(",")),
+        None => hosts.join(","),
+    }
 }
 
 fn way(config: &Config) -> Result<Way, Setback> {
@@ -131,6 +152,7 @@ mod tests {
             "host=localhost hostaddr=10.0.0.1 password=hunter2 sslmode=disable",
             "host=/run,db.test password=hunter2 sslmode=disable",
             "postgres://u:hunter2@db.test/audit?sslmode=hunter2",
+            "postgres://u:hunter2@db.test/audit?sslmode=verify-full&sslrootcert=/etc/ca.crt",
             "hunter2",
         ] {
             let Err(Setback::Held { why }) = place(text) else {

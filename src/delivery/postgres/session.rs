@@ -35,14 +35,7 @@ impl Session {
         settings: &Settings,
         disk: &Disk,
     ) -> Result<Self, Setback> {
-        let url = settings.url.read(disk).await.map_err(|error| {
-            if error.is_passing() {
-                trouble::passing(&cause::chain(&error))
-            } else {
-                trouble::held(&cause::chain(&error))
-            }
-        })?;
-        let (config, way) = place::place(url.expose_secret())?;
+        let (config, way) = named(settings, disk).await?;
         let connecting = async {
             match way {
                 Way::Plain => Self::plain(&config).await,
@@ -90,6 +83,21 @@ impl Session {
             _carrying: carrying,
         }
     }
+}
+
+/// Reads the connection string.
+pub(in crate::delivery::postgres) async fn named(
+    settings: &Settings,
+    disk: &Disk,
+) -> Result<(Config, Way), Setback> {
+    let url = settings.url.read(disk).await.map_err(|error| {
+        if error.is_passing() {
+            trouble::passing(&cause::chain(&error))
+        } else {
+            trouble::held(&cause::chain(&error))
+        }
+    })?;
+    place::place(url.expose_secret())
 }
 
 /// Name, TCP, TLS and the password.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use super::site::Site;
+use super::site::{Site, private};
 use crate::{
     harness::{TRANSFER, journal::sha256, process::within, served::converse},
     token::standing::{documented, listed},
@@ -115,6 +115,74 @@ async fn tells_the_numbers_of_sinks_that_the_readme_lists() {
     gateway.process.signal("TERM");
     let ended = gateway.process.ended().await;
     assert_eq!(ended.code, Some(0));
+}
+
+#[tokio::test]
+async fn tells_where_each_sink_is_and_what_is_wrong_with_what_says_so() {
+    let site = Site::new().await;
+    let url = site.path("postgres-url");
+    let sinks = format!(
+        "{{name: table, kind: postgres, url: {{file: {}}}}}, {{name: stream, kind: nats}}, \
+         {{name: away, kind: otlp, endpoint: 'http://127.0.0.1:1/v1/logs'}}",
+        url.display()
+    );
+    site.edit("/audit}", &format!("/audit, sinks: [{sinks}]}}"));
+    site.edit(
+        "audit:",
+        "cluster: {nats: {url: 'nats://127.0.0.1:4222', replicas: 1, stream: CENTRAL}}\naudit:",
+    );
+    let check = async |text: &str| {
+        private(&url, text);
+        site.spawn("check").ended().await
+    };
+
+    let sound = check("postgres://u:hunter2@db.test,db2.test/audit").await;
+    let root = check("postgres://u:hunter2@db.test/audit?sslrootcert=/ca.pem").await;
+    let odd = check("hunter2").await;
+
+    assert_eq!(sound.code, Some(0), "{sound:?}");
+    for line in [
+        "sink table: audit records go to a PostgreSQL table, and are kept no longer for it (at db.test,db2.test/audit)\n",
+        "sink stream: audit records go to the stream of the cluster, and are kept no longer for it \
+         (at 127.0.0.1, stream CENTRAL)\n",
+        "sink away: audit records go to the collector at http://127.0.0.1:1/v1/logs, and are kept no longer for it\n",
+    ] {
+        assert!(sound.stdout.contains(line), "{line}: {sound:?}");
+    }
+    let at = format!("audit.sinks[0].url, the file {}: ", url.display());
+    for (told, words) in [
+        (
+            root,
+            "the connection string names sslrootcert, whose place is `ca_file`",
+        ),
+        (
+            odd,
+            "the connection string cannot be read; accepted: postgres://",
+        ),
+    ] {
+        assert_eq!(told.code, Some(1), "{told:?}");
+        assert!(told.stdout.contains(&format!("{at}{words}")), "{told:?}");
+        assert!(!told.stdout.contains("hunter2"), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn tries_sinks_at_once_on_sighup() {
+    let site = Site::new().await;
+    let away = "{name: away, kind: otlp, endpoint: 'http://127.0.0.1:1/v1/logs'}";
+    site.edit("/audit}", &format!("/audit, sinks: [{away}]}}"));
+    let gateway = site.start().await;
+    let log = || gateway.process.stderr();
+    within(async || log().contains("audit sink does not take records")).await;
+
+    within(async || {
+        gateway.process.signal("HUP");
+        log().contains("audit sink is tried at once, because somebody asked for it")
+    })
+    .await;
+
+    gateway.process.signal("TERM");
+    assert_eq!(gateway.process.ended().await.code, Some(0));
 }
 
 const CAUGHT_UP: &str = "partner_gateway_audit_sink_lag_records{kind=\"stdout\",sink=\"agent\"} 0";

@@ -90,18 +90,21 @@ async fn takes_what_cannot_be_read_for_no_acknowledgement() {
 #[tokio::test]
 async fn asks_a_person_where_credentials_or_the_address_are_wrong() {
     for (given, expected) in [
-        ("401 Unauthorized", "it answered 401; check `headers`"),
-        ("403 Forbidden", "it answered 403; check `headers`"),
+        ("401 Unauthorized", "it answered 401: no; check `headers`"),
+        ("403 Forbidden", "it answered 403: no; check `headers`"),
         (
             "404 Not Found",
-            "it answered 404; check the path of `endpoint`, which is usually /v1/logs",
+            "it answered 404: no; check the path of `endpoint`, which is usually /v1/logs",
         ),
-        ("301 Moved Permanently", "it answered 301; check `endpoint`"),
+        (
+            "301 Moved Permanently",
+            "it answered 301: no; check `endpoint`",
+        ),
         (
             "405 Method Not Allowed",
-            "it answered 405; check `endpoint`",
+            "it answered 405: no; check `endpoint`",
         ),
-        ("202 Accepted", "it answered 202; check `endpoint`"),
+        ("202 Accepted", "it answered 202: no; check `endpoint`"),
         (
             "200 OK",
             "it answered 200 without an acknowledgement of OTLP: the body is no protobuf; check `endpoint`",
@@ -125,8 +128,13 @@ async fn tells_that_a_request_was_refused_for_good() {
             "it answered 400: bad body",
         ),
         (
-            answer("413 Content Too Large", "", "text/plain", b"too large"),
-            "it answered 413",
+            answer(
+                "413 Content Too Large",
+                "",
+                "text/plain",
+                b"too \x1blarge\xff\n",
+            ),
+            "it answered 413: too  large\u{fffd}",
         ),
         (
             protobuf("413 Content Too Large", "", b"\n\xff"),

@@ -11,6 +11,7 @@ pub mod online;
 pub mod redelivery;
 pub mod reload;
 mod shipping;
+mod witnessing;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -23,6 +24,7 @@ use crate::{
         build::{BuildError, accounts, cluster, tell_dates},
         reload::AtStart,
         shipping::Shipping,
+        witnessing::Witnessing,
     },
     audit::journal::Journal,
     authorization::policy::Policy,
@@ -68,6 +70,7 @@ pub struct Gateway {
     tasks: Tasks,
     drain: Drain,
     shipping: Shipping,
+    witnessing: Witnessing,
     settled: OnceCell<()>,
     ended: OnceCell<Result<(), Cut>>,
     server: Settings,
@@ -123,6 +126,7 @@ impl Gateway {
             (&journal, &config.audit),
             &surroundings,
         )?;
+        let witnessing = Witnessing::begin(cluster.as_ref(), &journal);
         let transfers = Arc::new(Transfers {
             in_force: InForce::new(Rules { identity, policy }),
             accounts,
@@ -138,7 +142,10 @@ impl Gateway {
             dir: config.audit.dir,
             takes_anonymous: config.admin.listen.ip().is_loopback(),
         };
-        let watched = Watched::of(Arc::clone(&transfers), shipping.progress());
+        let watched = Watched::of(
+            Arc::clone(&transfers),
+            (shipping.progress(), witnessing.tally()),
+        );
         let books = watched.books();
         let searching = searching::stack(Arc::clone(&transfers), reach, &books, &tasks);
         Ok(Self {
@@ -148,6 +155,7 @@ impl Gateway {
             tasks,
             drain,
             shipping,
+            witnessing,
             settled: OnceCell::new(),
             ended: OnceCell::new(),
             server: config.server,
@@ -230,7 +238,7 @@ impl Gateway {
     /// When calls had to be cut off after the drain time; what became of them so far is recorded.
     pub async fn finish(self) -> Result<(), Cut> {
         self.drain.begin();
-        let (ended, ()) = tokio::join!(self.end_calls(), self.settle());
+        let (ended, (), ()) = tokio::join!(self.end_calls(), self.settle(), self.witnessing.hush());
         let closing = async {
             let journal = &self.transfers.journal;
             if ended.is_err_and(|cut| cut.unrecorded > 0) {
@@ -250,7 +258,8 @@ impl Gateway {
         }
         let left = self.drain.left(self.server.drain_timeout);
         // Each sink that lacks something has told so, and the next start goes on.
-        self.shipping.finish(left).await.ok();
+        let (shipped, ()) = tokio::join!(self.shipping.finish(left), self.witnessing.finish());
+        shipped.ok();
         ended
     }
 }

@@ -5,6 +5,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tracing::{debug, error, info};
 
@@ -21,6 +22,8 @@ pub(in crate::audit) struct Board {
     healthy: AtomicBool,
     /// The last record that is known to be on the disk.
     durable: watch::Sender<u64>,
+    /// The line of the last checkpoint that is on the disk, of this run.
+    checkpoint: watch::Sender<Option<Bytes>>,
     pub(in crate::audit) tally: Tally,
     pub(in crate::audit) vitals: Vitals,
 }
@@ -32,6 +35,7 @@ impl Board {
             boot: BootId::next(),
             healthy: AtomicBool::new(true),
             durable: watch::Sender::new(0),
+            checkpoint: watch::Sender::new(None),
             tally: Tally::beyond(settings.unauthenticated_rate),
             vitals: Vitals::default(),
         }
@@ -54,6 +58,17 @@ impl Board {
     /// Tells whoever waits when that changes.
     pub(in crate::audit) fn watch(&self) -> watch::Receiver<u64> {
         self.durable.subscribe()
+    }
+
+    /// Notes a checkpoint that is on the disk.
+    pub(in crate::audit) fn signed(&self, checkpoint: &[u8]) {
+        let line = Bytes::copy_from_slice(checkpoint);
+        self.checkpoint.send_replace(Some(line));
+    }
+
+    /// Tells whoever waits for the next one.
+    pub(in crate::audit) fn watch_checkpoint(&self) -> watch::Receiver<Option<Bytes>> {
+        self.checkpoint.subscribe()
     }
 
     /// Notes that something was written, and tells where that is news.

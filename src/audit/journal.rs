@@ -109,9 +109,7 @@ impl Journal {
                 journal.owe(first);
             }
         }
-        let shared = Arc::downgrade(&journal.0);
-        let still_open = move || shared.upgrade().map(Self);
-        checkpoint::write_in_time(settings.checkpoint_interval, still_open);
+        checkpoint::write_in_time(settings.checkpoint_interval, journal.if_open());
         Ok(journal)
     }
 

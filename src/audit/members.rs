@@ -10,6 +10,7 @@ use crate::{
         orphans::Orphan,
         record::{Count, Cut},
         trail::{Attempt, Departure, Facts, Upstream},
+        witness::{Contradicted, Witnessed},
     },
     ids::BootId,
 };
@@ -91,6 +92,10 @@ pub(in crate::audit) struct Members<'a> {
     pub(in crate::audit) key_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) signature: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) witnessed: Option<Witnessed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) contradicts: Option<Contradicted>,
 }
 
 #[derive(Serialize)]

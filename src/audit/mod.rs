@@ -5,7 +5,8 @@
 //! without an outcome, `summary` counts what has no record of its own, [`verify`] proves what stands there,
 //! and [`evidence`] what it says of one transfer. [`doubts`] gathers the calls of which it does not say how they
 //! ended. [`recovery`] opens what an earlier run has left; [`low_water`] and [`cursor`] say how far it must
-//! reach; [`search`] finds records, and [`reader`] reads them on in order; [`refused`] are those that a sink would not take. This room knows nothing of HTTP and nothing of Partner Center.
+//! reach; [`search`] finds records, and [`reader`] reads them on in order; [`refused`] are those that a sink would not take, and [`witness`] what the
+//! journal says of others. This room knows nothing of HTTP and nothing of Partner Center.
 
 mod batch;
 mod beginning;
@@ -47,6 +48,7 @@ pub mod unwritable;
 mod upkeep;
 pub mod verify;
 pub mod vitals;
+pub mod witness;
 mod writer;
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};

@@ -94,6 +94,7 @@ impl Writer {
     fn follow(&mut self, written: &Written) {
         if let Some(checkpoint) = written.checkpoint() {
             self.upkeep.vouch(checkpoint);
+            self.board.signed(checkpoint);
             self.prunes = true;
             self.look_at_the_disk();
         }

@@ -3,6 +3,7 @@
 //!
 //! A [`shipper`] reads the journal on behind the cursor of its sink; a [`sink`] takes [`batch`]es of records and
 //! says what came of them; [`progress`] is what others may see of it. [`redelivery`] sends again what was refused.
+//! [`witness`] has gateways hear of each other's journals.
 
 mod aside;
 pub mod batch;
@@ -20,3 +21,4 @@ pub mod sink;
 mod source;
 pub mod stdout;
 mod waiting;
+pub mod witness;

@@ -4,6 +4,7 @@
 //! repeats, whatever was lost on the way. Where the sink really stands it asks the stream, after each connect and each
 //! setback. The stream is made only where nothing was ever delivered.
 
+pub mod checkpoints;
 mod copy;
 mod pipeline;
 mod stream;

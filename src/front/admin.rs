@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 use tracing::error;
 
 use crate::{
-    delivery::progress::Progress,
+    delivery::{progress::Progress, witness},
     front::{audited::Books, exchange::Arrival, scrape, searching::SearchStack, tally::Tally},
     partner_center::{account::Account, breaker::State},
     shutdown::Drain,
@@ -34,6 +34,8 @@ pub struct Watched {
     pub transfers: Arc<Transfers>,
     /// The audit sinks.
     pub sinks: Vec<Arc<Progress>>,
+    /// What was heard of the journals of others, where there is a cluster.
+    pub witnesses: Option<Arc<witness::Tally>>,
     /// The answers.
     pub tally: Arc<Tally>,
     /// The configuration's.
@@ -54,10 +56,14 @@ struct Check {
 impl Watched {
     /// Nothing is counted yet.
     #[must_use]
-    pub fn of(transfers: Arc<Transfers>, sinks: Vec<Arc<Progress>>) -> Self {
+    pub fn of(
+        transfers: Arc<Transfers>,
+        (sinks, witnesses): (Vec<Arc<Progress>>, Option<Arc<witness::Tally>>),
+    ) -> Self {
         Self {
             transfers,
             sinks,
+            witnesses,
             tally: Arc::default(),
             reloads: Arc::default(),
         }

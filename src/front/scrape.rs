@@ -7,6 +7,7 @@ mod calls;
 mod gateway;
 mod journal;
 mod sinks;
+mod witnesses;
 
 use crate::{front::admin::Watched, telemetry::metrics::Page};
 
@@ -18,6 +19,7 @@ pub(in crate::front) fn page(watched: &Watched) -> Result<String, prometheus::Er
     accounts::write(&page, &transfers.accounts)?;
     journal::write(&page, &transfers.journal)?;
     sinks::write(&page, &watched.sinks)?;
+    witnesses::write(&page, watched.witnesses.as_deref())?;
     gateway::write(
         &page,
         &transfers.in_force.rules().identity,

@@ -11,3 +11,4 @@ mod refusals;
 mod scripted;
 mod shipping;
 mod standing;
+mod witness;

@@ -1,5 +1,8 @@
 //! Which journal it is, and how far it reaches.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::{
@@ -30,6 +33,19 @@ impl Journal {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.0.board.is_healthy() && !self.0.queue.is_stalled()
+    }
+
+    /// Tells of each checkpoint of this run that is on the disk, by its line without the newline, for as long as the
+    /// journal is open. Of several that come at once whoever looks sees the last.
+    #[must_use]
+    pub fn watch_checkpoint(&self) -> watch::Receiver<Option<Bytes>> {
+        self.0.board.watch_checkpoint()
+    }
+
+    /// Asks for the journal later, without keeping it open until then.
+    pub fn if_open(&self) -> impl Fn() -> Option<Self> + Send + Sync + use<> {
+        let shared = Arc::downgrade(&self.0);
+        move || shared.upgrade().map(Self)
     }
 
     /// Which journal it is.

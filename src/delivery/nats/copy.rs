@@ -1,9 +1,5 @@
 //! Reading the stream back, with no more rights than delivering needs: by its messages' numbers, without a consumer.
 
-use async_nats::jetstream::{
-    message::StreamMessage,
-    stream::{LastRawMessageErrorKind, RawMessageError},
-};
 use futures_util::{
     TryStreamExt as _,
     future::{BoxFuture, join_all},
@@ -32,7 +28,7 @@ impl Nats {
         };
         let (own, name) = (subject(journal), &settings.stream);
         let last = trouble::answered(&connected, name, async {
-            found(stream.get_last_raw_message_by_subject(&own).await)
+            trouble::found(stream.get_last_raw_message_by_subject(&own).await)
         });
         let upto = last.await?.map_or(0, |message| message.sequence);
         let counts = trouble::answered(&connected, name, async {
@@ -74,7 +70,9 @@ impl Nats {
         let answers = trouble::answered(&connected, name, async { Ok(join_all(asked).await) });
         let mut entries: Vec<Entry> = Vec::new();
         for answer in answers.await? {
-            let Some(message) = found(answer)? else { break };
+            let Some(message) = trouble::found(answer)? else {
+                break;
+            };
             let at = message.sequence;
             let is_new = entries.last().is_none_or(|last| last.at < at);
             if is_new && at <= upto {
@@ -98,18 +96,6 @@ impl Readable for Nats {
         upto: u64,
     ) -> BoxFuture<'_, Result<Vec<Entry>, Setback>> {
         Box::pin(self.entries(journal, behind, upto))
-    }
-}
-
-/// A message, if there is one.
-fn found(answer: Result<StreamMessage, RawMessageError>) -> Result<Option<StreamMessage>, Setback> {
-    match answer {
-        Ok(message) => Ok(Some(message)),
-        Err(error) => match error.kind() {
-            LastRawMessageErrorKind::NoMessageFound => Ok(None),
-            LastRawMessageErrorKind::JetStream(said) => Err(trouble::said(&said)),
-            _ => Err(trouble::asking(&error)),
-        },
     }
 }
 

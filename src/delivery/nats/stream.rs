@@ -27,7 +27,43 @@ pub(in crate::delivery::nats) fn all_subjects() -> String {
     format!("{SUBJECT}.>")
 }
 
-/// The stream, if it is there, in a shape that keeps what it is given.
+/// A stream that keeps what it is given.
+#[derive(Clone, Debug)]
+pub(in crate::delivery::nats) struct Wanted {
+    pub(in crate::delivery::nats) name: String,
+    /// Where what goes into it is published, before the journal.
+    prefix: &'static str,
+    what: &'static str,
+    replicas: usize,
+}
+
+impl Wanted {
+    fn records(settings: &Settings) -> Self {
+        Self {
+            name: settings.stream.clone(),
+            prefix: SUBJECT,
+            what: "Audit records",
+            replicas: settings.replicas,
+        }
+    }
+
+    /// The stream of checkpoints, beside that of the records.
+    pub(in crate::delivery::nats) fn checkpoints(settings: &Settings) -> Self {
+        Self {
+            name: format!("{}_CHECKPOINTS", settings.stream),
+            prefix: CHECKPOINTS,
+            what: "Checkpoints",
+            replicas: settings.replicas,
+        }
+    }
+
+    /// Where what is of a journal goes.
+    pub(in crate::delivery::nats) fn subject(&self, journal: JournalId) -> String {
+        format!("{}.{journal}", self.prefix)
+    }
+}
+
+/// The audit stream, if it is there, in a shape that keeps what it is given.
 ///
 /// # Errors
 ///
@@ -36,8 +72,20 @@ pub(in crate::delivery::nats) async fn find(
     connected: &Connected,
     settings: &Settings,
 ) -> Result<Option<Stream>, Setback> {
-    let found = trouble::answered(connected, &settings.stream, async {
-        Ok(connected.jetstream.get_stream(&settings.stream).await)
+    find_as(connected, &Wanted::records(settings)).await
+}
+
+/// A stream, if it is there, in a shape that keeps what it is given.
+///
+/// # Errors
+///
+/// When it has another shape.
+pub(in crate::delivery::nats) async fn find_as(
+    connected: &Connected,
+    wanted: &Wanted,
+) -> Result<Option<Stream>, Setback> {
+    let found = trouble::answered(connected, &wanted.name, async {
+        Ok(connected.jetstream.get_stream(&wanted.name).await)
     });
     let stream = match found.await? {
         Ok(stream) => stream,
@@ -53,34 +101,42 @@ pub(in crate::delivery::nats) async fn find(
             };
         }
     };
-    let faults = faults(&stream.cached_info().config, settings);
+    let faults = faults(&stream.cached_info().config, wanted);
     if faults.is_empty() {
         return Ok(Some(stream));
     }
     Err(held(&format!(
         "the stream {} has another shape than audit records need: {}",
-        settings.stream,
+        wanted.name,
         faults.join(", ")
     )))
 }
 
-/// Makes the stream where it is absent. Of several gateways that begin at once each may: the server makes one.
+/// Makes the audit stream where it is absent. Of several gateways that begin at once each may: the server makes one.
 pub(in crate::delivery::nats) async fn make(
     connected: &Connected,
     settings: &Settings,
 ) -> Result<(), Setback> {
-    if find(connected, settings).await?.is_some() {
+    make_as(connected, &Wanted::records(settings)).await
+}
+
+/// Makes a stream where it is absent.
+pub(in crate::delivery::nats) async fn make_as(
+    connected: &Connected,
+    wanted: &Wanted,
+) -> Result<(), Setback> {
+    if find_as(connected, wanted).await?.is_some() {
         return Ok(());
     }
-    let made = trouble::answered(connected, &settings.stream, async {
-        Ok(connected.jetstream.create_stream(shape(settings)).await)
+    let made = trouble::answered(connected, &wanted.name, async {
+        Ok(connected.jetstream.create_stream(shape(wanted)).await)
     });
     match made.await? {
         Ok(_) => Ok(()),
         Err(error) => match error.kind() {
             CreateStreamErrorKind::JetStream(said) => Err(held(&format!(
                 "the stream {} is absent and cannot be made: {said}",
-                settings.stream
+                wanted.name
             ))),
             _ => Err(trouble::asking(&error)),
         },
@@ -97,15 +153,15 @@ pub(in crate::delivery::nats) fn gone(settings: &Settings) -> Setback {
 }
 
 /// Keeps everything for ever, and refuses what has no room.
-fn shape(settings: &Settings) -> Config {
+fn shape(wanted: &Wanted) -> Config {
     Config {
-        name: settings.stream.clone(),
-        description: Some("Audit records of partner-gateway".to_owned()),
-        subjects: vec![all_subjects()],
+        name: wanted.name.clone(),
+        description: Some(format!("{} of partner-gateway", wanted.what)),
+        subjects: vec![format!("{}.>", wanted.prefix)],
         retention: RetentionPolicy::Limits,
         storage: StorageType::File,
         discard: DiscardPolicy::New,
-        num_replicas: settings.replicas,
+        num_replicas: wanted.replicas,
         duplicate_window: DUPLICATES,
         max_messages: -1,
         max_bytes: -1,
@@ -118,21 +174,20 @@ fn shape(settings: &Settings) -> Config {
 }
 
 /// Every way in which a stream could lose, change or refuse a record.
-fn faults(found: &Config, settings: &Settings) -> Vec<String> {
+fn faults(found: &Config, wanted: &Wanted) -> Vec<String> {
+    let of_any_journal = format!("{}.>", wanted.prefix);
     let takes = |subject: &String| {
         [
-            all_subjects(),
-            format!("{SUBJECT}.*"),
+            of_any_journal.clone(),
+            format!("{}.*", wanted.prefix),
             "partner_gateway.>".to_owned(),
         ]
         .contains(subject)
     };
-    let replicas = format!("fewer than {} replicas", settings.replicas);
+    let subjects = format!("subjects without {of_any_journal}");
+    let replicas = format!("fewer than {} replicas", wanted.replicas);
     let all = [
-        (
-            !found.subjects.iter().any(takes),
-            "subjects without partner_gateway.audit.>",
-        ),
+        (!found.subjects.iter().any(takes), subjects.as_str()),
         (
             found.storage != StorageType::File,
             "storage other than file",
@@ -145,7 +200,7 @@ fn faults(found: &Config, settings: &Settings) -> Vec<String> {
             found.discard != DiscardPolicy::New,
             "discard other than new",
         ),
-        (found.num_replicas < settings.replicas, replicas.as_str()),
+        (found.num_replicas < wanted.replicas, replicas.as_str()),
         (!found.max_age.is_zero(), "max_age other than none"),
         (
             found.max_messages_per_subject > 0,
@@ -179,6 +234,7 @@ pub(in crate::delivery::nats) fn end(info: &Info) -> u64 {
 }
 
 const SUBJECT: &str = "partner_gateway.audit";
+const CHECKPOINTS: &str = "partner_gateway.checkpoints";
 
 /// What the server has for a default; the records' own order makes it matter little.
 const DUPLICATES: Duration = Duration::from_mins(2);

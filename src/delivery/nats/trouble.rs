@@ -5,6 +5,8 @@ use std::error::Error;
 use async_nats::jetstream::{
     self, ErrorCode,
     context::{PublishError, PublishErrorKind},
+    message::StreamMessage,
+    stream::{LastRawMessageErrorKind, RawMessageError},
 };
 
 use crate::{
@@ -65,6 +67,20 @@ pub(in crate::delivery::nats) fn publishing(error: &PublishError) -> Setback {
         ),
         (_, Some(answer)) => said_of(answer),
         _ => passing(&format!("publishing to NATS: {}", cause::chain(error))),
+    }
+}
+
+/// A message, if there is one.
+pub(in crate::delivery::nats) fn found(
+    answer: Result<StreamMessage, RawMessageError>,
+) -> Result<Option<StreamMessage>, Setback> {
+    match answer {
+        Ok(message) => Ok(Some(message)),
+        Err(error) => match error.kind() {
+            LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            LastRawMessageErrorKind::JetStream(said) => Err(said_of(&said)),
+            _ => Err(asking(&error)),
+        },
     }
 }
 

@@ -121,9 +121,14 @@ pub(crate) fn cluster(url: &str, credentials: Option<SecretSource>) -> Arc<Clust
     Arc::new(Cluster::new(settings, Disk::default()))
 }
 
-/// What the stream holds, message by message in its order; nothing where there is no stream.
+/// What the audit stream holds, message by message in its order; nothing where there is no stream.
 pub(crate) async fn content(operator: &jetstream::Context) -> Vec<String> {
-    let Ok(mut stream) = operator.get_stream(STREAM).await else {
+    content_of(operator, STREAM).await
+}
+
+/// What a stream holds.
+pub(crate) async fn content_of(operator: &jetstream::Context, stream: &str) -> Vec<String> {
+    let Ok(mut stream) = operator.get_stream(stream).await else {
         return Vec::new();
     };
     let state = stream.info().await.expect("state").state.clone();

@@ -86,11 +86,13 @@ async fn tells_of_cursors_that_no_sink_has_and_goes_by_them_all_the_same() {
 }
 
 #[tokio::test]
-async fn tells_the_numbers_of_sinks_that_the_readme_lists() {
+async fn tells_the_numbers_of_sinks_and_witnesses_that_the_readme_lists() {
     let site = Site::new().await;
     let sinks = "{name: agent, kind: stdout}, \
                  {name: away, kind: otlp, endpoint: 'http://127.0.0.1:1/v1/logs'}";
     site.edit("/audit}", &format!("/audit, sinks: [{sinks}]}}"));
+    let cluster = "cluster: {nats: {url: 'nats://127.0.0.1:1', replicas: 1}}\naudit:";
+    site.edit("audit:", cluster);
     let gateway = site.start().await;
     gateway.reject(TRANSFER).await;
 
@@ -100,12 +102,12 @@ async fn tells_the_numbers_of_sinks_that_the_readme_lists() {
         let page = converse(gateway.admin, get).await;
         let lines = page
             .lines()
-            .filter(|line| line.starts_with("partner_gateway_audit_sink_"));
+            .filter(|line| line.starts_with("partner_gateway_audit_"));
         let samples = lines.filter_map(|line| line.rsplit_once(' '));
         let told: BTreeSet<_> = samples.map(|(sample, _)| documented(sample)).collect();
         let listed = listed().into_iter();
         let listed: BTreeSet<_> = listed
-            .filter(|it| it.contains("_audit_sink_"))
+            .filter(|it| it.contains("_audit_"))
             .map(|it| it.replace("{sink,kind}", "{kind,sink}"))
             .collect();
         told == listed

@@ -41,7 +41,7 @@ pub struct BootId(Uuid);
 pub struct TraceId(u128);
 
 /// Names one journal for as long as it exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JournalId(Uuid);
 
 /// The text is not a GUID of the one accepted form.

@@ -2,6 +2,7 @@
 //!
 //! Takes no lock, so that it can be done while the gateway writes, and holds one line at a time.
 
+pub mod census;
 pub mod copy;
 pub mod findings;
 pub mod kept;

@@ -6,14 +6,19 @@ mod along;
 use std::{collections::BTreeSet, path::Path};
 
 use self::along::Along;
-use crate::audit::{
-    chain::Break,
-    verify::{
-        Evidence, Progress, Unreadable,
-        findings::{Fault, Findings},
-        follow,
-        seals::{Flaw, Signed},
+use crate::{
+    audit::{
+        chain::Break,
+        link::Link,
+        public_key::PublicKey,
+        verify::{
+            Evidence, Progress, Unreadable,
+            findings::{Fault, Findings},
+            follow,
+            seals::{Flaw, Signed},
+        },
     },
+    ids::JournalId,
 };
 
 /// A line of the copy, as the sink has it.
@@ -115,10 +120,25 @@ pub fn compare(
     copy: &mut dyn Iterator<Item = Entry>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Findings, Comparison), Unreadable> {
+    compare_telling(dir, evidence, expected, copy, (progress, &mut |_, _| {}))
+}
+
+/// What each record is handed to, with its line.
+type Each<'a> = &'a mut dyn FnMut(&Link<'_>, &[u8]);
+
+/// Does the same, and hands on each record of the journal that is as it should be.
+pub(in crate::audit::verify) fn compare_telling(
+    dir: &Path,
+    evidence: Evidence<'_>,
+    expected: &Expected,
+    copy: &mut dyn Iterator<Item = Entry>,
+    (progress, each): (&mut dyn FnMut(Progress), Each<'_>),
+) -> Result<(Findings, Comparison), Unreadable> {
     let journal = super::identity(dir)?;
     let mut along = Along::new(journal, evidence.key, expected, copy);
     let findings = follow(dir, evidence, progress, &mut |record, line| {
         along.take(record.seq, line);
+        each(record, line);
     })?;
     let is_read_to_its_end = findings.damage.as_ref().is_none_or(|damage| {
         matches!(
@@ -127,6 +147,20 @@ pub fn compare(
         )
     });
     Ok((findings, along.end(is_read_to_its_end)))
+}
+
+/// Follows the copy by itself, where there is no journal to hold it against.
+pub(in crate::audit::verify) fn alone(
+    journal: JournalId,
+    key: Option<&PublicKey>,
+    copy: &mut dyn Iterator<Item = Entry>,
+) -> Comparison {
+    let expected = Expected::default();
+    let found = Along::new(journal, key, &expected, copy).end(false);
+    Comparison {
+        uncompared: 0,
+        ..found
+    }
 }
 
 impl Comparison {

@@ -9,10 +9,12 @@ use tokio::runtime::Runtime;
 use crate::{
     audit::{
         cursor,
+        public_key::PublicKey,
         refused::Ledger,
         verify::{
             Evidence, Progress, Unreadable,
-            copy::{Comparison, Entry, Expected, compare},
+            census::account::{self, Account},
+            copy::{Comparison, Entry, Expected},
             findings::Findings,
             identity,
         },
@@ -106,24 +108,21 @@ impl Sink {
         evidence: Evidence<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(Findings, Held), NoCopy> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .map_err(NoCopy::Runtime)?;
+        let runtime = runtime()?;
         let held = self.hold(dir, evidence, progress, &runtime);
         // A connection that hangs must not keep the process.
         runtime.shutdown_background();
-        held
+        held.map(|(findings, held, _)| (findings, held))
     }
 
-    fn hold(
+    /// The same, and what other journals are to be held against.
+    pub(in crate::cli::audit) fn hold(
         &self,
         dir: &Path,
         evidence: Evidence<'_>,
         progress: &mut dyn FnMut(Progress),
         runtime: &Runtime,
-    ) -> Result<(Findings, Held), NoCopy> {
+    ) -> Result<(Findings, Held, Account), NoCopy> {
         let journal = identity(dir)?;
         // The cursor first, then the sink, then the journal: each has at least what the one before it says.
         let expected = self.expected(dir, journal)?;
@@ -139,7 +138,8 @@ impl Sink {
             page: Vec::new().into_iter(),
             broken: None,
         };
-        let (findings, comparison) = compare(dir, evidence, &expected, &mut entries, progress)?;
+        let (findings, comparison, account) =
+            account::compare(dir, evidence, &expected, &mut entries, progress)?;
         if let Some(source) = entries.broken {
             return Err(self.broken(source));
         }
@@ -148,7 +148,45 @@ impl Sink {
             comparison,
             others,
         };
-        Ok((findings, held))
+        Ok((findings, held, account))
+    }
+
+    /// All journals that it has.
+    pub(in crate::cli::audit) fn journals(
+        &self,
+        runtime: &Runtime,
+    ) -> Result<Vec<JournalId>, NoCopy> {
+        // To a journal that nobody has, every other one is another.
+        let holds = runtime.block_on(self.readable.holds(JournalId::random()));
+        let others = holds.map_err(|source| self.broken(source))?.others;
+        // What goes by other names is no journal of a gateway's.
+        let named = others.iter().filter_map(|(name, _)| name.parse().ok());
+        Ok(named.collect())
+    }
+
+    /// Follows the copy of a journal that is nowhere else.
+    pub(in crate::cli::audit) fn follow(
+        &self,
+        journal: JournalId,
+        key: Option<&PublicKey>,
+        runtime: &Runtime,
+    ) -> Result<(Comparison, Account), NoCopy> {
+        let holds = runtime.block_on(self.readable.holds(journal));
+        let upto = holds.map_err(|source| self.broken(source))?.upto;
+        let mut entries = Entries {
+            sink: self,
+            runtime,
+            journal,
+            behind: 0,
+            upto,
+            page: Vec::new().into_iter(),
+            broken: None,
+        };
+        let followed = account::follow_copy(journal, key, &mut entries);
+        match entries.broken {
+            Some(source) => Err(self.broken(source)),
+            None => Ok(followed),
+        }
     }
 
     fn expected(&self, dir: &Path, journal: JournalId) -> Result<Expected, NoCopy> {
@@ -193,6 +231,15 @@ impl Iterator for Entries<'_> {
         }
         self.page.next()
     }
+}
+
+/// What sinks are asked on.
+pub(in crate::cli::audit) fn runtime() -> Result<Runtime, NoCopy> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(NoCopy::Runtime)
 }
 
 fn open(kind: &Kind, cluster: Option<&crate::cluster::Settings>) -> Option<Box<dyn Readable>> {

@@ -47,12 +47,19 @@ restored), those that the sink was delivered and lacks, repeats, and what the ga
 chain and checkpoints are checked. What the sink has not acknowledged yet is told, and is no damage. So are other
 journals that it has.
 
+With --all, several journals are verified: those of every --dir, that of --config if it is there, and all that the
+sink of --against has. Gateways with cluster.nats write down what they hear of each other's checkpoints: each of these
+witness records must name a line that the other journal has. Told are journals that others have witnessed and that are
+not given, with the last that is known of them; those that have another line, or end before what was witnessed; those
+that a witness saw fall back; and one journal in two directories. Where gateways have keys of their own, give each by
+--key. Takes some hundred bytes of memory for each checkpoint.
+
 Results go to stdout, everything else to stderr.
 
 Exit codes:
-  0  intact; with --against, the sink has the same
+  0  intact; with --against, the sink has the same; with --all, all are, and none is missing
   1  not intact; the first bad record is told, with its file, its offset and what to do; with --against, also any
-     difference
+     difference; with --all, also a journal that is missing or stands there twice
   2  the journal, the key, the checkpoint, the evidence or the sink could not be read; also a command line that is not
      understood
 
@@ -63,6 +70,8 @@ that nothing was changed since it was made, but not who made it.
 Examples:
   partner-gateway audit verify --config gateway.yaml
   partner-gateway audit verify --config gateway.yaml --key audit.pub --against central
+  partner-gateway audit verify --config gateway.yaml --all --against central --key gateway-0.pub --key gateway-1.pub
+  partner-gateway audit verify --all --dir /mnt/gateway-0/audit --dir /mnt/gateway-1/audit
   partner-gateway audit verify --evidence transfer.json --key audit.pub
   partner-gateway audit verify --dir /var/lib/partner-gateway/audit --key audit.pub --checkpoint last.jsonl --json";
 

@@ -1,6 +1,7 @@
 //! `audit`: what an operator does with the journal.
 
 mod against;
+pub mod all;
 pub mod evidence;
 pub mod examine;
 mod examining;
@@ -33,9 +34,9 @@ pub enum Command {
         #[command(flatten)]
         subject: Subject,
         /// The public key that signs checkpoints, in PEM; without it, that of the key the gateway itself signs with,
-        /// or the one in the evidence.
+        /// or the one in the evidence. With --all there may be several.
         #[arg(long, value_name = "FILE")]
-        key: Option<PathBuf>,
+        key: Vec<PathBuf>,
         /// Checkpoint records that were kept elsewhere, one a line; the journal must contain each of them.
         #[arg(long, value_name = "FILE", conflicts_with = "evidence")]
         checkpoint: Option<PathBuf>,
@@ -43,6 +44,10 @@ pub enum Command {
         /// by record.
         #[arg(long, value_name = "SINK", requires = "config")]
         against: Option<String>,
+        /// Verifies several journals, each by itself and by what the others have witnessed of it: those of all --dir,
+        /// that of --config if it is there, and all that the sink of --against has.
+        #[arg(long, conflicts_with_all = ["evidence", "checkpoint"])]
+        all: bool,
         /// Tells all of it as one JSON object.
         #[arg(long)]
         json: bool,
@@ -85,16 +90,16 @@ pub enum Command {
 
 /// What is to be verified.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = true)]
 pub struct Subject {
     /// The configuration file, for its audit.dir.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The journal's directory, or a copy of it.
+    /// The journal's directory, or a copy of it. With --all there may be several.
     #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
+    dir: Vec<PathBuf>,
     /// A document that `audit evidence` made, instead of a journal.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "dir"])]
     evidence: Option<PathBuf>,
 }
 
@@ -103,39 +108,25 @@ pub struct Subject {
 pub fn run(command: Command, environment: &Environment) -> u8 {
     match command {
         Command::Verify {
-            subject:
-                Subject {
-                    evidence: Some(evidence),
-                    ..
-                },
-            key,
-            json,
-            checkpoint: _,
-            against: _,
-        } => {
-            let question = examine::Question {
-                evidence,
-                key,
-                json,
-            };
-            examine::run(&question)
-        }
-        Command::Verify {
-            subject: Subject { config, dir, .. },
+            subject,
             key,
             checkpoint,
             against,
+            all,
             json,
         } => {
-            let question = Question {
-                config,
-                dir,
-                key,
-                checkpoint,
+            let journals = all::Question {
+                config: subject.config,
+                dirs: subject.dir,
+                keys: key,
                 against,
                 json,
             };
-            verify::run(&question, environment)
+            if all {
+                all::run(&journals, environment)
+            } else {
+                verify_one(journals, subject.evidence, checkpoint, environment)
+            }
         }
         Command::Query {
             place,
@@ -158,6 +149,42 @@ pub fn run(command: Command, environment: &Environment) -> u8 {
         Command::Reconcile(question) => reconcile::run(&question, environment),
         Command::Redeliver(question) => redeliver::run(&question, environment),
     }
+}
+
+/// Verifies one journal, or a document.
+fn verify_one(
+    mut journals: all::Question,
+    evidence: Option<PathBuf>,
+    checkpoint: Option<PathBuf>,
+    environment: &Environment,
+) -> u8 {
+    let places = journals.dirs.len() + usize::from(journals.config.is_some());
+    if places > 1 || journals.keys.len() > 1 {
+        return verify::exit_code(Err(verify::Unknown::Several));
+    }
+    let all::Question {
+        config,
+        against,
+        json,
+        ..
+    } = journals;
+    let (dir, key) = (journals.dirs.pop(), journals.keys.pop());
+    if let Some(evidence) = evidence {
+        return examine::run(&examine::Question {
+            evidence,
+            key,
+            json,
+        });
+    }
+    let question = Question {
+        config,
+        dir,
+        key,
+        checkpoint,
+        against,
+        json,
+    };
+    verify::run(&question, environment)
 }
 
 /// A text from a file of which nobody knows who wrote it, so that it cannot speak to a terminal.

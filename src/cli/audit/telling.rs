@@ -74,10 +74,15 @@ pub(in crate::cli::audit) fn as_text(told: &Told<'_>, out: &mut dyn Write) -> io
 
 /// Tells programs.
 pub(in crate::cli::audit) fn as_json(told: &Told<'_>, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", value(told))
+}
+
+/// What programs are told of one journal.
+pub(in crate::cli::audit) fn value(told: &Told<'_>) -> Value {
     let found = told.findings;
     let (key, from) = key(told.trusted);
     let (last, held) = (found.last.as_ref(), told.held);
-    let told = json!({
+    json!({
         "intact": found.damage.is_none(),
         "journal": found.journal.to_string(),
         "dir": told.dir.to_string_lossy(),
@@ -102,8 +107,7 @@ pub(in crate::cli::audit) fn as_json(told: &Told<'_>, out: &mut dyn Write) -> io
         })),
         "damage": found.damage.as_ref().map(damage),
         "against": held.map(against::telling::as_json),
-    });
-    writeln!(out, "{told}")
+    })
 }
 
 fn records(found: &Findings, out: &mut dyn Write) -> io::Result<()> {

@@ -60,9 +60,15 @@ pub(in crate::cli::audit) enum Trusted {
 
 /// Nothing can be said of the journal.
 #[derive(Debug, thiserror::Error)]
-enum Unknown {
+pub(in crate::cli::audit) enum Unknown {
     #[error("{0}")]
     Config(Faults),
+    #[error(
+        "there is no journal to verify: neither --dir, nor audit.dir, nor --against leads to one"
+    )]
+    NoJournal,
+    #[error("several journals, or keys, are verified with --all")]
+    Several,
     #[error("reading {path:?}: {source}")]
     File { path: PathBuf, source: io::Error },
     #[error("{path:?} cannot be used as the key: {source}; --key takes the public key in PEM")]
@@ -97,7 +103,12 @@ impl Unknown {
 /// Verifies a journal, tells the result, and returns the process's exit code.
 #[must_use]
 pub fn run(question: &Question, environment: &Environment) -> u8 {
-    match answer(question, environment) {
+    exit_code(answer(question, environment))
+}
+
+/// What the process ends with, where it is known, or not, that all is intact.
+pub(in crate::cli::audit) fn exit_code(answer: Result<bool, Unknown>) -> u8 {
+    match answer {
         Ok(true) => INTACT,
         Ok(false) => NOT_INTACT,
         Err(why) => {
@@ -116,7 +127,7 @@ fn answer(question: &Question, environment: &Environment) -> Result<bool, Unknow
     let (config, dir) = (question.config.as_deref(), question.dir.as_deref());
     let Found { dir, own_key } = Found::at(config, dir, environment).map_err(Unknown::Config)?;
     let sink = sink(question, environment)?;
-    let trusted = key(question, own_key)?;
+    let trusted = key(question, &own_key)?;
     let kept = kept(question)?;
     let evidence = Evidence {
         key: trusted.key(),
@@ -170,20 +181,30 @@ fn sink(question: &Question, environment: &Environment) -> Result<Option<Sink>, 
     Sink::named(name, &config).map(Some).map_err(Unknown::Copy)
 }
 
-fn key(question: &Question, own: PathBuf) -> Result<Trusted, Unknown> {
-    if let Some(path) = &question.key {
-        let pem = read(path)?;
-        let key = PublicKey::from_pem(&pem);
-        return key.map(Trusted::Brought).map_err(unfit_key(path));
+fn key(question: &Question, own: &Path) -> Result<Trusted, Unknown> {
+    match &question.key {
+        Some(path) => public_key(path).map(Trusted::Brought),
+        None => key_beside(own),
     }
-    let path = own;
-    let pem = match file::read(&path, signing::LARGEST_BYTES) {
+}
+
+/// A public key from its file.
+pub(in crate::cli::audit) fn public_key(path: &Path) -> Result<PublicKey, Unknown> {
+    PublicKey::from_pem(&read(path)?).map_err(unfit_key(path))
+}
+
+/// The key that lies beside a journal, if one does.
+pub(in crate::cli::audit) fn key_beside(path: &Path) -> Result<Trusted, Unknown> {
+    let pem = match file::read(path, signing::LARGEST_BYTES) {
         Ok(pem) => SecretSlice::from(pem),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Trusted::Nothing),
-        Err(source) => return Err(Unknown::File { path, source }),
+        Err(source) => {
+            let path = path.to_owned();
+            return Err(Unknown::File { path, source });
+        }
     };
     let key = PublicKey::of_private(pem.expose_secret());
-    key.map(Trusted::Beside).map_err(unfit_key(&path))
+    key.map(Trusted::Beside).map_err(unfit_key(path))
 }
 
 fn kept(question: &Question) -> Result<Kept, Unknown> {
@@ -209,7 +230,12 @@ fn unfit_key(path: &Path) -> impl FnOnce(NotAKey) -> Unknown {
 }
 
 impl Trusted {
-    fn key(&self) -> Option<&PublicKey> {
+    /// Whether it is this one.
+    pub(in crate::cli::audit) fn is(&self, key: &PublicKey) -> bool {
+        self.key().is_some_and(|own| own.id() == key.id())
+    }
+
+    pub(in crate::cli::audit) fn key(&self) -> Option<&PublicKey> {
         match self {
             Self::Brought(key) | Self::Beside(key) => Some(key),
             Self::Nothing => None,

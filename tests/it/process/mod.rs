@@ -1,6 +1,7 @@
 //! The program itself: what holds when it is killed, or started twice.
 
 mod against;
+mod all;
 mod central;
 mod clustered;
 mod consent;

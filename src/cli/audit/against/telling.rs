@@ -19,13 +19,7 @@ pub(in crate::cli::audit) fn as_text(held: &Held, out: &mut dyn Write) -> io::Re
         "NOT THE SAME"
     };
     writeln!(out, "sink {}: {verdict}", held.sink)?;
-    for difference in &found.differences {
-        writeln!(out, "difference: {difference}")?;
-        writeln!(out, "mend: {}", mend(difference))?;
-    }
-    if found.untold > 0 {
-        writeln!(out, "differences not told: {}", found.untold)?;
-    }
+    differences(found, out)?;
     let range = found.range.map_or(String::new(), |range| {
         format!(", from record {} to record {}", range.from, range.upto)
     });
@@ -53,6 +47,21 @@ pub(in crate::cli::audit) fn as_text(held: &Held, out: &mut dyn Write) -> io::Re
             "also in the sink, and not here: journal {}, {count} records",
             shown(journal)
         )?;
+    }
+    Ok(())
+}
+
+/// Tells people what is wrong.
+pub(in crate::cli::audit) fn differences(
+    found: &Comparison,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for difference in &found.differences {
+        writeln!(out, "difference: {difference}")?;
+        writeln!(out, "mend: {}", mend(difference))?;
+    }
+    if found.untold > 0 {
+        writeln!(out, "differences not told: {}", found.untold)?;
     }
     Ok(())
 }
@@ -94,7 +103,7 @@ fn counts(found: &Comparison) -> Vec<(u64, &'static str)> {
     all.into_iter().filter(|(count, _)| *count > 0).collect()
 }
 
-fn difference(difference: &Difference) -> Value {
+pub(in crate::cli::audit) fn difference(difference: &Difference) -> Value {
     json!({
         "kind": difference.word(),
         "range": range(difference.range()),
@@ -103,7 +112,7 @@ fn difference(difference: &Difference) -> Value {
     })
 }
 
-fn range(range: Range) -> Value {
+pub(in crate::cli::audit) fn range(range: Range) -> Value {
     json!({ "from": range.from, "upto": range.upto })
 }
 

@@ -1,0 +1,239 @@
+//! Holding journals against each other: what each says of the others, and which of them are not there at all.
+//!
+//! Of each checkpoint, and of each one that was witnessed, its end is kept in memory until all journals have been read.
+
+pub mod account;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    audit::{
+        chain::LineHash,
+        verify::census::account::{Account, Judged, Seen, parting},
+        witness::End,
+    },
+    ids::JournalId,
+};
+
+/// The journals that were read, and what they say of each other.
+#[derive(Debug, Default)]
+pub struct Census {
+    read: BTreeMap<JournalId, Account>,
+    witnessed: BTreeMap<JournalId, BTreeMap<u64, Vec<Testimony>>>,
+    last: BTreeMap<JournalId, Last>,
+    apart: Vec<Apart>,
+    differences: Vec<Difference>,
+}
+
+/// Who says that a journal had an end.
+#[derive(Clone, Copy, Debug)]
+struct Testimony {
+    head: LineHash,
+    by: JournalId,
+    at: u64,
+}
+
+#[derive(Debug)]
+struct Last {
+    upto: u64,
+    time: String,
+    by: BTreeSet<JournalId>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Journals that others have witnessed, and that were not read.
+    pub missing: Vec<Missing>,
+    /// What does not go together.
+    pub differences: Vec<Difference>,
+    /// Journals that stand in more than one place.
+    pub apart: Vec<Apart>,
+    /// How much was witnessed of records that retention has removed since.
+    pub older: u64,
+    /// How much was witnessed and is as it was.
+    pub same: u64,
+}
+
+/// A journal that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Which one.
+    pub journal: JournalId,
+    /// The last record that it is known to have had.
+    pub upto: u64,
+    /// When its checkpoint said so.
+    pub time: String,
+    /// The journals whose witness records tell.
+    pub by: Vec<JournalId>,
+}
+
+/// A journal and a witness of it that do not go together; of several of a kind the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The journal that was witnessed.
+    pub journal: JournalId,
+    /// The journal that has witnessed it.
+    pub by: JournalId,
+    /// The record that says so there.
+    pub at: u64,
+    /// The end that it says.
+    pub upto: u64,
+    /// What is wrong.
+    pub kind: Kind,
+    /// How many of the kind there are.
+    pub count: u64,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The journal has another line there.
+    Other,
+    /// The journal ends before.
+    Short {
+        /// Its last record.
+        last: u64,
+    },
+    /// The witness itself has seen it fall back or change.
+    Contradicted {
+        /// The end that it was known to have.
+        known: u64,
+    },
+}
+
+/// A journal that was read in two places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Apart {
+    /// Which one.
+    pub journal: JournalId,
+    /// The last record that both have the same, as far as checkpoints tell, where they go apart behind it.
+    pub after: Option<u64>,
+}
+
+impl Census {
+    /// Takes what was read of a journal.
+    pub fn take(&mut self, mut account: Account) {
+        let by = account.journal;
+        for seen in std::mem::take(&mut account.seen) {
+            self.testify(by, seen);
+        }
+        match self.read.get_mut(&by) {
+            Some(before) => {
+                let (journal, after) = (by, parting(before, &account));
+                self.apart.push(Apart { journal, after });
+                if before.last < account.last && after.is_none() {
+                    *before = account;
+                }
+            }
+            None => {
+                self.read.insert(by, account);
+            }
+        }
+    }
+
+    /// Takes what was read of a journal a second time, in the same place.
+    pub fn take_again(&mut self, mut account: Account) {
+        account.seen.clear();
+        self.read.insert(account.journal, account);
+    }
+
+    /// Journals of which more was witnessed than was read. Where gateways run it may be there by now.
+    #[must_use]
+    pub fn behind(&self) -> Vec<JournalId> {
+        let is_behind = |read: &&Account| {
+            let last = self.last.get(&read.journal);
+            read.is_whole && last.is_some_and(|it| it.upto > read.last)
+        };
+        let behind = self.read.values().filter(is_behind);
+        behind.map(|read| read.journal).collect()
+    }
+
+    fn testify(&mut self, by: JournalId, seen: Seen) {
+        let Seen {
+            at,
+            journal,
+            end: End { upto, head },
+            time,
+            denied,
+        } = seen;
+        if let Some(known) = denied {
+            self.differ(
+                journal,
+                Testimony { head, by, at },
+                upto,
+                Kind::Contradicted { known },
+            );
+        }
+        if journal == by {
+            return;
+        }
+        let last = self.last.entry(journal).or_insert_with(|| Last {
+            upto: 0,
+            time: String::new(),
+            by: BTreeSet::new(),
+        });
+        last.by.insert(by);
+        if upto >= last.upto {
+            (last.upto, last.time) = (upto, time);
+        }
+        let of = self.witnessed.entry(journal).or_default();
+        let all = of.entry(upto).or_default();
+        if all.iter().all(|other| other.head != head) {
+            all.push(Testimony { head, by, at });
+        }
+    }
+
+    fn differ(&mut self, journal: JournalId, told: Testimony, upto: u64, kind: Kind) {
+        let Testimony { by, at, .. } = told;
+        let same = |it: &&mut Difference| {
+            let kinds = std::mem::discriminant(&it.kind) == std::mem::discriminant(&kind);
+            kinds && it.journal == journal && it.by == by
+        };
+        match self.differences.iter_mut().find(same) {
+            Some(first) => first.count = first.count.saturating_add(1),
+            None => self.differences.push(Difference {
+                journal,
+                by,
+                at,
+                upto,
+                kind,
+                count: 1,
+            }),
+        }
+    }
+
+    /// Holds all that was witnessed against what was read.
+    #[must_use]
+    pub fn close(mut self) -> Report {
+        let mut report = Report::default();
+        for (journal, ends) in std::mem::take(&mut self.witnessed) {
+            let Some(read) = self.read.remove(&journal) else {
+                continue;
+            };
+            let each = ends.into_iter();
+            for (upto, told) in
+                each.flat_map(|(upto, all)| all.into_iter().map(move |it| (upto, it)))
+            {
+                match read.judge(upto, told.head) {
+                    Judged::Same => report.same = report.same.saturating_add(1),
+                    Judged::Older => report.older = report.older.saturating_add(1),
+                    Judged::Unknown => {}
+                    Judged::Differs(kind) => self.differ(journal, told, upto, kind),
+                }
+            }
+            self.last.remove(&journal);
+        }
+        for (journal, Last { upto, time, by }) in self.last {
+            report.missing.push(Missing {
+                journal,
+                upto,
+                time,
+                by: by.into_iter().collect(),
+            });
+        }
+        report.differences = self.differences;
+        report.apart = self.apart;
+        report
+    }
+}

@@ -237,3 +237,62 @@ impl Census {
         report
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn judges_each_end_that_was_witnessed() {
+        let [own, by] = [(); 2].map(|()| JournalId::random());
+        for (upto, line, expected) in [
+            (10, "ten", None),
+            (10, "other", Some(Kind::Other)),
+            (15, "ten", Some(Kind::Other)),
+            (21, "later", Some(Kind::Short { last: 20 })),
+            (3, "before", None),
+        ] {
+            let mut census = Census::default();
+            census.take(Account::made(by, (1, 9), &[], &[(7, own, end(upto, line))]));
+            census.take(Account::made(own, (5, 20), &[end(10, "ten")], &[]));
+
+            let report = census.close();
+
+            let kind = report.differences.first().map(|it| it.kind);
+            assert_eq!(kind, expected, "{upto}");
+            assert_eq!(
+                (report.missing.len(), report.older),
+                (0, u64::from(upto == 3))
+            );
+        }
+    }
+
+    #[test]
+    fn looks_again_at_a_journal_that_was_written_on() {
+        let [own, by] = [(); 2].map(|()| JournalId::random());
+        let mut census = Census::default();
+        census.take(Account::made(own, (1, 9), &[end(8, "eight")], &[]));
+        census.take(Account::made(
+            by,
+            (1, 9),
+            &[],
+            &[(7, own, end(12, "twelve"))],
+        ));
+
+        assert_eq!(census.behind(), [own]);
+        let ends = [end(8, "eight"), end(12, "twelve")];
+        census.take_again(Account::made(own, (1, 13), &ends, &[]));
+
+        assert_eq!(census.behind(), []);
+        let report = census.close();
+        assert_eq!(
+            (report.same, report.differences, report.apart),
+            (1, vec![], vec![])
+        );
+    }
+
+    fn end(upto: u64, line: &str) -> End {
+        let head = LineHash::of(line.as_bytes());
+        End { upto, head }
+    }
+}

@@ -205,3 +205,30 @@ pub(in crate::audit::verify::census) fn parting(one: &Account, other: &Account) 
     }
     None
 }
+
+#[cfg(test)]
+impl Account {
+    /// One of a whole journal, from its first to its last record.
+    pub(in crate::audit::verify::census) fn made(
+        journal: JournalId,
+        (first, last): (u64, u64),
+        ends: &[End],
+        seen: &[(u64, JournalId, End)],
+    ) -> Self {
+        let seen = seen.iter().map(|(at, journal, end)| Seen {
+            at: *at,
+            journal: *journal,
+            end: *end,
+            time: String::new(),
+            denied: None,
+        });
+        Self {
+            first,
+            last,
+            ends: ends.to_vec(),
+            seen: seen.collect(),
+            is_whole: true,
+            ..Self::of(journal)
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod ending;
 mod hurried;
 mod nats;
+mod nats_servers;
 mod otlp;
 mod postgres;
 mod random;

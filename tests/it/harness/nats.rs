@@ -1,5 +1,7 @@
 //! A real NATS server as a process, with `JetStream` in a temporary directory.
 
+pub(crate) mod three;
+
 use std::{fs, net::SocketAddr, path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{self, stream::Config};

@@ -58,7 +58,7 @@ impl Peers {
     }
 
     /// Takes the news in their order, and returns at most one thing to write down of each journal: the first
-    /// contradiction, or else how far it has come.
+    /// contradiction, or else how far it has come; and of no more journals than are remembered.
     pub(in crate::delivery::witness) fn take(&mut self, news: Vec<Sighting>) -> Vec<Heard> {
         let mut worth = Vec::<Heard>::new();
         for seen in news {
@@ -66,10 +66,12 @@ impl Peers {
                 continue;
             };
             let same = |other: &&mut Heard| other.seen.journal == heard.seen.journal;
+            let has_room = worth.len() < MOST;
             match worth.iter_mut().find(same) {
                 Some(before) if before.denied.is_none() => *before = heard,
                 Some(_) => {}
-                None => worth.push(heard),
+                None if has_room => worth.push(heard),
+                None => {}
             }
         }
         worth
@@ -116,7 +118,7 @@ impl Peers {
     }
 }
 
-/// More replicas than anybody runs, so that strangers who publish cannot fill the memory.
+/// More replicas than anybody runs, so that strangers who publish can fill neither the memory nor the disk.
 const MOST: usize = 64;
 
 #[cfg(test)]
@@ -182,6 +184,8 @@ mod tests {
             assert_eq!(peers.take(news).len(), 1);
             assert!(peers.known.len() <= MOST);
         }
+        let flood = (0..1000).map(|_| seen(JournalId::random(), 1, "x", 1));
+        assert_eq!(peers.take(flood.collect()).len(), MOST);
     }
 
     fn peers() -> Peers {

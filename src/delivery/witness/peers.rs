@@ -69,9 +69,8 @@ impl Peers {
             let has_room = worth.len() < MOST;
             match worth.iter_mut().find(same) {
                 Some(before) if before.denied.is_none() => *before = heard,
-                Some(_) => {}
                 None if has_room => worth.push(heard),
-                None => {}
+                Some(_) | None => {}
             }
         }
         worth

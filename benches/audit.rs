@@ -26,6 +26,7 @@ use partner_gateway::{
         Durability, Settings,
         journal::Journal,
         record::{Draft, Ending},
+        recovery,
         segment::Bounds,
         trail::{Attempt, Departure, Through, Trail, Who},
     },
@@ -186,7 +187,9 @@ async fn start(dir: &Path, kept: Kept) -> Option<Journal> {
         keep_after_ack: Duration::ZERO,
         required_sinks: Vec::new(),
     };
-    let journal = Journal::start(&settings, "0123456789abcdef", Arc::new(SystemClock)).await;
+    let opened = recovery::open(&settings.dir).expect("opened");
+    let clock = Arc::new(SystemClock);
+    let journal = Journal::start(opened, &settings, "0123456789abcdef", clock).await;
     Some(journal.expect("journal"))
 }
 

@@ -8,6 +8,7 @@ pub mod bound;
 pub mod build;
 pub mod login;
 pub mod online;
+mod opening;
 pub mod redelivery;
 pub mod reload;
 mod shipping;
@@ -119,13 +120,11 @@ impl Gateway {
         }
         let vouching = tls.as_ref().and_then(Terms::bundle);
         let identity = Identity::new(config.identity, vouching, &*connect)?;
-        let journal = Journal::start(&config.audit, policy.hash(), Arc::clone(&clock)).await?;
-        let shipping = Shipping::begin(
-            &config.sinks,
-            cluster.as_ref(),
-            (&journal, &config.audit),
-            &surroundings,
-        )?;
+        let sinks = shipping::destinations(&config.sinks, cluster.as_ref(), &surroundings)?;
+        let opened = opening::open(&config.audit, &sinks).await?;
+        let now = Arc::clone(&clock);
+        let journal = Journal::start(opened, &config.audit, policy.hash(), now).await?;
+        let shipping = Shipping::begin(sinks, (&journal, &config.audit), &clock)?;
         let witnessing = Witnessing::begin(cluster.as_ref(), &journal);
         let transfers = Arc::new(Transfers {
             in_force: InForce::new(Rules { identity, policy }),

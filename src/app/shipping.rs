@@ -9,6 +9,7 @@ use tracing::{Instrument as _, info_span, warn};
 use crate::{
     app::{Surroundings, build::BuildError},
     audit::{self, cursor, journal::Journal},
+    clock::SharedClock,
     cluster::Cluster,
     delivery::{
         nats::Nats,
@@ -25,6 +26,32 @@ use crate::{
     shutdown::{Cut, Tasks},
 };
 
+/// A sink, set up, and what the configuration says of it.
+#[derive(Debug)]
+pub(in crate::app) struct Destination {
+    pub(in crate::app) settings: Settings,
+    pub(in crate::app) sink: Arc<dyn Sink>,
+}
+
+/// Sets up every sink; nothing is sent yet.
+///
+/// # Errors
+///
+/// When one of them cannot be set up.
+pub(in crate::app) fn destinations(
+    sinks: &[Settings],
+    cluster: Option<&Arc<Cluster>>,
+    surroundings: &Surroundings,
+) -> Result<Vec<Destination>, BuildError> {
+    let set_up = |settings: &Settings| {
+        let sink = sink(&settings.kind, cluster, surroundings);
+        let sink = sink.map_err(|source| unfit(settings, source))?;
+        let settings = settings.clone();
+        Ok(Destination { settings, sink })
+    };
+    sinks.iter().map(set_up).collect()
+}
+
 /// The shippers of a gateway, one a sink; they end when this is dropped.
 #[derive(Debug)]
 pub(in crate::app) struct Shipping {
@@ -36,30 +63,24 @@ pub(in crate::app) struct Shipping {
 }
 
 impl Shipping {
-    /// Sets up every sink and begins to ship.
+    /// Begins to ship to every sink.
     ///
     /// # Errors
     ///
-    /// When one of them cannot be set up.
+    /// When the cursor of one of them cannot be read.
     pub(in crate::app) fn begin(
-        sinks: &[Settings],
-        cluster: Option<&Arc<Cluster>>,
+        sinks: Vec<Destination>,
         (journal, kept): (&Journal, &audit::Settings),
-        surroundings: &Surroundings,
+        clock: &SharedClock,
     ) -> Result<Self, BuildError> {
-        tell_former(sinks, &kept.dir);
+        tell_former(&sinks, &kept.dir);
         let mut shippers = Vec::new();
         let hurry = watch::Sender::new(());
-        for settings in sinks {
-            let of_sink = |source: BoxError| BuildError::Sink {
-                sink: settings.name.clone(),
-                source,
-            };
-            let sink = sink(&settings.kind, cluster, surroundings).map_err(of_sink)?;
-            let shipper = Shipper::to(sink, settings, (journal, kept), &surroundings.clock);
-            let shipper = shipper.map_err(|error| of_sink(error.into()))?;
+        for Destination { settings, sink } in sinks {
+            let shipper = Shipper::to(sink, &settings, (journal, kept), clock);
+            let shipper = shipper.map_err(|error| unfit(&settings, error.into()))?;
             let shipper = shipper.hurried_by(hurry.subscribe());
-            shippers.push((settings.name.clone(), shipper));
+            shippers.push((settings.name, shipper));
         }
         let (tasks, end) = (Tasks::default(), CancellationToken::new());
         let dropped = CancellationToken::new();
@@ -107,6 +128,13 @@ impl Shipping {
     }
 }
 
+fn unfit(settings: &Settings, source: BoxError) -> BuildError {
+    BuildError::Sink {
+        sink: settings.name.clone(),
+        source,
+    }
+}
+
 /// Sets up what records are sent to.
 pub(in crate::app) fn sink(
     kind: &Kind,
@@ -126,14 +154,14 @@ pub(in crate::app) fn sink(
 
 /// Tells of sinks that the configuration does not name any more. They hold nothing back; the journal must
 /// still reach as far as they had it.
-fn tell_former(sinks: &[Settings], dir: &Path) {
+fn tell_former(sinks: &[Destination], dir: &Path) {
     let kept = match cursor::list(dir) {
         Ok(kept) => kept,
         Err(error) => return warn!(error = %error, "audit cursors cannot be listed"),
     };
     for former in kept {
         let name = former.sink().unwrap_or_default();
-        if !sinks.iter().any(|sink| sink.name == name) {
+        if !sinks.iter().any(|sink| sink.settings.name == name) {
             warn!(
                 sink = name,
                 path = %former.path.display(),

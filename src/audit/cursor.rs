@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     audit::{
         chain::LineHash,
-        durable::{make_directory, remove, sync_directory, write_durably},
+        durable::{make_directory, sync_directory, write_durably},
     },
     file,
 };
@@ -50,6 +50,13 @@ pub struct Kept {
 }
 
 impl Cursor {
+    /// The cursor of a sink that has had records before and has nothing of what the journal has: it is remembered
+    /// that it was in use.
+    #[must_use]
+    pub fn of_nothing(since: SystemTime) -> Self {
+        Self::at(0, LineHash::NONE, since)
+    }
+
     /// The cursor of a sink that acknowledges for the first time.
     #[must_use]
     pub fn at(seq: u64, hash: LineHash, acknowledged: SystemTime) -> Self {
@@ -174,20 +181,6 @@ pub fn read(dir: &Path, sink: &str) -> io::Result<Option<Cursor>> {
     Cursor::parse(&text).ok_or_else(odd).map(Some)
 }
 
-/// Forgets how far a sink has acknowledged the journal.
-///
-/// # Errors
-///
-/// When the file is there and cannot be removed.
-pub fn forget(dir: &Path, sink: &str) -> io::Result<()> {
-    let cursors = dir.join(CURSORS);
-    if !cursors.exists() {
-        return Ok(());
-    }
-    remove(&cursors.join(file_name(sink)?))?;
-    sync_directory(&cursors)
-}
-
 /// Lists the cursors of all sinks, by the names of their files.
 ///
 /// # Errors
@@ -241,7 +234,7 @@ fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_micros(time).to_string()
 }
 
-const CURSORS: &str = "cursors";
+pub(in crate::audit) const CURSORS: &str = "cursors";
 
 /// How many parts the time is divided into for which acknowledgements are remembered: retention waits
 /// longer by one of them at most.

@@ -24,7 +24,7 @@ use crate::{
         pen::Pen,
         queue::{self, Job, Queue, Waiting},
         record::{Draft, Purpose},
-        recovery::{self, Opened},
+        recovery::Opened,
         room::Room,
         segment,
         signing::SigningKey,
@@ -53,13 +53,14 @@ struct Shared {
 }
 
 impl Journal {
-    /// Opens the journal, recovers it where the last run ended badly, and writes its first record, at once
-    /// or as soon as it can be written.
+    /// Goes on with a journal that was opened in the directory of the settings, and writes the first record of this
+    /// run, at once or as soon as it can be written.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened or is damaged.
+    /// When its key cannot be had, or its segments cannot be read.
     pub async fn start(
+        opened: Opened,
         settings: &Settings,
         policy: &str,
         clock: SharedClock,
@@ -70,8 +71,9 @@ impl Journal {
             segment,
             recovered,
             orphans,
+            forked_from,
             lock,
-        } = recovery::open(&settings.dir)?;
+        } = opened;
         let key = SigningKey::obtain(settings, &head)?;
         let board = Arc::new(Board::of(settings));
         // What was read at start was on the disk.
@@ -103,7 +105,8 @@ impl Journal {
             _lock: lock,
         }));
         let recovered = recovered.into_iter().map(|it| Draft::recovered(boot, it));
-        for first in std::iter::once(Draft::started(boot, policy)).chain(recovered) {
+        let started = Draft::started(boot, policy, forked_from.as_ref());
+        for first in std::iter::once(started).chain(recovered) {
             // A journal that cannot be written now may be, later; until then every call is refused.
             if journal.append(first.clone()).await.is_err() {
                 journal.owe(first);

@@ -161,7 +161,7 @@ impl LowWater {
     }
 }
 
-const CHECKPOINT_FILE: &str = "checkpoint.json";
+pub(in crate::audit) const CHECKPOINT_FILE: &str = "checkpoint.json";
 
 #[cfg(test)]
 mod tests {

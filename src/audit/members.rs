@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::{
     audit::{
         chain::LineHash,
+        fork::Fork,
         orphans::Orphan,
         record::{Count, Cut},
         trail::{Attempt, Departure, Facts, Upstream},
@@ -62,6 +63,8 @@ pub(in crate::audit) struct Members<'a> {
     pub(in crate::audit) boot: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) policy: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) forked_from: Option<&'a Fork>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::audit) request_ids: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

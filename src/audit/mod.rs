@@ -5,8 +5,9 @@
 //! without an outcome, `summary` counts what has no record of its own, [`verify`] proves what stands there,
 //! and [`evidence`] what it says of one transfer. [`doubts`] gathers the calls of which it does not say how they
 //! ended. [`recovery`] opens what an earlier run has left; [`low_water`] and [`cursor`] say how far it must
-//! reach; [`search`] finds records, and [`reader`] reads them on in order; [`refused`] are those that a sink would not take, and [`witness`] what the
-//! journal says of others. This room knows nothing of HTTP and nothing of Partner Center.
+//! reach; [`search`] finds records, and [`reader`] reads them on in order; a [`fork`] ends a journal and begins another;
+//! [`refused`] are those that a sink would not take, and [`witness`] what the journal says of others. This room knows
+//! nothing of HTTP and nothing of Partner Center.
 
 mod batch;
 mod beginning;
@@ -19,6 +20,7 @@ mod durable;
 mod encoder;
 pub mod evidence;
 mod fitting;
+pub mod fork;
 mod forward;
 mod identity;
 pub mod journal;

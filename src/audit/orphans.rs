@@ -108,6 +108,26 @@ impl Open {
         }
     }
 
+    /// Those that stand in these lines, without their newlines.
+    pub(in crate::audit) fn of_lines(lines: &[String]) -> Self {
+        let mut open = Self::default();
+        for line in lines {
+            let whole = format!("{line}\n");
+            if let Some(record) = Link::read(whole.as_bytes()) {
+                open.note(&record, line.as_bytes());
+            }
+        }
+        open
+    }
+
+    /// Their lines.
+    pub(in crate::audit) fn lines(&self) -> Vec<String> {
+        let lines = self.0.values();
+        lines
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect()
+    }
+
     /// What is open at the end, the oldest call first.
     pub(in crate::audit) fn into_orphans(self) -> Vec<Orphan> {
         let lines = self.0.into_values();

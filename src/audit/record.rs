@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::{
     audit::{
         chain::{CHECKPOINT, Head, LineHash},
+        fork::Fork,
         link::PRUNED,
         members::{AttemptMember, Members},
         orphans::{Closing, Orphan},
@@ -140,14 +141,15 @@ impl Draft {
         .that(orphan.call().map_or(Purpose::Tells, Purpose::Closes))
     }
 
-    /// Tells that a run of the process begins.
+    /// Tells that a run of the process begins, and with it perhaps a journal in the place of another one.
     #[must_use]
-    pub fn started(boot: BootId, policy: &str) -> Self {
+    pub fn started(boot: BootId, policy: &str, forked_from: Option<&Fork>) -> Self {
         let policy = Some(policy);
         Self::new(
             RecordId::next(),
             &Members {
                 policy,
+                forked_from,
                 ..Members::of_run("started", boot)
             },
         )

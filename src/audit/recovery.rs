@@ -3,7 +3,9 @@
 //! Everything is read and judged before a byte is changed. What a crash cannot have done is never
 //! repaired: the start is refused.
 
+pub mod found;
 mod held;
+mod passing;
 mod survey;
 pub(in crate::audit) mod tail;
 
@@ -15,18 +17,15 @@ use std::{
 
 use rustix::fs::{Advice, fadvise};
 
-use self::{
-    held::Held,
-    survey::{Stop, Survey},
-};
+use self::found::Found;
 use crate::{
     audit::{
         chain::Head,
-        durable::{make_directory, sync_directory},
-        low_water::{self, LowWater, Unfit},
+        fork::Fork,
+        low_water::Unfit,
         orphans::Orphan,
-        record::{Cut, Recovered},
-        segment::{self, Segment},
+        record::Recovered,
+        segment::Segment,
         verify::{
             self, Evidence,
             findings::{Damage, Fault},
@@ -47,8 +46,10 @@ pub struct Opened {
     pub segment: Option<Segment>,
     /// The torn tails that were cut off and not told of so far: now, or by a start that was killed.
     pub recovered: Vec<Recovered>,
-    /// The intents that have no outcome, the oldest first.
+    /// The intents that have no outcome, the oldest first; those of the journal before this one, too.
     pub orphans: Vec<Orphan>,
+    /// Where this journal goes on from another one, and does not say so yet.
+    pub forked_from: Option<Fork>,
     /// Held for as long as the journal is open.
     pub lock: File,
 }
@@ -117,33 +118,7 @@ pub enum OpenError {
 /// When another process has it open, when it is damaged other than at its very end, or when the
 /// operating system refuses.
 pub fn open(dir: &Path) -> Result<Opened, OpenError> {
-    make_directory(dir).map_err(at(dir))?;
-    let lock = Held::take(dir)?;
-    // A run that was killed may have made a segment and not come to this.
-    segment::remove_unnamed(dir).map_err(at(dir))?;
-    sync_directory(dir).map_err(at(dir))?;
-    let low_water = low_water::read(dir)?;
-    let segments = segment::list(dir).map_err(at(dir))?;
-    let id = held::identity(dir, segments.is_empty() && low_water.is_empty())?;
-    low_water.belongs_to(id)?;
-    let last = segments.last().map(|(_, path)| path);
-    last.map_or(Ok(()), |last| forget_unwritten(last))?;
-    let (survey, head) = match Survey::of(dir, id, &low_water, &segments) {
-        Ok(read) => read,
-        Err(Stop::Unreadable(error)) => return Err(error),
-        Err(Stop::Damaged(damage)) => return Err(damaged(dir, damage)),
-    };
-    let cuts = cuts(&lock, dir, &survey)?;
-    let segment = last.map(|path| Segment::reopen(path).map_err(at(path)));
-    let orphans = survey.open.into_orphans();
-    Ok(Opened {
-        id,
-        head,
-        segment: segment.transpose()?,
-        recovered: recovered(cuts, orphans.len(), &low_water),
-        orphans,
-        lock: lock.into_file(),
-    })
+    Found::in_directory(dir)?.go_on()
 }
 
 /// Sees to it that what is read from the last segment is what the disk holds. After a write that failed
@@ -156,24 +131,6 @@ fn forget_unwritten(path: &Path) -> Result<(), OpenError> {
     })?;
     let whole = None;
     fadvise(&file, 0, whole, Advice::DontNeed).map_err(|error| at(path)(error.into()))
-}
-
-/// Cuts the torn tail off, and finds those that nobody lived to tell of.
-fn cuts(lock: &Held, dir: &Path, survey: &Survey<'_>) -> Result<Vec<Cut>, OpenError> {
-    if let Some(torn) = &survey.tail {
-        tail::cut_off(lock, dir, torn).map_err(at(&torn.path))?;
-    }
-    tail::untold(dir, &survey.cuts, survey.first).map_err(at(dir))
-}
-
-fn recovered(cuts: Vec<Cut>, orphans: usize, low_water: &LowWater) -> Vec<Recovered> {
-    let low_water = low_water.highest().map(|(seq, _)| seq);
-    let of = |cut| Recovered {
-        cut,
-        orphans,
-        low_water,
-    };
-    cuts.into_iter().map(of).collect()
 }
 
 /// Names the damage as `audit verify` does, which looks closer at which of two records is the wrong one.

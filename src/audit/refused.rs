@@ -285,7 +285,7 @@ impl Entry {
 }
 
 /// The directory of ledgers, in the journal's.
-const REFUSED: &str = "refused";
+pub(in crate::audit) const REFUSED: &str = "refused";
 
 /// In characters: a few lines of what a server says.
 const LONGEST_REASON: usize = 1024;

@@ -16,7 +16,7 @@ pub(in crate::audit) mod open;
 pub mod page;
 pub mod passed_over;
 pub mod query;
-mod shelf;
+pub(in crate::audit) mod shelf;
 
 use std::{
     path::{Path, PathBuf},

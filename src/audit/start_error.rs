@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::audit::{recovery::OpenError, signing::KeyError};
+use crate::audit::{recovery::OpenError, signing::KeyError, verify::Unreadable};
 
 /// The journal could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +10,9 @@ pub enum StartError {
     /// It cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// It cannot be held against what a sink has.
+    #[error(transparent)]
+    Compare(#[from] Unreadable),
     /// The key that signs its checkpoints cannot be had.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -24,6 +24,7 @@ use self::{
 };
 use crate::{
     audit::{
+        fork,
         identity::{self, IDENTITY},
         link::Link,
         low_water::{self, Unfit},
@@ -69,6 +70,14 @@ pub enum Unreadable {
     /// It is not known how far the journal must reach.
     #[error(transparent)]
     LowWater(#[from] Unfit),
+    /// It is in two places.
+    #[error(
+        "a start was interrupted while it ended the journal in {dir:?} and began another; start the gateway, which goes on with it"
+    )]
+    Ending {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// There is nothing to verify.
     #[error("there is no segment of a journal (journal-*.jsonl) in {dir:?}")]
     Empty {
@@ -156,9 +165,24 @@ impl Unreadable {
 ///
 /// When it cannot be read.
 pub fn identity(dir: &Path) -> Result<JournalId, Unreadable> {
+    whole(dir)?;
     let path = dir.join(IDENTITY);
     let id = identity::read(&path).map_err(Unreadable::at(&path))?;
     id.ok_or(Unreadable::Identity { path })
+}
+
+/// Sees to it that the journal in `dir` is not being moved.
+///
+/// # Errors
+///
+/// When a start has begun to and not ended.
+pub fn whole(dir: &Path) -> Result<(), Unreadable> {
+    if fork::is_under_way(dir) {
+        return Err(Unreadable::Ending {
+            dir: dir.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// In records: some hundredths of a second.

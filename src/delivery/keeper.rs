@@ -70,13 +70,18 @@ impl Keeper {
 
     /// The last record that the sink has; nothing where it has none.
     pub(in crate::delivery) fn head(&self) -> Option<Head> {
-        let cursor = self.cursor.as_ref()?;
+        let cursor = self.cursor.as_ref().filter(|cursor| cursor.seq > 0)?;
         Some(Head::behind(cursor.seq, cursor.hash))
     }
 
     /// The number of that record; 0 where there is none.
     pub(in crate::delivery) fn seq(&self) -> u64 {
         self.cursor.as_ref().map_or(0, |cursor| cursor.seq)
+    }
+
+    /// Whether the sink has ever acknowledged anything, of this journal or of the one before it.
+    pub(in crate::delivery) fn was_in_use(&self) -> bool {
+        self.cursor.is_some()
     }
 
     /// Moves on to a later record.
@@ -105,10 +110,11 @@ impl Keeper {
     }
 
     /// Goes back to an earlier record, or to before the first one. What was acknowledged when is forgotten:
-    /// the sink has lost some of it.
+    /// the sink has lost some of it. That it was in use is not.
     pub(in crate::delivery) fn go_back(&mut self, to: Option<(u64, LineHash)>) {
         let now = self.clock.now();
-        self.cursor = to.map(|(seq, hash)| Cursor::at(seq, hash, now));
+        let at = |(seq, hash)| Cursor::at(seq, hash, now);
+        self.cursor = Some(to.map_or_else(|| Cursor::of_nothing(now), at));
         self.falls_behind();
     }
 
@@ -153,7 +159,7 @@ impl Keeper {
         let cursor = self.cursor.clone();
         let writing = spawn_blocking(move || match cursor {
             Some(cursor) => cursor.write(&dir, &sink),
-            None => cursor::forget(&dir, &sink),
+            None => Ok(()),
         });
         let written = writing.await.map_err(io::Error::other).flatten();
         file.has_failed = written.is_err();

@@ -2,10 +2,11 @@
 //! away. No call waits for it.
 //!
 //! A [`shipper`] reads the journal on behind the cursor of its sink; a [`sink`] takes [`batch`]es of records and
-//! says what came of them; [`progress`] is what others may see of it. [`redelivery`] sends again what was refused.
-//! [`witness`] has gateways hear of each other's journals.
+//! says what came of them; [`asking`] is what a start does before anything is written; [`progress`] is what others may
+//! see of it. [`redelivery`] sends again what was refused. [`witness`] has gateways hear of each other's journals.
 
 mod aside;
+pub mod asking;
 pub mod batch;
 pub mod copy;
 mod keeper;

@@ -1,6 +1,6 @@
 //! A kill at every call that changes the disk, one after the other, with the power lost or not.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use fastrand::Rng;
 use tempfile::TempDir;
@@ -53,21 +53,31 @@ async fn loses_nothing_in_a_segment_whose_maker_was_killed_before_its_name_was_s
 
 /// Where the program is killed, and what becomes of the disk then.
 #[derive(Debug)]
-struct Case {
+pub(crate) struct Case {
     /// As the shim is told it.
-    kill: String,
-    power: Power,
+    pub(crate) kill: String,
+    pub(crate) power: Power,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Power {
+pub(crate) enum Power {
     Stays,
     TakesSome,
     TakesAll,
 }
 
 impl Power {
-    fn name(self) -> &'static str {
+    /// Does to the disk what it does.
+    pub(crate) fn befalls(self, disk: &mut Disk, site: &Site, rng: &mut Rng) {
+        let cut = match self {
+            Self::Stays => return,
+            Self::TakesSome => Cut::Random(rng),
+            Self::TakesAll => Cut::Worst,
+        };
+        disk.lose_power(&site.audit, &site.shim.kept(), cut);
+    }
+
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Stays => "stays",
             Self::TakesSome => "takes some of what is not durable",
@@ -76,7 +86,7 @@ impl Power {
     }
 }
 
-fn ways_to_die(call: usize) -> Vec<Case> {
+pub(crate) fn ways_to_die(call: usize) -> Vec<Case> {
     let ways = ["before", "half", "after"].map(|when| {
         let powers = [Power::Stays, Power::TakesSome, Power::TakesAll];
         let kill = format!("* * {call}-{call} kill-{when}");
@@ -97,14 +107,7 @@ async fn kill_at(case: &Case, filled: &Path, rng: &mut Rng) -> bool {
     let (mut answers, was_killed) = run_the_script(&site, 0).await;
     site.shim.heal();
     disk.follow(&site.shim);
-    let lose_power = |disk: &mut Disk, cut| {
-        disk.lose_power(&site.audit, &site.shim.kept(), cut);
-    };
-    match case.power {
-        Power::Stays => {}
-        Power::TakesSome => lose_power(&mut disk, Cut::Random(rng)),
-        Power::TakesAll => lose_power(&mut disk, Cut::Worst),
-    }
+    case.power.befalls(&mut disk, &site, rng);
 
     let gateway = site.start().await;
     all_holds(&site, &answers).await;
@@ -114,7 +117,7 @@ async fn kill_at(case: &Case, filled: &Path, rng: &mut Rng) -> bool {
     }
     gateway.kill().await;
     disk.follow(&site.shim);
-    lose_power(&mut disk, Cut::Worst);
+    Power::TakesAll.befalls(&mut disk, &site, rng);
     let _gateway = site.start().await;
 
     let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
@@ -182,7 +185,7 @@ async fn almost_a_segment() -> TempDir {
     kept
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("directory") {
         let entry = entry.expect("entry");
         if entry.path().is_dir() {
@@ -190,7 +193,11 @@ fn copy(from: &Path, to: &Path) {
             fs::create_dir_all(&inside).expect("directory");
             copy(&entry.path(), &inside);
         } else {
-            fs::copy(entry.path(), to.join(entry.file_name())).expect("file");
+            // Of a gateway that runs, a file that it was just writing may have got its name meanwhile.
+            match fs::copy(entry.path(), to.join(entry.file_name())) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                copied => drop(copied.expect("file")),
+            }
         }
     }
 }

@@ -21,6 +21,9 @@ mod canary;
 #[path = "../it/harness/journal.rs"]
 mod journal;
 #[expect(dead_code, reason = "the tests of `it` use the rest")]
+#[path = "../it/harness/nats.rs"]
+mod nats;
+#[expect(dead_code, reason = "the tests of `it` use the rest")]
 #[path = "../it/harness/process.rs"]
 mod process;
 #[path = "../it/harness/setting.rs"]
@@ -30,6 +33,7 @@ mod boundaries;
 mod checks;
 mod clock;
 mod errors;
+mod forking;
 mod full;
 mod leaving;
 mod lying;

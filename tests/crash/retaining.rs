@@ -9,7 +9,7 @@ use std::{
 };
 
 use partner_gateway::{
-    audit::{Durability, Settings, journal::Journal, segment::Bounds},
+    audit::{Durability, Settings, journal::Journal, recovery, segment::Bounds},
     clock::{Clock, SystemClock},
 };
 use serde_json::Value;
@@ -121,7 +121,8 @@ pub(crate) async fn run(site: &Site, now: SystemTime) {
         required_sinks: Vec::new(),
     };
     let clock = Arc::new(Standing(now));
-    let journal = Journal::start(&settings, "0000000000000000", clock).await;
+    let opened = recovery::open(&settings.dir).expect("opened");
+    let journal = Journal::start(opened, &settings, "0000000000000000", clock).await;
     journal.expect("a journal").stop().await.expect("stopped");
 }
 

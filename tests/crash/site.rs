@@ -73,6 +73,16 @@ impl Site {
         Self::over(dir, inside, audit).await
     }
 
+    /// The same with a sink that can be asked.
+    pub(crate) async fn with_nats(server: SocketAddr) -> Self {
+        // What comes behind the sinks ends their mapping and begins another one.
+        let settings = format!(
+            ", checkpoint_interval: 1h, sinks: [{{name: central, kind: nats}}]}}\n\
+             cluster: {{nats: {{url: \"nats://{server}\", replicas: 1}}"
+        );
+        Self::with(&settings).await
+    }
+
     /// The same with a journal anywhere.
     pub(crate) async fn over(dir: TempDir, audit: PathBuf, settings: &str) -> Self {
         let sandbox = Sandbox::new(sandbox::Settings::default());

@@ -44,18 +44,19 @@ impl Held {
     }
 }
 
-/// Reads the journal's identity, and makes one where the directory holds nothing of a journal.
+/// Reads the journal's identity, and makes one where the directory holds nothing of a journal; says, too, whether it
+/// was made.
 pub(in crate::audit::recovery) fn identity(
     dir: &Path,
     is_new: bool,
-) -> Result<JournalId, OpenError> {
+) -> Result<(JournalId, bool), OpenError> {
     let path = dir.join(IDENTITY);
     match identity::read(&path) {
-        Ok(id) => id.ok_or(OpenError::Identity { path }),
+        Ok(id) => Ok((id.ok_or(OpenError::Identity { path })?, false)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && is_new => {
             let id = JournalId::random();
             write_durably(dir, IDENTITY, format!("{id}\n").as_bytes()).map_err(at(&path))?;
-            Ok(id)
+            Ok((id, true))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::Identity { path }),
         Err(source) => Err(OpenError::Io { path, source }),

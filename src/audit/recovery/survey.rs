@@ -46,14 +46,16 @@ pub(in crate::audit::recovery) enum Stop {
 }
 
 impl<'a> Survey<'a> {
-    /// Reads the segments of a journal.
+    /// Reads the segments of a journal, behind intents that came with it from the one before.
     pub(in crate::audit::recovery) fn of(
         dir: &Path,
-        journal: JournalId,
+        (journal, open): (JournalId, Open),
         low_water: &'a LowWater,
         segments: &[(u64, PathBuf)],
     ) -> Result<(Self, Head), Stop> {
         let first = segments.first().map_or(1, |(first, _)| *first);
+        // Retention takes the outcomes first, long after the calls were closed.
+        let open = if first <= 1 { open } else { Open::default() };
         let mut survey = Self {
             journal: journal.to_string(),
             low_water,
@@ -61,7 +63,7 @@ impl<'a> Survey<'a> {
             head: (first <= 1).then_some(Head::GENESIS),
             beginning: Beginning::at(first),
             tail: None,
-            open: Open::default(),
+            open,
             cuts: BTreeSet::new(),
         };
         for (index, (first, path)) in segments.iter().enumerate() {

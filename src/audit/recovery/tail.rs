@@ -49,7 +49,7 @@ pub(in crate::audit::recovery) fn cut_off(
     _: &Held,
     dir: &Path,
     Tail { path, offset }: &Tail,
-) -> io::Result<Cut> {
+) -> io::Result<()> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     file.seek(SeekFrom::Start(*offset))?;
     let mut tail = Vec::new();
@@ -63,8 +63,7 @@ pub(in crate::audit::recovery) fn cut_off(
     let name = format!("{segment}.{offset}.{sha256}");
     write_durably(&kept, &name, &tail)?;
     file.set_len(*offset)?;
-    file.sync_all()?;
-    Ok(cut(&name, &tail))
+    file.sync_all()
 }
 
 /// The tails that earlier starts have cut off from the segments that are there, without living to record

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::audit::{
+    fork,
     search::{Effort, Next, Record, Search, cursor::Cursor, query::Query},
     verify::{self, Unreadable},
 };
@@ -17,6 +18,9 @@ pub struct Page {
     records: Vec<Box<RawValue>>,
     #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
     next: Option<Cursor>,
+    /// The journals that ended in this one's directory, where nothing is searched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ended: Vec<String>,
 }
 
 /// A page cannot be had.
@@ -61,7 +65,17 @@ pub fn find(dir: &Path, upto: u64, query: &Query, effort: Effort) -> Result<Page
         }
     };
     let next = next.map(|below| Cursor { journal, below });
-    Ok(Page { records, next })
+    Ok(Page {
+        records,
+        next,
+        ended: ended(dir)?,
+    })
+}
+
+fn ended(dir: &Path) -> Result<Vec<String>, Unreadable> {
+    let ended = fork::ended(dir).map_err(Unreadable::at(dir))?;
+    let names = ended.iter().filter_map(|it| it.file_name());
+    Ok(names.map(|it| it.display().to_string()).collect())
 }
 
 fn raw(line: String) -> Option<Box<RawValue>> {

@@ -54,6 +54,6 @@ pub(in crate::audit::search) fn sweep(dir: &Path, segments: &[Segment]) {
     }
 }
 
-const DIRECTORY: &str = "index";
+pub(in crate::audit) const DIRECTORY: &str = "index";
 const SUFFIX: &str = ".bin";
 const UNFINISHED: &str = ".new";

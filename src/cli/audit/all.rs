@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     audit::{
+        fork,
         public_key::PublicKey,
         signing,
         verify::{
@@ -143,6 +144,13 @@ impl Desk {
         if let Some(own) = own.filter(|own| own.is_dir() && !dirs.contains(own)) {
             dirs.insert(0, own.clone());
         }
+        if self.sink.is_none() {
+            // Of a journal that ended, a sink has more than the disk, and its copy is read.
+            for dir in dirs.clone() {
+                let ended = fork::ended(&dir).map_err(|source| Unknown::Ended { dir, source })?;
+                dirs.extend(ended);
+            }
+        }
         let ids = dirs.iter().map(|dir| identity(dir));
         let ids: Vec<JournalId> = ids.collect::<Result<_, _>>()?;
         let mut sources: Vec<_> = dirs.into_iter().map(Source::Directory).collect();
@@ -232,6 +240,9 @@ impl Desk {
     }
 
     fn key_of(&self, dir: &Path) -> PathBuf {
+        // The key goes on with the next journal when one has ended.
+        let next = fork::went_on_in(dir);
+        let dir = next.as_deref().unwrap_or(dir);
         let own = self.own.as_ref().filter(|(own, _)| own == dir);
         own.map_or_else(|| signing::place(dir, None), |(_, key)| key.clone())
     }

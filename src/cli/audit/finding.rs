@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     audit::{
+        fork,
         search::{
             fields::{Fields, Text},
             filters::Filters,
@@ -21,7 +22,7 @@ use crate::{
             query,
         },
         segment,
-        verify::Unreadable,
+        verify::{self, Unreadable},
     },
     cause,
     config::{environment::Environment, fault::Faults},
@@ -68,6 +69,8 @@ pub(in crate::cli::audit) enum Untold {
     Config(Faults),
     #[error("{}", cause::chain(.0))]
     Journal(#[from] Unreadable),
+    #[error("the journal in {dir:?} has ended and another one began in its place; ask again")]
+    Ended { dir: PathBuf },
     #[error("telling the records: {0}")]
     Out(#[from] io::Error),
 }
@@ -133,6 +136,7 @@ impl<W: Write> Teller<W> {
 
 /// Makes sure that there is a journal to be read.
 pub(in crate::cli::audit) fn is_there(dir: &Path) -> Result<(), Unreadable> {
+    verify::whole(dir)?;
     let segments = segment::list(dir).map_err(Unreadable::at(dir))?;
     let dir = dir.to_owned();
     let there = segments.first().map(|_| ());
@@ -158,6 +162,18 @@ pub(in crate::cli::audit) fn say_passed_over(dir: &Path, passed_over: Option<Pas
         io::stderr(),
         "partner-gateway: {what} in {path} at byte {offset}; `partner-gateway audit verify --dir {dir}` tells more"
     ));
+}
+
+/// Says which journals ended in a directory and were not looked at. Nobody is there to be told where that fails.
+pub(in crate::cli::audit) fn say_ended(dir: &Path) -> Result<(), Unreadable> {
+    for ended in fork::ended(dir).map_err(Unreadable::at(dir))? {
+        drop(writeln!(
+            io::stderr(),
+            "partner-gateway: an earlier journal ended in {}; it was not looked at, --dir does",
+            ended.display()
+        ));
+    }
+    Ok(())
 }
 
 /// Ends a command: 0, or 2 where records could not be told. Whoever closes the pipe has seen enough.

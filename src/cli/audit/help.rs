@@ -45,7 +45,8 @@ With --against, the copy of the journal that a sink has (nats, postgres) is read
 against it line by line. Told are records that differ, those that the journal lacks at its end (it was cut off or
 restored), those that the sink was delivered and lacks, repeats, and what the gateway did not write; the copy's own
 chain and checkpoints are checked. What the sink has not acknowledged yet is told, and is no damage. So are other
-journals that it has.
+journals that it has. A journal that ended, because a sink had what the disk had not, is kept under ended/ and only
+named; give it by --dir, with --config for its key and for --against.
 
 With --all, several journals are verified: those of every --dir, that of --config if it is there, and all that the
 sink of --against has. Gateways with cluster.nats write down what they hear of each other's checkpoints: each of these
@@ -72,6 +73,7 @@ Examples:
   partner-gateway audit verify --config gateway.yaml --key audit.pub --against central
   partner-gateway audit verify --config gateway.yaml --all --against central --key gateway-0.pub --key gateway-1.pub
   partner-gateway audit verify --all --dir /mnt/gateway-0/audit --dir /mnt/gateway-1/audit
+  partner-gateway audit verify --config gateway.yaml --dir /var/lib/partner-gateway/audit/ended/JOURNAL --against central
   partner-gateway audit verify --evidence transfer.json --key audit.pub
   partner-gateway audit verify --dir /var/lib/partner-gateway/audit --key audit.pub --checkpoint last.jsonl --json";
 

@@ -92,10 +92,10 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub struct Subject {
-    /// The configuration file, for its audit.dir.
+    /// The configuration file, for its audit.dir, its key and its sinks.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The journal's directory, or a copy of it. With --all there may be several.
+    /// The journal's directory, or a copy of it; with --config, in place of its audit.dir. With --all there may be several.
     #[arg(long, value_name = "DIR")]
     dir: Vec<PathBuf>,
     /// A document that `audit evidence` made, instead of a journal.

@@ -8,7 +8,10 @@ use std::{
 use clap::Args;
 
 use crate::{
-    audit::signing::{self, KeyError, SigningKey},
+    audit::{
+        fork,
+        signing::{self, KeyError, SigningKey},
+    },
     cause,
     config::{environment::Environment, fault::Faults, load::load},
 };
@@ -46,19 +49,23 @@ pub(in crate::cli::audit) enum NoKey {
 }
 
 impl Found {
+    /// Where both are named, the one in the configuration has another journal's directory and the same key.
     pub(in crate::cli::audit) fn at(
         config: Option<&Path>,
         dir: Option<&Path>,
         environment: &Environment,
     ) -> Result<Self, Faults> {
-        let (dir, elsewhere) = match config {
-            Some(config) => {
-                let audit = load(config, environment)?.config.audit;
-                (audit.dir, audit.signing_key_file)
-            }
-            None => (dir.unwrap_or(Path::new(".")).to_owned(), None),
+        let (dir, own_key) = if let Some(config) = config {
+            let audit = load(config, environment)?.config.audit;
+            let own_key = signing::place(&audit.dir, audit.signing_key_file);
+            (dir.map_or(audit.dir, Path::to_owned), own_key)
+        } else {
+            let dir = dir.unwrap_or(Path::new("."));
+            (dir.to_owned(), signing::place(dir, None))
         };
-        let own_key = signing::place(&dir, elsewhere);
+        // The key goes on with the next journal when one has ended.
+        let went_on_in = fork::went_on_in(&dir).filter(|_| !own_key.exists());
+        let own_key = went_on_in.map_or(own_key, |next| signing::place(&next, None));
         Ok(Self { dir, own_key })
     }
 }

@@ -48,7 +48,7 @@ fn tell(question: Question, environment: &Environment) -> Result<(), Untold> {
     }
     teller.out.flush()?;
     finding::say_passed_over(&dir, search.passed_over());
-    Ok(())
+    Ok(finding::say_ended(&dir)?)
 }
 
 /// As much as it takes, and nothing is changed: the journal may be somebody else's copy.

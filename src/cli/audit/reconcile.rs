@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use self::since::Since;
 use super::{
+    finding,
     place::{Found, Place},
     progress::Bar,
     shown,
@@ -125,6 +126,7 @@ fn list(question: &Question, environment: &Environment) -> Result<bool, Failed> 
         as_text(&dir, &found, &mut out)?;
     }
     out.flush()?;
+    finding::say_ended(&dir)?;
     Ok(found.open.is_empty() && unsettled(&found) == 0)
 }
 

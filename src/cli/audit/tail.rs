@@ -16,7 +16,10 @@ use super::{
 use clap::Args;
 
 use crate::{
-    audit::search::{Next, Search, filters::Filters, follow::Follow},
+    audit::{
+        search::{Next, Search, filters::Filters, follow::Follow},
+        verify,
+    },
     config::environment::Environment,
 };
 
@@ -61,10 +64,17 @@ fn tell(question: Question, environment: &Environment) -> Result<(), Untold> {
         teller.tell(&line)?;
     }
     teller.out.flush()?;
+    finding::say_ended(&dir)?;
     if !question.follow {
         return Ok(());
     }
+    let mut followed = verify::identity(&dir).ok();
     loop {
+        let now = verify::identity(&dir).ok();
+        if followed.is_some() && now.is_some() && now != followed {
+            return Err(Untold::Ended { dir });
+        }
+        followed = followed.or(now);
         follow.tell(&filters, &mut |line| Ok::<_, Untold>(teller.tell(line)?))?;
         teller.out.flush()?;
         finding::say_passed_over(&dir, follow.take_passed_over());

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::SystemTime,
 };
 
@@ -21,6 +21,8 @@ use crate::audit::verify::{
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cli::audit) struct Told<'a> {
     pub(in crate::cli::audit) dir: &'a Path,
+    /// The directories of the journals that ended in this one's.
+    pub(in crate::cli::audit) ended: &'a [PathBuf],
     pub(in crate::cli::audit) trusted: &'a Trusted,
     pub(in crate::cli::audit) findings: &'a Findings,
     /// The copy of a sink, where one was held against it.
@@ -68,6 +70,13 @@ pub(in crate::cli::audit) fn as_text(told: &Told<'_>, out: &mut dyn Write) -> io
             found.void_bytes
         )?;
     }
+    for ended in told.ended {
+        writeln!(
+            out,
+            "ended before: a journal in {}, which is not verified here; give it by --dir",
+            ended.display()
+        )?;
+    }
     told.held
         .map_or(Ok(()), |held| against::telling::as_text(held, out))
 }
@@ -82,6 +91,8 @@ pub(in crate::cli::audit) fn value(told: &Told<'_>) -> Value {
     let found = told.findings;
     let (key, from) = key(told.trusted);
     let (last, held) = (found.last.as_ref(), told.held);
+    let ended = told.ended.iter().map(|dir| dir.to_string_lossy());
+    let ended: Vec<_> = ended.collect();
     json!({
         "intact": found.damage.is_none(),
         "journal": found.journal.to_string(),
@@ -106,6 +117,7 @@ pub(in crate::cli::audit) fn value(told: &Told<'_>) -> Value {
             "bytes": tail.bytes,
         })),
         "damage": found.damage.as_ref().map(damage),
+        "ended": ended,
         "against": held.map(against::telling::as_json),
     })
 }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     audit::{
+        fork,
         low_water::Unfit,
         public_key::{NotAKey, PublicKey},
         signing,
@@ -84,6 +85,8 @@ pub(in crate::cli::audit) enum Unknown {
     Journal(#[from] Unreadable),
     #[error("{}", cause::chain(.0))]
     Copy(NoCopy),
+    #[error("listing the journals that ended in {dir:?}: {source}")]
+    Ended { dir: PathBuf, source: io::Error },
     #[error("telling the result: {0}")]
     Out(io::Error),
 }
@@ -134,8 +137,13 @@ fn answer(question: &Question, environment: &Environment) -> Result<bool, Unknow
         kept: &kept,
     };
     let (findings, held) = walk(&dir, evidence, sink)?;
+    let ended = fork::ended(&dir).map_err(|source| Unknown::Ended {
+        dir: dir.clone(),
+        source,
+    })?;
     let told = Told {
         dir: &dir,
+        ended: &ended,
         trusted: &trusted,
         findings: &findings,
         held: held.as_ref(),

@@ -16,10 +16,10 @@ use crate::{
     cluster::{Cluster, Connected},
     delivery::{
         nats::{
-            in_time,
             stream::{self, Wanted},
             trouble,
         },
+        patience::{PATIENCE, within},
         sink::Setback,
         witness::{Exchange, Page},
     },
@@ -126,11 +126,11 @@ impl Checkpoints {
 
 impl Exchange for Checkpoints {
     fn publish(&self, journal: JournalId, line: Bytes) -> BoxFuture<'_, Result<(), Setback>> {
-        Box::pin(in_time(self.send(journal, line)))
+        Box::pin(within(Some(PATIENCE), Box::pin(self.send(journal, line))))
     }
 
     fn read(&self, behind: Option<u64>) -> BoxFuture<'_, Result<Page, Setback>> {
-        Box::pin(in_time(self.look(behind)))
+        Box::pin(within(Some(PATIENCE), Box::pin(self.look(behind))))
     }
 }
 

@@ -147,7 +147,8 @@ pub(in crate::delivery::nats) async fn make_as(
 pub(in crate::delivery::nats) fn gone(settings: &Settings) -> Setback {
     held(&format!(
         "the stream {} is gone, with the records that were in it; restore it, or make it again with the subject \
-         {SUBJECT}.>, and the records that the journal still has are sent again",
+         {SUBJECT}.>, and the records that the journal still has are sent again; or stop the gateway, remove the \
+         sink's file under cursors/ in audit.dir and start it, which makes the stream",
         settings.stream
     ))
 }

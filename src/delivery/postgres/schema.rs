@@ -70,7 +70,9 @@ pub(in crate::delivery::postgres) async fn check_encoding(client: &Client) -> Re
 pub(in crate::delivery::postgres) fn gone() -> Setback {
     held(
         "the table audit_records is gone, with the records that were in it; restore it, or have the schema's owner \
-         run src/delivery/postgres/schema.sql, and the records that the journal still has are sent again",
+         run src/delivery/postgres/schema.sql, and the records that the journal still has are sent again; or stop the \
+         gateway, remove the sink's file under cursors/ in audit.dir and start it, which makes the table where its \
+         role may",
     )
 }
 

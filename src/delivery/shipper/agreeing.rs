@@ -22,7 +22,7 @@ impl Shipper {
                 if self.keeper.seq() > 0 && !self.has_refused_all_behind(0).await? {
                     return self.start_over().await;
                 }
-                if self.has_lost {
+                if self.keeper.was_in_use() {
                     // What was there and is gone is for a person to make again; the sink says so.
                     return Ok(());
                 }
@@ -46,7 +46,7 @@ impl Shipper {
         let durable = self.source.durable();
         if seq > durable {
             let why = format!(
-                "the sink has record {seq} of this journal, which ends with record {durable}: its volume was restored from a snapshot, or something else writes a copy of the journal; stop the gateway, move the directory of the journal aside for examination, and start with an empty one, which begins a journal of its own"
+                "the sink has record {seq} of this journal, which ends with record {durable}: its volume was restored from a snapshot, or something else writes a copy of the journal; restart the gateway: while the sink can be reached, the start ends this journal, keeps its files, and begins another one"
             );
             return Err(Setback::Held { why });
         }
@@ -62,7 +62,7 @@ impl Shipper {
             .map_err(|trouble| setback(&trouble))?;
         if own.is_some_and(|own| own.hash() != hash) {
             let why = format!(
-                "the sink holds another record {seq} of this journal; one of the two was changed, or something else writes a copy of the journal; `partner-gateway audit verify` tells whether the journal here is intact"
+                "the sink holds another record {seq} of this journal; one of the two was restored or changed, or something else writes a copy of the journal; `partner-gateway audit verify` tells whether the journal here is intact; restart the gateway: while the sink can be reached, the start ends this journal, keeps its files, and begins another one"
             );
             return Err(Setback::Held { why });
         }

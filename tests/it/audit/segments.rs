@@ -182,7 +182,7 @@ fn followed(follow: &mut Follow) -> Vec<String> {
 
 /// Any record.
 async fn note(journal: &Journal) {
-    let draft = Draft::started(journal.boot(), "0000000000000000");
+    let draft = Draft::started(journal.boot(), "0000000000000000", None);
     journal.append(draft).await.unwrap();
 }
 

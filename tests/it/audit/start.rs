@@ -7,6 +7,7 @@ use partner_gateway::{
         Durability, Settings,
         journal::Journal,
         record::{Draft, Ending},
+        recovery,
         segment::Bounds,
         start_error::StartError,
         trail::Trail,
@@ -27,7 +28,8 @@ pub(crate) async fn start_by(
     settings: &Settings,
     clock: SharedClock,
 ) -> Result<Journal, StartError> {
-    Journal::start(settings, "0000000000000000", clock).await
+    let opened = recovery::open(&settings.dir)?;
+    Journal::start(opened, settings, "0000000000000000", clock).await
 }
 
 pub(crate) fn settings(dir: &Path) -> Settings {

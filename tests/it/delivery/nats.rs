@@ -119,7 +119,8 @@ async fn tells_of_a_stream_that_is_gone_and_makes_no_other_in_its_place() {
     assert_eq!(
         told,
         "the stream PARTNER_GATEWAY_AUDIT is gone, with the records that were in it; restore it, or make it again \
-         with the subject partner_gateway.audit.>, and the records that the journal still has are sent again"
+         with the subject partner_gateway.audit.>, and the records that the journal still has are sent again; or stop \
+         the gateway, remove the sink's file under cursors/ in audit.dir and start it, which makes the stream"
     );
     let operator = server.operator().await;
     assert!(operator.get_stream(STREAM).await.is_err());

@@ -1,5 +1,7 @@
 //! The `nats` sink over servers as they are run: several, encrypted, with accounts, and after long outages.
 
+mod three;
+
 use std::{fs, sync::Arc};
 
 use async_nats::jetstream::{self, message::PublishMessage};
@@ -19,9 +21,10 @@ use partner_gateway::{
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
+use self::three::NatsCluster;
 use crate::harness::{
     canary,
-    nats::{NatsServer, STREAM, content, shaped, sink, three::NatsCluster},
+    nats::{NatsServer, STREAM, content, shaped, sink},
     process::within,
     records::{batch, records, texts, upto},
     severed::Severed,

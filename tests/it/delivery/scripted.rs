@@ -57,6 +57,8 @@ pub(super) struct Script {
     pub(super) answers: VecDeque<Answer>,
     /// What it says of how far it is; and when it was all said, that it does not tell.
     pub(super) standings: VecDeque<Result<Standing, Setback>>,
+    /// How often it was told to make what records go into.
+    pub(super) established: usize,
     /// Records that it refuses.
     pub(super) bad: BTreeSet<u64>,
     /// What it has taken, in the order in which it came.
@@ -108,7 +110,7 @@ impl Site {
     pub(super) async fn write(&self, records: usize) {
         let _still = Standstill::begin();
         for _ in 0..records {
-            let any = Draft::started(self.journal.boot(), "0000000000000000");
+            let any = Draft::started(self.journal.boot(), "0000000000000000", None);
             self.journal.append(any).await.unwrap();
         }
     }
@@ -191,6 +193,7 @@ impl Scripted {
         Arc::new(Self(Mutex::new(Script {
             answers: answers.into_iter().collect(),
             standings: VecDeque::new(),
+            established: 0,
             bad: BTreeSet::new(),
             has: Vec::new(),
             sent: Vec::new(),
@@ -246,6 +249,11 @@ impl Sink for Scripted {
     fn stands(&self, _: JournalId) -> BoxFuture<'_, Result<Standing, Setback>> {
         let standing = self.script().standings.pop_front();
         Box::pin(async { standing.unwrap_or(Ok(Standing::Untold)) })
+    }
+
+    fn establish(&self) -> BoxFuture<'_, Result<(), Setback>> {
+        self.script().established += 1;
+        Box::pin(async { Ok(()) })
     }
 
     fn deliver<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), Setback>> {

@@ -1,6 +1,6 @@
 //! What a sink says of how far it is.
 
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
 use partner_gateway::{
     audit::chain::LineHash,
@@ -69,11 +69,56 @@ async fn sends_everything_again_to_a_sink_that_has_lost_all_and_alarms() {
 
     assert_eq!((quiet, log.lines(LOST_ALL).len()), (0, 1));
     assert_eq!(
-        meanwhile, None,
+        meanwhile,
+        Some(0),
         "retention must not go by what the sink has lost"
     );
     assert_eq!(empty.lines(), site.lines());
     assert_eq!((progress.rewinds(), site.cursor("a")), (1, Some(10)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn makes_nothing_anew_in_later_runs_either_until_the_cursor_is_removed() {
+    let site = Site::new().await;
+    site.write(9).await;
+    let nothing = || Ok(Standing::Nothing);
+    let gone = || {
+        Answer::Says(Setback::Held {
+            why: "the stream is gone".to_owned(),
+        })
+    };
+    let mut runs = Vec::new();
+
+    // It is set up and takes all, loses it, is found so by a later run, and is seen to by a person.
+    for (answers, is_forgotten) in [
+        (Vec::new(), false),
+        (vec![gone(), gone()], false),
+        (vec![gone(), gone()], false),
+        (Vec::new(), true),
+    ] {
+        if is_forgotten {
+            fs::remove_file(site.dir.path().join("cursors/a.json")).unwrap();
+        }
+        let is_held = !answers.is_empty();
+        let sink = Scripted::new(answers);
+        // It is tried once more when the run ends.
+        sink.script().standings.extend([nothing(), nothing()]);
+        let running = site.ship("a", &sink);
+        if is_held {
+            while !running.progress.is_held() {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        }
+        running.finish().await;
+        let established = sink.script().established;
+        runs.push((established, sink.lines().len(), site.cursor("a")));
+    }
+
+    let all = Some(10);
+    assert_eq!(
+        runs,
+        [(1, 10, all), (0, 0, Some(0)), (0, 0, Some(0)), (1, 10, all)]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,6 +149,8 @@ async fn is_held_by_a_sink_that_holds_another_record_or_more_than_the_journal_ha
         assert_eq!(told.len(), 1);
         let why = told[0]["error"].as_str().unwrap();
         assert!(why.starts_with(words), "{why}");
+        let mend = "restart the gateway: while the sink can be reached, the start ends this journal, keeps its files, and begins another one";
+        assert!(why.ends_with(mend), "{why}");
     }
 }
 

@@ -12,10 +12,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{
-    postgres::free_address,
-    process::{Process, within},
-};
+use super::process::{Process, free_address, within};
 
 /// A collector; it is gone when this is dropped.
 pub(crate) struct Collector {

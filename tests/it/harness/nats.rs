@@ -1,7 +1,5 @@
 //! A real NATS server as a process, with `JetStream` in a temporary directory.
 
-pub(crate) mod three;
-
 use std::{fs, net::SocketAddr, path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{self, stream::Config};
@@ -13,10 +11,7 @@ use partner_gateway::{
 };
 use tempfile::TempDir;
 
-use super::{
-    postgres::free_address,
-    process::{Process, within},
-};
+use super::process::{Process, free_address, within};
 
 /// A server; it is gone when this is dropped.
 pub(crate) struct NatsServer {
@@ -158,7 +153,7 @@ pub(crate) fn shaped(change: impl FnOnce(&mut Config)) -> Config {
 }
 
 /// Where Debian and others keep the server.
-fn installed() -> &'static str {
+pub(crate) fn installed() -> &'static str {
     let runs = |program: &&str| {
         let version = Command::new(program).arg("--version").output();
         version.is_ok_and(|version| version.status.success())

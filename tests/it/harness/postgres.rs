@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     os::unix::fs::{MetadataExt as _, chown},
     path::{Path, PathBuf},
     process::Command,
@@ -20,7 +20,7 @@ use tokio_postgres::{Client, NoTls};
 
 use super::{
     canary,
-    process::{Process, within},
+    process::{Process, free_address, within},
 };
 
 /// A server; it is stopped when this is dropped.
@@ -208,12 +208,6 @@ pub(crate) fn sink(url: &str) -> Postgres {
         ca_file: None,
     };
     Postgres::new(settings, Disk::default())
-}
-
-/// A port that nobody has at the moment.
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("listener");
-    listener.local_addr().expect("address")
 }
 
 /// The server refuses to run as root.

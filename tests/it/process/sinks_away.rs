@@ -13,8 +13,8 @@ use crate::harness::{
     BILLING,
     collector::Collector,
     nats::NatsServer,
-    postgres::{Server, free_address, url},
-    process::within,
+    postgres::{Server, url},
+    process::{free_address, within},
     served::converse,
     setting::setting,
 };

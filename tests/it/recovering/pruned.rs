@@ -166,7 +166,7 @@ impl Journal {
     fn rewrite(&mut self, seq: usize) {
         let after = self.lines.split_off(seq - 1);
         self.heads.truncate(seq);
-        self.push(&Draft::started(self.boot, "0000000000000000"));
+        self.push(&Draft::started(self.boot, "0000000000000000", None));
         for line in &after[1..] {
             let head = *self.heads.last().unwrap();
             let before: serde_json::Value = serde_json::from_slice(line).unwrap();

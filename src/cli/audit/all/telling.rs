@@ -1,6 +1,9 @@
 //! The result of `audit verify --all`, for people and for programs.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use serde_json::{Value, json};
 
@@ -50,6 +53,7 @@ pub(in crate::cli::audit) fn as_text(told: &Told<'_>, out: &mut dyn Write) -> io
             (Source::Directory(dir), Found::Directory(findings, held)) => {
                 let told = alone::Told {
                     dir,
+                    ended: ALL_READ,
                     trusted: &one.trusted,
                     findings,
                     held: held.as_ref(),
@@ -146,6 +150,7 @@ fn one(one: &One) -> Value {
     match (&one.source, &one.found) {
         (Source::Directory(dir), Found::Directory(findings, held)) => alone::value(&alone::Told {
             dir,
+            ended: ALL_READ,
             trusted: &one.trusted,
             findings,
             held: held.as_ref(),
@@ -288,3 +293,6 @@ const MISSING_MEND: &str = "give its directory by --dir, or a sink that has it b
 
 const TWICE_MEND: &str = "leave out what is a mere copy; where two gateways were started on copies of one directory, stop \
                           one and give it an empty audit.dir, and keep both journals";
+
+/// Journals that ended are among those that are told of.
+const ALL_READ: &[PathBuf] = &[];

@@ -1,6 +1,7 @@
 //! `audit reconcile --since`: asks Partner Center, reads the journals, and tells both sides.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write as _},
     path::{Path, PathBuf},
     time::SystemTime,
@@ -12,7 +13,10 @@ use super::{
 };
 use crate::{
     app::{Surroundings, activity},
-    audit::rejections::{Rejection, Rejections, rejections},
+    audit::{
+        fork,
+        rejections::{Rejection, Rejections, rejections},
+    },
     cli::audit::{finding, progress::Bar},
     clock::{Clock as _, SystemClock},
     config::{Config, environment::Environment, load::load, nearest::one_of_names},
@@ -32,14 +36,7 @@ pub(super) fn run(
     let path = question.place.config.as_deref().unwrap_or(Path::new("."));
     let config = load(path, environment)?.config;
     let (name, tenant) = account(&config, question.account.as_deref())?;
-    let dirs: Vec<_> = [&config.audit.dir]
-        .into_iter()
-        .chain(&question.replica)
-        .cloned()
-        .collect();
-    for dir in &dirs {
-        finding::is_there(dir)?;
-    }
+    let dirs = journals([&config.audit.dir].into_iter().chain(&question.replica))?;
     let early = since.checked_sub(TOLERANCE).unwrap_or(since);
     // Before the journals: whatever a gateway that runs has sent by now, its journal announced before.
     let Activities {
@@ -53,6 +50,7 @@ pub(super) fn run(
         let calls = journal.calls.iter();
         ours.extend(calls.filter(|call| is_of(call, &name, &tenant)).cloned());
     }
+    forget_those_closed_elsewhere(&mut ours);
     let sides = Sides {
         ours: &ours,
         theirs: &theirs,
@@ -77,6 +75,28 @@ pub(super) fn run(
     }
     out.flush()?;
     Ok(told.is_even())
+}
+
+/// The directories of replicas, each with the journals that ended in it.
+fn journals<'a>(replicas: impl Iterator<Item = &'a PathBuf>) -> Result<Vec<PathBuf>, Failed> {
+    let mut dirs = Vec::new();
+    for dir in replicas {
+        finding::is_there(dir)?;
+        dirs.push(dir.clone());
+        let ended = fork::ended(dir)?.into_iter();
+        dirs.extend(ended.filter(|it| finding::is_there(it).is_ok()));
+    }
+    Ok(dirs)
+}
+
+/// What a journal that ended has left open, the one after it has closed.
+fn forget_those_closed_elsewhere(calls: &mut Vec<Rejection>) {
+    let closed: BTreeSet<String> = calls
+        .iter()
+        .filter(|call| call.ended.is_some())
+        .map(|call| call.call.clone())
+        .collect();
+    calls.retain(|call| call.ended.is_some() || !closed.contains(&call.call));
 }
 
 /// The account's name and its partner's tenant.

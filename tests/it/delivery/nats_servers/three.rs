@@ -9,10 +9,9 @@ use partner_gateway::{
 };
 use tempfile::TempDir;
 
-use super::{STREAM, installed};
 use crate::harness::{
-    postgres::free_address,
-    process::{Process, asking_every, within},
+    nats::{STREAM, installed},
+    process::{Process, asking_every, free_address, within},
 };
 
 /// The servers; they are gone when this is dropped.

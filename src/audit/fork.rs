@@ -181,3 +181,90 @@ pub(in crate::audit) const DONE: &str = "forked.json";
 
 /// Calls in flight at a crash, with an intent of 8 KiB each; more than there ever are.
 const LARGEST_BYTES: u64 = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOURNAL: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+
+    fn passage(kept: &str) -> Passage {
+        Passage {
+            journal: JOURNAL.to_owned(),
+            fork: Fork {
+                journal: "7c9e6679-7425-40de-944b-e07fc1f90ae7".to_owned(),
+                seq: 3,
+                head: LineHash::of(b"3").to_string(),
+                sink: "central".to_owned(),
+                sink_seq: 5,
+                sink_head: LineHash::of(b"5").to_string(),
+                kept: kept.to_owned(),
+                unacknowledged: Vec::new(),
+            },
+            open: vec!["{}".to_owned()],
+        }
+    }
+
+    #[test]
+    fn is_read_as_it_was_written_and_belongs_to_one_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let written = passage("ended/7c9e6679-7425-40de-944b-e07fc1f90ae7");
+        let journal = JOURNAL.parse().unwrap();
+
+        assert_eq!(Passage::under_way(dir.path()).unwrap(), None);
+        written.begin(dir.path()).unwrap();
+        assert!(is_under_way(dir.path()));
+        let begun = Passage::under_way(dir.path()).unwrap();
+        assert_eq!(Passage::into(dir.path(), journal).unwrap(), None);
+        Passage::end(dir.path()).unwrap();
+
+        assert!(!is_under_way(dir.path()));
+        assert_eq!(begun.as_ref(), Some(&written));
+        assert_eq!(Passage::into(dir.path(), journal).unwrap(), Some(written));
+        let other = Passage::into(dir.path(), JournalId::random()).unwrap_err();
+        assert!(matches!(other, Unfit::Foreign { .. }), "{other}");
+    }
+
+    #[test]
+    fn leads_nowhere_but_into_the_directory_of_those_that_ended() {
+        for kept in [
+            "",
+            "ended",
+            "../x",
+            "ended/..",
+            "ended/a/b",
+            "/ended/a",
+            "cursors/a",
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            passage(kept).begin(dir.path()).unwrap();
+
+            let odd = Passage::under_way(dir.path()).unwrap_err();
+
+            assert!(matches!(odd, Unfit::Odd { .. }), "{kept}: {odd}");
+        }
+    }
+
+    #[test]
+    fn has_a_place_of_its_own_each_time_that_a_journal_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal: JournalId = JOURNAL.parse().unwrap();
+        let mut places = Vec::new();
+        for _ in 0..3 {
+            let name = place(dir.path(), journal);
+            fs::create_dir_all(dir.path().join(&name)).unwrap();
+            fs::write(dir.path().join(&name).join(IDENTITY), JOURNAL).unwrap();
+            places.push(name);
+        }
+
+        let named = ["", ".2", ".3"].map(|end| format!("ended/{JOURNAL}{end}"));
+        assert_eq!(places, named);
+        assert_eq!(
+            ended(dir.path()).unwrap(),
+            named.map(|it| dir.path().join(it))
+        );
+        let next = went_on_in(&dir.path().join(&places[1])).unwrap();
+        assert_eq!(next, fs::canonicalize(dir.path()).unwrap());
+        assert_eq!(went_on_in(dir.path()), None);
+    }
+}

@@ -182,7 +182,7 @@ impl Found {
         // Without the key the new journal would begin with another one, and hide that it is gone.
         SigningKey::obtain(settings, &self.head)?;
         let Self { dir, lock, .. } = self;
-        let fork = Fork {
+        let mut fork = Fork {
             journal: self.id.to_string(),
             seq: self.head.seq(),
             head: self.head.hash().to_string(),
@@ -194,6 +194,8 @@ impl Found {
         };
         let next = JournalId::random();
         tell(&fork, next);
+        // All are told in the log; a record has a longest size.
+        fork.unacknowledged.truncate(MOST_SINKS);
         let passage = Passage {
             journal: next.to_string(),
             fork,
@@ -241,3 +243,6 @@ fn tell(fork: &Fork, next: JournalId) {
         );
     }
 }
+
+/// Of the longest names, half of the largest record.
+const MOST_SINKS: usize = 16;

@@ -73,7 +73,7 @@ Examples:
   partner-gateway audit verify --config gateway.yaml --key audit.pub --against central
   partner-gateway audit verify --config gateway.yaml --all --against central --key gateway-0.pub --key gateway-1.pub
   partner-gateway audit verify --all --dir /mnt/gateway-0/audit --dir /mnt/gateway-1/audit
-  partner-gateway audit verify --config gateway.yaml --dir /var/lib/partner-gateway/audit/ended/JOURNAL --against central
+  partner-gateway audit verify --config gateway.yaml --dir audit/ended/JOURNAL --against central
   partner-gateway audit verify --evidence transfer.json --key audit.pub
   partner-gateway audit verify --dir /var/lib/partner-gateway/audit --key audit.pub --checkpoint last.jsonl --json";
 

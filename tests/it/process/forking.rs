@@ -264,6 +264,26 @@ async fn waits_for_no_sink_that_is_silent_at_the_start() {
     assert_eq!(site.journal().of_kind("started").len(), 2);
 }
 
+#[tokio::test]
+async fn says_nothing_of_a_journal_over_which_a_start_was_killed() {
+    let site = Site::new().await;
+    assert_eq!(stopped(site.start().await).await.code, Some(0));
+    let dir = site.path("audit").display().to_string();
+    fs::write(site.path("audit/ending.json"), "{}").unwrap();
+
+    for command in ["verify", "query", "tail", "reconcile"] {
+        let told = audit(&[command, "--dir", &dir]).await;
+
+        assert_eq!((told.code, &*told.stdout), (Some(2), ""), "{told:?}");
+        let why = "a start was interrupted while it ended the journal in";
+        assert!(told.stderr.contains(why), "{told:?}");
+    }
+    let refused = site.spawn("serve").ended().await;
+    assert_eq!(refused.code, Some(1));
+    let why = "does not hold how the journal before this one was ended";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
+}
+
 pub(super) fn with_nats(site: &Site, server: &NatsServer) {
     let address = server.address();
     let cluster = format!("cluster: {{nats: {{url: \"nats://{address}\", replicas: 1}}}}\naudit:");

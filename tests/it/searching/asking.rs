@@ -1,6 +1,6 @@
 //! `GET /audit/records`: who may ask, what is answered, and that each search is told in the journal.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
@@ -42,6 +42,7 @@ async fn gives_records_to_who_may_read_them_and_tells_of_it() {
     assert_eq!(kinds, ["outcome", "intent"]);
     assert_eq!(records[0], call.record);
     assert_eq!(asked.json().get("next"), None);
+    assert_eq!(asked.json().get("ended"), None);
     let record = asked.record(&world);
     for (member, value) in [
         ("operation", json!("audit.read")),
@@ -63,6 +64,24 @@ async fn gives_records_to_who_may_read_them_and_tells_of_it() {
     for member in ["code", "customer", "transfer"] {
         assert_eq!(record.get(member), None, "{member}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_the_journals_that_ended_and_are_not_searched() {
+    let world = World::with(auditors).await;
+    world.reject().send().await;
+    for name in [TRANSFER, CUSTOMER] {
+        let ended = world.dir.path().join("ended").join(name);
+        fs::create_dir_all(&ended).unwrap();
+        fs::write(ended.join("journal.id"), format!("{name}\n")).unwrap();
+    }
+
+    let asked = ask(&world, "?limit=1").await;
+
+    let mut names = [TRANSFER, CUSTOMER];
+    names.sort_unstable();
+    assert_eq!(asked.json()["ended"], json!(names));
+    assert_eq!(asked.json()["records"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ pub mod link;
 pub mod servers;
 
 mod credentials;
+mod shape;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

@@ -9,14 +9,14 @@ use async_nats::{
         self, ErrorCode,
         context::{CreateStreamErrorKind, GetStreamErrorKind, PublishError, PublishErrorKind},
         message::StreamMessage,
-        stream::{Config, DiscardPolicy, LastRawMessageErrorKind, StorageType, Stream},
+        stream::{Config, LastRawMessageErrorKind, Stream},
     },
 };
 use bytes::Bytes;
 
 use crate::{
     cause,
-    cluster::{Cluster, Connected, link::Away},
+    cluster::{Cluster, Connected, link::Away, shape::Shape},
 };
 
 /// One bucket.
@@ -24,6 +24,7 @@ use crate::{
 pub struct Bucket {
     cluster: Arc<Cluster>,
     name: String,
+    shape: Shape,
 }
 
 /// What stands under a key.
@@ -90,7 +91,12 @@ impl Bucket {
     /// A bucket of this name; nothing is asked yet.
     #[must_use]
     pub fn new(cluster: Arc<Cluster>, name: String) -> Self {
-        Self { cluster, name }
+        let shape = Shape::lasting(cluster.settings().replicas);
+        Self {
+            cluster,
+            name,
+            shape,
+        }
     }
 
     /// Reads what stands under a key.
@@ -163,7 +169,7 @@ impl Bucket {
                 Err(BucketError::Absent(_)) => {}
                 found => return found.map(drop),
             }
-            match connected.jetstream.create_stream(self.shape()).await {
+            match connected.jetstream.create_stream(self.config()).await {
                 Ok(_) => Ok(()),
                 Err(error) => match error.kind() {
                     CreateStreamErrorKind::JetStream(said) => Err(BucketError::Refused(said)),
@@ -184,7 +190,7 @@ impl Bucket {
                 });
             }
         };
-        let faults = self.faults(&stream.cached_info().config);
+        let faults = self.shape.faults(&stream.cached_info().config);
         if faults.is_empty() {
             return Ok(stream);
         }
@@ -246,43 +252,8 @@ impl Bucket {
         format!("$KV.{}.{key}", self.name)
     }
 
-    fn shape(&self) -> Config {
-        Config {
-            name: self.stream(),
-            description: Some("Kept by partner-gateway".to_owned()),
-            subjects: vec![self.subject(">")],
-            max_messages_per_subject: 1,
-            max_messages: -1,
-            max_bytes: -1,
-            storage: StorageType::File,
-            discard: DiscardPolicy::New,
-            num_replicas: self.cluster.settings().replicas,
-            allow_rollup: true,
-            allow_direct: true,
-            deny_delete: true,
-            ..Config::default()
-        }
-    }
-
-    /// Every way in which a bucket could lose or refuse what it is given.
-    fn faults(&self, found: &Config) -> Vec<String> {
-        let least = self.cluster.settings().replicas;
-        let fewer = format!("fewer than {least} replicas");
-        let copied = found.mirror.is_some() || found.sources.is_some();
-        let all = [
-            (found.max_messages_per_subject < 1, "a history without end"),
-            (
-                found.storage != StorageType::File,
-                "storage other than file",
-            ),
-            (!found.max_age.is_zero(), "a time to live other than none"),
-            (found.num_replicas < least, &fewer),
-            (found.no_ack, "no_ack on"),
-            (found.sealed, "sealed"),
-            (copied, "a mirror or sources"),
-        ];
-        let found = all.into_iter().filter(|(is_so, _)| *is_so);
-        found.map(|(_, fault)| fault.to_owned()).collect()
+    fn config(&self) -> Config {
+        self.shape.config(self.stream(), self.subject(">"))
     }
 }
 

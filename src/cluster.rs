@@ -4,6 +4,7 @@
 //! long as it takes, and whoever needs it while it is away is told why.
 
 pub mod bucket;
+pub mod bucket_error;
 pub mod link;
 pub mod servers;
 

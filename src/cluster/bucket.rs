@@ -1,7 +1,14 @@
 //! A key-value bucket of the cluster, one key at a time: read from the stream's leader, written under the revision that
 //! was read.
 
-use std::{error::Error, sync::Arc};
+use std::{
+    error::Error as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::{
     HeaderMap, HeaderValue, header,
@@ -14,9 +21,10 @@ use async_nats::{
 };
 use bytes::Bytes;
 
-use crate::{
-    cause,
-    cluster::{Cluster, Connected, link::Away, shape::Shape},
+use crate::cluster::{
+    Cluster, Connected,
+    bucket_error::{BucketError, unanswered},
+    shape::Shape,
 };
 
 /// One bucket.
@@ -25,6 +33,8 @@ pub struct Bucket {
     cluster: Arc<Cluster>,
     name: String,
     shape: Shape,
+    /// The connection over which it was last made or found.
+    made: AtomicU64,
 }
 
 /// What stands under a key.
@@ -45,48 +55,6 @@ pub enum Written {
     Conflict,
 }
 
-/// A bucket could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BucketError {
-    /// There is no connection, or it was lost before the answer came.
-    #[error(transparent)]
-    Away(#[from] Away),
-    /// There is no such bucket.
-    #[error("there is no bucket {0}")]
-    Absent(String),
-    /// The bucket could lose what is put into it.
-    #[error("the bucket {bucket} has another shape than is needed: {faults}")]
-    Shape {
-        /// The bucket.
-        bucket: String,
-        /// How its shape differs.
-        faults: String,
-    },
-    /// The server says that this may not be done.
-    #[error("NATS denies: {0}")]
-    Denied(String),
-    /// `JetStream` says no.
-    #[error("JetStream says {0}")]
-    Refused(jetstream::Error),
-    /// No answer, or none that can be read.
-    #[error("asking NATS: {0}")]
-    Unanswered(String),
-}
-
-impl BucketError {
-    /// Whether a person has to mend something.
-    #[must_use]
-    pub fn is_lasting(&self) -> bool {
-        match self {
-            Self::Away(away) => away.is_lasting(),
-            Self::Absent(_) | Self::Shape { .. } | Self::Denied(_) => true,
-            // Of its own statuses, 503 is a cluster without a leader or a server that starts.
-            Self::Refused(said) => said.code() < 500,
-            Self::Unanswered(_) => false,
-        }
-    }
-}
-
 impl Bucket {
     /// A bucket of this name; nothing is asked yet.
     #[must_use]
@@ -96,6 +64,17 @@ impl Bucket {
             cluster,
             name,
             shape,
+            made: AtomicU64::new(NEVER),
+        }
+    }
+
+    /// The same, whose entries go once they are so old.
+    #[must_use]
+    pub fn passing(cluster: Arc<Cluster>, name: String, max_age: Duration) -> Self {
+        let replicas = cluster.settings().replicas;
+        Self {
+            shape: Shape::passing(replicas, max_age),
+            ..Self::new(cluster, name)
         }
     }
 
@@ -106,8 +85,20 @@ impl Bucket {
     /// When the bucket is not there, has another shape, or cannot be asked.
     pub async fn read(&self, key: &str) -> Result<Entry, BucketError> {
         let connected = self.cluster.connected().await?;
+        self.answered(&connected, self.find(&connected)).await?;
+        self.peek(key).await
+    }
+
+    /// Reads what stands under a key, without a look at the bucket's shape.
+    ///
+    /// # Errors
+    ///
+    /// When the bucket is not there, or cannot be asked.
+    pub async fn peek(&self, key: &str) -> Result<Entry, BucketError> {
+        let connected = self.cluster.connected().await?;
         self.answered(&connected, async {
-            let stream = self.find(&connected).await?;
+            let found = connected.jetstream.get_stream_no_info(self.stream());
+            let stream = found.await.map_err(|error| unanswered(&error))?;
             let subject = self.subject(key);
             match stream.get_last_raw_message_by_subject(&subject).await {
                 Ok(message) => Ok(Entry {
@@ -138,8 +129,28 @@ impl Bucket {
         value: Bytes,
         revision: u64,
     ) -> Result<Written, BucketError> {
-        let connected = self.cluster.connected().await?;
+        self.publish(key, value, revision, HeaderMap::new()).await
+    }
+
+    /// Removes a value, if the key still has the revision that was read.
+    ///
+    /// # Errors
+    ///
+    /// When the bucket is not there or does not answer; the value may be gone all the same.
+    pub async fn remove(&self, key: &str, revision: u64) -> Result<Written, BucketError> {
         let mut headers = HeaderMap::new();
+        headers.insert(OPERATION, "DEL");
+        self.publish(key, Bytes::new(), revision, headers).await
+    }
+
+    async fn publish(
+        &self,
+        key: &str,
+        value: Bytes,
+        revision: u64,
+        mut headers: HeaderMap,
+    ) -> Result<Written, BucketError> {
+        let connected = self.cluster.connected().await?;
         let expected = HeaderValue::from(revision);
         headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected);
         headers.insert(header::NATS_EXPECTED_STREAM, self.stream());
@@ -178,6 +189,20 @@ impl Bucket {
             }
         })
         .await
+    }
+
+    /// The same, once for each time that the connection stood, and once more where the bucket was lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`make`](Self::make).
+    pub async fn make_once(&self) -> Result<(), BucketError> {
+        let times = self.cluster.connected().await?.times;
+        if self.made.load(Ordering::Relaxed) != times {
+            self.make().await?;
+            self.made.store(times, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     async fn find(&self, connected: &Connected) -> Result<Stream, BucketError> {
@@ -222,9 +247,14 @@ impl Bucket {
         }
     }
 
+    fn absent(&self) -> BucketError {
+        self.made.store(NEVER, Ordering::Relaxed);
+        BucketError::Absent(self.name.clone())
+    }
+
     fn refused(&self, said: jetstream::Error) -> BucketError {
         if said.error_code() == ErrorCode::STREAM_NOT_FOUND {
-            BucketError::Absent(self.name.clone())
+            self.absent()
         } else {
             BucketError::Refused(said)
         }
@@ -236,7 +266,7 @@ impl Bucket {
             .and_then(|source| source.downcast_ref::<jetstream::Error>());
         match (error.kind(), said) {
             // Nobody listens on the subject.
-            (PublishErrorKind::StreamNotFound, _) => BucketError::Absent(self.name.clone()),
+            (PublishErrorKind::StreamNotFound, _) => self.absent(),
             (_, Some(said)) => self.refused(said.clone()),
             _ => unanswered(error),
         }
@@ -259,10 +289,12 @@ impl Bucket {
 
 /// A key that was deleted has a message without a value that says so.
 fn is_deletion(message: &StreamMessage) -> bool {
-    let operation = message.headers.get("KV-Operation");
+    let operation = message.headers.get(OPERATION);
     operation.is_some_and(|operation| matches!(operation.as_str(), "DEL" | "PURGE"))
 }
 
-fn unanswered(error: &(dyn Error + 'static)) -> BucketError {
-    BucketError::Unanswered(cause::chain(error))
-}
+/// What a message says of itself that is no value.
+const OPERATION: &str = "KV-Operation";
+
+/// Connections are counted from 1 on.
+const NEVER: u64 = 0;

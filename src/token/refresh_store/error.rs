@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use http::StatusCode;
 
 use crate::{
-    cluster::bucket::BucketError,
+    cluster::bucket_error::BucketError,
     http_client::{HttpError, SetupError},
     secret::SecretError,
     token::{cell::TokenUnavailable, exchange::BadEndpoint, refresh_store::encryption_key::NoKeys},

@@ -20,7 +20,10 @@ use tracing::debug;
 use crate::{
     cause,
     clock::SharedClock,
-    cluster::bucket::{Bucket, BucketError, Written},
+    cluster::{
+        bucket::{Bucket, Written},
+        bucket_error::BucketError,
+    },
     file::Disk,
     secret::SecretSource,
     token::refresh_store::{

@@ -22,7 +22,7 @@ use tracing::{error, info};
 
 use crate::{
     app::{
-        build::{BuildError, accounts, cluster, tell_dates},
+        build::{BuildError, accounts, cluster, idempotency, tell_dates},
         reload::AtStart,
         shipping::Shipping,
         witnessing::Witnessing,
@@ -47,7 +47,6 @@ use crate::{
     token::keep_alive,
     transfers::{
         Transfers,
-        idempotency::Idempotency,
         in_force::{InForce, Rules},
         places::Places,
     },
@@ -113,11 +112,7 @@ impl Gateway {
         let accounts = accounts(&config, (&clock, &*connect), cluster.as_ref())?;
         tell_dates(&config, clock.now());
         let policy = Policy::new(&config.authorization);
-        let tls = config.server.tls.as_ref().map(Terms::read).transpose()?;
-        if let Some(Err(untimely)) = tls.as_ref().map(|terms| terms.good_at(clock.now())) {
-            // It may be renewed while the gateway runs.
-            error!(error = %untimely, "callers cannot believe the listener's certificate");
-        }
+        let tls = terms(&config, clock.now())?;
         let vouching = tls.as_ref().and_then(Terms::bundle);
         let identity = Identity::new(config.identity, vouching, &*connect)?;
         let sinks = shipping::destinations(&config.sinks, cluster.as_ref(), &surroundings)?;
@@ -131,7 +126,11 @@ impl Gateway {
             accounts,
             journal: journal.clone(),
             clock,
-            idempotency: Idempotency::new(&config.idempotency, config.server.most_at_once()),
+            idempotency: idempotency(
+                &config.idempotency,
+                &config.server,
+                (cluster.as_ref(), journal.boot()),
+            ),
             places: Places::new(config.server.max_in_flight),
             deadline: config.deadline,
         });
@@ -197,7 +196,10 @@ impl Gateway {
     /// Gets the issuers' keys and a first token for the default account, so that the first call need
     /// not wait and the replica can become ready.
     pub async fn warm_up(&self) {
-        warm_up(&self.transfers).await;
+        tokio::join!(
+            warm_up(&self.transfers),
+            self.transfers.idempotency.warm_up()
+        );
     }
 
     /// Keeps the consents of all App+User accounts alive for as long as it is polled.

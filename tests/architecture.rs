@@ -328,7 +328,7 @@ const ROOMS: &str = "
     audit: ids measure clock http_client file
     cluster: cause http_client file secret
     delivery: ids clock cause http_client file secret audit cluster
-    transfers: ids command clock identity authorization token partner_center audit
+    transfers: ids command clock cause identity authorization token partner_center audit cluster
     telemetry: ids measure audit
     front: ids measure command clock cause shutdown transfers audit delivery telemetry identity authorization partner_center validity
     config: ids command file secret identity authorization token partner_center audit delivery transfers telemetry front cluster
@@ -340,7 +340,7 @@ const ROOMS: &str = "
 const CRATES: &str = "
     arc-swap: front transfers
     async-nats: cluster delivery
-    base64: audit token
+    base64: audit token transfers
     clap: main cli
     flate2: delivery
     form_urlencoded: front token

@@ -7,12 +7,13 @@ use tracing::info_span;
 use crate::{
     audit::start_error::StartError,
     clock::SharedClock,
-    cluster::Cluster,
+    cluster::{Cluster, bucket::Bucket},
     config::Config,
     file::Disk,
-    front::tls::TlsError,
+    front::{self, tls::TlsError},
     http_client::{self, BoxError, Connect, SetupError},
     identity::issuers::IssuerSetupError,
+    ids::BootId,
     partner_center::{
         account::{Account, Accounts},
         retry_budget::RetryBudget,
@@ -22,6 +23,10 @@ use crate::{
         certificate::Untimely,
         grant::Grant,
         refresh_store::{self, error::SetupFault},
+    },
+    transfers::{
+        idempotency::{self, Idempotency},
+        shared::Shared,
     },
 };
 
@@ -67,6 +72,25 @@ pub enum BuildError {
 pub(in crate::app) fn cluster(config: &Config) -> Option<Arc<Cluster>> {
     let settings = config.cluster.clone()?;
     Some(Arc::new(Cluster::new(settings, Disk::default())))
+}
+
+/// What becomes of calls with a key: among this replica's, and those of all replicas where there is a
+/// cluster.
+pub(in crate::app) fn idempotency(
+    settings: &idempotency::Settings,
+    server: &front::settings::Settings,
+    (cluster, boot): (Option<&Arc<Cluster>>, BootId),
+) -> Idempotency {
+    let shared = cluster.map(|cluster| {
+        let stream = &cluster.settings().stream;
+        let installation = stream.strip_suffix("_AUDIT").unwrap_or(stream);
+        let name = format!("{installation}_IDEMPOTENCY");
+        let max_age = Shared::max_age(settings.ttl, server.deadline);
+        let bucket = Bucket::passing(Arc::clone(cluster), name, max_age);
+        let without = settings.without_cluster;
+        Arc::new(Shared::new(Box::new(bucket), boot, without))
+    });
+    Idempotency::new(settings, server.most_at_once(), shared)
 }
 
 /// Sets up every account.

@@ -210,6 +210,7 @@ mod tests {
             status: 200,
             code: None,
             outcome: "forwarded",
+            replay_of: None,
             forwarded: "yes",
             body: b"",
         };

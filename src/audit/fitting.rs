@@ -75,6 +75,7 @@ mod tests {
             status: 504,
             code: Some("upstream_timeout"),
             outcome: "failed",
+            replay_of: None,
             forwarded: "unknown",
             body: b"{}",
         };

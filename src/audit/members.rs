@@ -59,6 +59,8 @@ pub(in crate::audit) struct Members<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) outcome: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) replay_of: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::audit) forwarded: Option<&'static str>,
     pub(in crate::audit) boot: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -54,6 +54,8 @@ pub struct Ending<'a> {
     pub code: Option<&'static str>,
     /// The value of `Gateway-Outcome`.
     pub outcome: &'static str,
+    /// The outcome record of the call whose answer was given again.
+    pub replay_of: Option<RecordId>,
     /// What happened upstream: `no`, `yes`, `unknown`.
     pub forwarded: &'static str,
     /// The answer's body.
@@ -108,6 +110,7 @@ impl Draft {
                 status: Some(ending.status),
                 code: ending.code,
                 outcome: Some(ending.outcome),
+                replay_of: ending.replay_of.map(|first| first.to_string()),
                 forwarded: Some(ending.forwarded),
                 attempts: AttemptMember::all(&upstream),
                 transfer_status: upstream.transfer_status,

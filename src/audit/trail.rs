@@ -50,6 +50,8 @@ pub struct Facts {
     pub rule: OnceLock<Arc<str>>,
     /// The policy in force.
     pub policy: OnceLock<Arc<str>>,
+    /// Set where the other replicas could not be asked whether they have made the call.
+    pub alone: OnceLock<()>,
     /// Whether an intent may be in the journal.
     intended: AtomicBool,
     /// What happened upstream.
@@ -161,6 +163,7 @@ impl Trail {
             account: OnceLock::new(),
             rule: OnceLock::new(),
             policy: OnceLock::new(),
+            alone: OnceLock::new(),
             intended: AtomicBool::new(false),
             upstream: Mutex::default(),
             elsewhere: AtomicU64::default(),

@@ -29,11 +29,13 @@ use crate::{
     front::{
         exchange::Exchange,
         problem::{Access, Forwarded, Problem},
-        reply::{Rendered, Reply},
+        rendered::Rendered,
+        reply::Reply,
         tally::Tally,
     },
     ids::RecordId,
     shutdown::Tasks,
+    transfers::claim::Claim,
 };
 
 /// Records every answer before it leaves.
@@ -97,11 +99,8 @@ where
                 None => cut_off(&trail),
             };
             let rendered = books.record(&trail, &reply).await;
-            // A claim without an answer to keep is dropped, and whoever waits for it goes on.
-            if let Some(claim) = claim.take()
-                && let Some(answer) = rendered.to_keep()
-            {
-                claim.keep(answer.by_itself());
+            if let Some(claim) = claim.take() {
+                settle(claim, &rendered).await;
             }
             rendered
         };
@@ -165,6 +164,16 @@ impl Books {
     }
 }
 
+/// Keeps the answer for whoever repeats the call. Where there is none to keep, whoever waits goes on.
+async fn settle(claim: Claim, rendered: &Rendered) {
+    match rendered.to_keep() {
+        Some(answer) => claim.keep(answer.by_itself()).await,
+        None if rendered.forwarded() == Forwarded::No => claim.free(),
+        // The next one has to look at the transfer first.
+        None => drop(claim),
+    }
+}
+
 /// The outcome record of an answer.
 fn outcome(
     id: RecordId,
@@ -178,6 +187,7 @@ fn outcome(
         status: rendered.status().as_u16(),
         code: reply.code(),
         outcome: rendered.outcome(),
+        replay_of: reply.replay_of(),
         forwarded: reply.forwarded().as_str(),
         body: rendered.body(),
     };

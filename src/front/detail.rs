@@ -2,7 +2,10 @@
 //! know.
 
 use crate::{
-    front::problem::{Access, Forwarded, Limit, Problem},
+    front::{
+        circuit::Circuit,
+        problem::{Access, Forwarded, Limit, Problem},
+    },
     identity::Unidentified,
     partner_center::wire::{ErrorBody, NO_MFA, WRONG_AUDIENCE},
 };
@@ -60,8 +63,17 @@ pub fn detail(problem: &Problem) -> String {
             "The journal could not be read, or not in time; nothing was sent.".to_owned()
         }
         Problem::Overloaded | Problem::Draining => "Nothing was sent; try again.".to_owned(),
-        Problem::CircuitOpen { .. } => "Nothing was sent; try again later.".to_owned(),
+        Problem::CircuitOpen { circuit, .. } => open(*circuit).to_owned(),
         upstream => of_upstream(upstream),
+    }
+}
+
+fn open(circuit: Circuit) -> &'static str {
+    match circuit {
+        Circuit::PartnerCenter => "Nothing was sent; try again later.",
+        Circuit::Replicas => {
+            "Whether another replica has made this call cannot be found out now. Nothing was sent; try again later."
+        }
     }
 }
 

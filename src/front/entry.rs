@@ -19,7 +19,7 @@ use crate::{
     audit::trail::Trail,
     front::exchange::{Arrival, Exchange, Peer},
     ids::{CorrelationId, TraceId},
-    transfers::idempotency::ClaimCell,
+    transfers::claim::ClaimCell,
 };
 
 /// Gives each call its identifiers.

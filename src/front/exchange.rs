@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use crate::{
     audit::trail::Trail, front::heads::Fault, identity::certificate::ClientCertificate,
-    transfers::idempotency::ClaimCell,
+    transfers::claim::ClaimCell,
 };
 
 /// A request as it came off a connection.

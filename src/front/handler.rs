@@ -15,6 +15,7 @@ use crate::{
     authorization::rate::OverRate,
     command::{Operation, ReadTransfer, RejectTransfer},
     front::{
+        circuit::Circuit,
         exchange::Exchange,
         problem::{Access, Forwarded, Limit, Outcome, Problem},
         reading::{self, Read},
@@ -36,6 +37,7 @@ use crate::{
         refusal::Refusal,
         reject::Ended,
         request::{Arguments, Malformed, Presented, Request},
+        shared::Unreached,
         verdict::{Doubt, Verdict},
     },
 };
@@ -229,7 +231,10 @@ impl From<Blocked> for Problem {
                 limit: Limit::PartnerCenter,
                 retry_after,
             },
-            Blocked::Open(Open { retry_after }) => Self::CircuitOpen { retry_after },
+            Blocked::Open(Open { retry_after }) => Self::CircuitOpen {
+                circuit: Circuit::PartnerCenter,
+                retry_after,
+            },
         }
     }
 }
@@ -259,6 +264,10 @@ impl From<Refusal> for Problem {
             Refusal::Full(_) | Refusal::Repeated(Repeat::Crowded(_)) => Self::Overloaded,
             Refusal::Repeated(Repeat::Mismatch) => Self::IdempotencyMismatch,
             Refusal::Repeated(Repeat::InProgress) => Self::IdempotencyInProgress,
+            Refusal::Repeated(Repeat::Unreached(Unreached { retry_after })) => Self::CircuitOpen {
+                circuit: Circuit::Replicas,
+                retry_after,
+            },
             Refusal::Unwritable(_) => Self::AuditUnavailable(Access::Writing),
         }
     }

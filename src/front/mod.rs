@@ -12,6 +12,7 @@
 
 pub mod admin;
 pub mod audited;
+pub mod circuit;
 pub mod connection;
 pub mod detail;
 pub mod entry;
@@ -22,6 +23,7 @@ pub mod heads;
 pub mod listener;
 pub mod problem;
 pub mod reading;
+pub mod rendered;
 pub mod reply;
 pub mod rescue;
 pub mod route;

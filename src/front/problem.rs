@@ -7,6 +7,7 @@ use http::StatusCode;
 use crate::{
     audit::trail::{Attempt, Facts},
     command::Operation,
+    front::circuit::Circuit,
     identity::Unidentified,
     partner_center::wire::ErrorBody,
 };
@@ -68,8 +69,10 @@ pub enum Problem {
     Overloaded,
     /// The process is leaving.
     Draining,
-    /// Too many calls upstream failed of late.
+    /// What the call needs failed too often of late.
     CircuitOpen {
+        /// What it is.
+        circuit: Circuit,
         /// When the next try is due.
         retry_after: Duration,
     },
@@ -191,7 +194,7 @@ impl Problem {
             Self::AuditUnavailable(_) => row(503, "audit_unavailable", "The audit journal cannot be used", Refused, No),
             Self::Overloaded => row(503, "overloaded", "Too many calls at once", Refused, No),
             Self::Draining => row(503, "draining", "This replica is leaving", Refused, No),
-            Self::CircuitOpen { .. } => row(503, "circuit_open", "Partner Center failed too often of late", Refused, No),
+            Self::CircuitOpen { .. } => row(503, "circuit_open", "What the call needs failed too often of late", Refused, No),
             Self::UpstreamUnreachable => row(502, "upstream_unreachable", "Partner Center cannot be reached", Failed, No),
             Self::UpstreamInvalid { forwarded } => row(502, "upstream_invalid", "Partner Center's answer is not a whole one", Failed, *forwarded),
             Self::UpstreamUnauthorized(_) => row(502, "upstream_unauthorized", "Partner Center refuses the gateway's token", Failed, Yes),
@@ -208,7 +211,7 @@ impl Problem {
         match self {
             Self::TokenUnavailable { retry_after }
             | Self::RateLimited { retry_after, .. }
-            | Self::CircuitOpen { retry_after } => Some(*retry_after),
+            | Self::CircuitOpen { retry_after, .. } => Some(*retry_after),
             Self::AuditUnavailable(_) => Some(AUDIT_RETRY),
             Self::Overloaded | Self::Draining => Some(SOON),
             _ => None,
@@ -338,6 +341,7 @@ mod tests {
         503 overloaded refused no 1s
         503 draining refused no 1s
         503 circuit_open refused no 7s
+        503 circuit_open refused no 7s
         502 upstream_unreachable failed no
         502 upstream_invalid failed unknown
         502 upstream_unauthorized failed yes
@@ -432,7 +436,14 @@ mod tests {
             Problem::AuditUnavailable(Access::Writing),
             Problem::Overloaded,
             Problem::Draining,
-            Problem::CircuitOpen { retry_after },
+            Problem::CircuitOpen {
+                circuit: Circuit::PartnerCenter,
+                retry_after,
+            },
+            Problem::CircuitOpen {
+                circuit: Circuit::Replicas,
+                retry_after,
+            },
             Problem::UpstreamUnreachable,
             Problem::UpstreamInvalid {
                 forwarded: Forwarded::Unknown,

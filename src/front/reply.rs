@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::{
@@ -12,10 +11,10 @@ use crate::{
     front::{
         detail,
         problem::{Forwarded, Limit, Outcome, Problem, Row},
+        rendered::Rendered,
     },
     identity::Unidentified,
     ids::RecordId,
-    partner_center::wire,
     transfers::kept::Kept,
 };
 
@@ -41,17 +40,6 @@ pub enum Reply {
     Problem(Problem),
 }
 
-/// An answer, ready to leave.
-#[derive(Clone, Debug)]
-pub struct Rendered {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-    outcome: &'static str,
-    code: Option<&'static str>,
-    forwarded: Forwarded,
-}
-
 impl Reply {
     /// Makes the HTTP answer; `audit` names the record that will tell of it.
     #[must_use]
@@ -69,6 +57,7 @@ impl Reply {
                 outcome: outcome.as_str(),
                 code: self.code(),
                 forwarded: self.forwarded(),
+                audit,
             },
             Self::Replayed(kept) => Rendered {
                 status: kept.status,
@@ -77,6 +66,7 @@ impl Reply {
                 outcome: Outcome::Replayed.as_str(),
                 code: self.code(),
                 forwarded: self.forwarded(),
+                audit,
             },
             Self::Found(page) => Rendered {
                 status: StatusCode::OK,
@@ -85,6 +75,7 @@ impl Reply {
                 outcome: Outcome::Answered.as_str(),
                 code: self.code(),
                 forwarded: self.forwarded(),
+                audit,
             },
             Self::Problem(problem) => render_problem(problem, facts, audit),
         };
@@ -96,6 +87,9 @@ impl Reply {
         put(headers, AUDIT_ID, &audit.to_string());
         headers.insert(OUTCOME, HeaderValue::from_static(rendered.outcome));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if facts.alone.get().is_some() {
+            headers.insert(WARNING, HeaderValue::from_static("idempotency-local"));
+        }
         rendered
     }
 
@@ -116,6 +110,15 @@ impl Reply {
             Self::PassedOn { .. } | Self::Replayed(_) => Forwarded::Yes,
             Self::Found(_) => Forwarded::No,
             Self::Problem(problem) => problem.row().forwarded,
+        }
+    }
+
+    /// The outcome record of the call whose answer is given again.
+    #[must_use]
+    pub fn replay_of(&self) -> Option<RecordId> {
+        match self {
+            Self::Replayed(kept) => Some(kept.audit),
+            Self::PassedOn { .. } | Self::Found(_) | Self::Problem(_) => None,
         }
     }
 
@@ -146,47 +149,6 @@ impl Reply {
                 _ => None,
             },
         }
-    }
-}
-
-impl Rendered {
-    /// The status answered.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// The body answered.
-    #[must_use]
-    pub fn body(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// The value of `Gateway-Outcome`.
-    #[must_use]
-    pub fn outcome(&self) -> &'static str {
-        self.outcome
-    }
-
-    /// What a repeat under the same idempotency key is to be answered: the same, once Partner Center
-    /// has answered, and nothing before.
-    #[must_use]
-    pub fn to_keep(&self) -> Option<Kept> {
-        (self.forwarded == Forwarded::Yes).then(|| Kept {
-            status: self.status,
-            headers: wire::passed_on(&self.headers),
-            body: self.body.clone(),
-            code: self.code,
-        })
-    }
-
-    /// Hands the answer to the HTTP server.
-    #[must_use]
-    pub fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        response
     }
 }
 
@@ -245,6 +207,7 @@ fn render_problem(problem: &Problem, facts: &Facts, audit: RecordId) -> Rendered
         outcome: outcome.as_str(),
         code: Some(code),
         forwarded,
+        audit,
     }
 }
 
@@ -296,4 +259,5 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
 const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
 const AUDIT_ID: HeaderName = HeaderName::from_static("gateway-audit-id");
+const WARNING: HeaderName = HeaderName::from_static("gateway-warning");
 const OUTCOME: HeaderName = HeaderName::from_static("gateway-outcome");

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     audit::trail::Facts,
-    front::reply::{Rendered, Reply},
+    front::{rendered::Rendered, reply::Reply},
     measure::{Counts, Distribution, TIMES},
 };
 

@@ -19,8 +19,10 @@ use tokio::{
 };
 
 use crate::transfers::{
+    claim::{Claim, Own},
     kept::{Fingerprint, Kept, Key},
     places::{Full, Places},
+    shared::{Shared, Unreached, Without},
 };
 
 /// What an operator chooses.
@@ -30,11 +32,13 @@ pub struct Settings {
     pub ttl: Duration,
     /// How many answers are kept at most; each begun 4 KiB of an answer counts as one.
     pub max_entries: u64,
+    /// What becomes of a call with a key while the other replicas cannot be asked.
+    pub without_cluster: Without,
 }
 
 /// The answers given under keys, and the calls under way.
 #[derive(Clone, Debug)]
-pub struct Idempotency(Arc<Store>);
+pub struct Idempotency(pub(in crate::transfers) Arc<Store>);
 
 /// How a call may go on.
 #[derive(Debug)]
@@ -57,37 +61,31 @@ pub enum Repeat {
     /// Too many wait.
     #[error("too many calls wait for others")]
     Crowded(#[from] Full),
+    /// The other replicas cannot be asked whether they have made the call.
+    #[error("the other replicas cannot be asked")]
+    Unreached(#[from] Unreached),
 }
 
-/// The right to make a call under a key, and to say what came of it.
-#[must_use = "who drops a claim lets another make the call"]
-pub struct Claim {
-    store: Arc<Store>,
-    key: Key,
-    fingerprint: Arc<Fingerprint>,
-    ending: watch::Sender<Option<Arc<Kept>>>,
-}
-
-/// Where a call leaves its claim before it acts, so that whoever learns how the call ended, even by a
-/// panic or a timeout, can settle it.
-#[derive(Clone, Debug, Default)]
-pub struct ClaimCell(Arc<Mutex<Option<Claim>>>);
-
-struct Store {
+/// What is known here.
+pub(in crate::transfers) struct Store {
     ttl: Duration,
-    answers: Cache<Key, Answered>,
-    /// Whoever looks at both looks here first and holds on: see [`Claim::keep`].
+    pub(in crate::transfers) answers: Cache<Key, Answered>,
+    /// Whoever looks at both looks here first and holds on: see [`Own::keep`].
     under_way: Mutex<HashMap<Key, UnderWay>>,
-    waiting: Places,
+    pub(in crate::transfers) waiting: Places,
+    pub(in crate::transfers) shared: Option<Arc<Shared>>,
 }
 
+/// An answer that is kept here.
 #[derive(Clone)]
-struct Answered {
-    fingerprint: Arc<Fingerprint>,
-    kept: Arc<Kept>,
+pub(in crate::transfers) struct Answered {
+    pub(in crate::transfers) fingerprint: Arc<Fingerprint>,
+    pub(in crate::transfers) kept: Arc<Kept>,
     /// What counts for its age. The cache measures age, too, by a clock that tests cannot move, and
     /// only to be rid of what is old.
-    since: Instant,
+    pub(in crate::transfers) since: Instant,
+    /// Where the other replicas have not had the answer: the name that this one holds the key by.
+    pub(in crate::transfers) untold: Option<Arc<str>>,
 }
 
 struct UnderWay {
@@ -97,15 +95,17 @@ struct UnderWay {
 
 /// What is known of a key.
 enum Found {
-    Nothing(Claim),
+    Nothing(Own),
     Answered(Arc<Kept>),
+    /// The other replicas have not had the answer, and this is the right to tell them.
+    Untold(Own, Answered),
     UnderWay(watch::Receiver<Option<Arc<Kept>>>),
 }
 
 impl Idempotency {
     /// Begins with nothing kept; `max_waiting` calls may wait for others, shared fairly.
     #[must_use]
-    pub fn new(settings: &Settings, max_waiting: usize) -> Self {
+    pub fn new(settings: &Settings, max_waiting: usize, shared: Option<Arc<Shared>>) -> Self {
         let answers = Cache::builder()
             .max_capacity(settings.max_entries)
             .weigher(|key, answered: &Answered| answered.kept.weight(key, &answered.fingerprint))
@@ -118,6 +118,7 @@ impl Idempotency {
             answers,
             under_way: Mutex::default(),
             waiting: Places::new(max_waiting),
+            shared,
         }))
     }
 
@@ -141,13 +142,15 @@ impl Idempotency {
         let mut seat = None;
         loop {
             let mut ending = match self.look(&key, &fingerprint)? {
-                Found::Nothing(claim) => return Ok(Entered::First(Some(claim))),
+                Found::Nothing(own) => return self.across(own, &mut seat, until).await,
                 Found::Answered(kept) => return Ok(Entered::Again(kept)),
+                Found::Untold(own, answered) => match self.tell(own, answered).await {
+                    Some(kept) => return Ok(Entered::Again(kept)),
+                    None => continue,
+                },
                 Found::UnderWay(ending) => ending,
             };
-            if seat.is_none() {
-                seat = Some(self.0.waiting.take(&key.principal)?);
-            }
+            self.sit_down(&mut seat, &key)?;
             match timeout_at(until, ending.wait_for(Option::is_some)).await {
                 Ok(Ok(kept)) => {
                     if let Some(kept) = kept.as_ref() {
@@ -177,63 +180,23 @@ impl Idempotency {
             }
             Entry::Vacant(place) => place,
         };
-        if let Some(answered) = self.0.answered(key) {
+        let answered = self.0.answered(key);
+        if let Some(answered) = &answered {
             same(&answered.fingerprint)?;
-            return Ok(Found::Answered(answered.kept));
+            if answered.untold.is_none() {
+                return Ok(Found::Answered(Arc::clone(&answered.kept)));
+            }
         }
         let (ending, ended) = watch::channel(None);
         place.insert(UnderWay {
             fingerprint: Arc::clone(fingerprint),
             ending: ended,
         });
-        Ok(Found::Nothing(Claim {
-            store: Arc::clone(&self.0),
-            key: key.clone(),
-            fingerprint: Arc::clone(fingerprint),
-            ending,
-        }))
-    }
-}
-
-impl Claim {
-    /// Keeps the answer and hands it to all who wait.
-    pub fn keep(self, kept: Kept) {
-        let kept = Arc::new(kept);
-        // Before the claim goes, in `drop`, so that nobody finds neither.
-        self.store.answers.insert(
-            self.key.clone(),
-            Answered {
-                fingerprint: Arc::clone(&self.fingerprint),
-                kept: Arc::clone(&kept),
-                since: Instant::now(),
-            },
-        );
-        // Who waits gets it from here, even if the cache had to let it go at once.
-        self.ending.send_replace(Some(kept));
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // The sender goes after this, so who is woken by that finds the key free.
-        self.store.under_way().remove(&self.key);
-    }
-}
-
-impl ClaimCell {
-    /// Leaves a claim, where there is one.
-    pub fn hold(&self, claim: Option<Claim>) {
-        *self.held() = claim;
-    }
-
-    /// Takes the claim that was left.
-    #[must_use]
-    pub fn take(&self) -> Option<Claim> {
-        self.held().take()
-    }
-
-    fn held(&self) -> MutexGuard<'_, Option<Claim>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let own = Own::new(&self.0, key, fingerprint, ending);
+        Ok(match answered {
+            Some(answered) => Found::Untold(own, answered),
+            None => Found::Nothing(own),
+        })
     }
 }
 
@@ -243,16 +206,34 @@ impl Store {
         found.filter(|answered| answered.since.elapsed() < self.ttl)
     }
 
+    /// Keeps the answer of a call. Where the other replicas have not had it, `untold` is the name that this one holds
+    /// the key by.
+    pub(in crate::transfers) fn insert(
+        &self,
+        own: &Own,
+        kept: &Arc<Kept>,
+        untold: Option<Arc<str>>,
+    ) {
+        self.answers.insert(
+            own.key.clone(),
+            Answered {
+                fingerprint: Arc::clone(&own.fingerprint),
+                kept: Arc::clone(kept),
+                since: Instant::now(),
+                untold,
+            },
+        );
+    }
+
+    /// Ends a claim.
+    pub(in crate::transfers) fn release(&self, key: &Key) {
+        self.under_way().remove(key);
+    }
+
     fn under_way(&self) -> MutexGuard<'_, HashMap<Key, UnderWay>> {
         self.under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Claim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Claim").field(&self.key).finish()
     }
 }
 
@@ -283,18 +264,18 @@ mod tests {
         let store = store(10, 10);
         let claim = first(&store, "a").await;
 
-        claim.keep(answer("done"));
+        claim.keep(answer("done")).await;
 
         assert_eq!(again(&store, "a").await, answer("done"));
         assert_eq!(again(&store, "a").await, answer("done"));
-        first(&store, "b").await.keep(answer("other"));
+        first(&store, "b").await.keep(answer("other")).await;
         assert_eq!(again(&store, "a").await, answer("done"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn forgets_an_answer_after_its_time_and_not_before() {
         let store = store(10, 10);
-        first(&store, "a").await.keep(answer("done"));
+        first(&store, "a").await.keep(answer("done")).await;
 
         advance(TTL.checked_sub(Duration::from_millis(1)).unwrap()).await;
         assert_eq!(again(&store, "a").await, answer("done"));
@@ -342,7 +323,7 @@ mod tests {
             let entered = store.enter(key("a"), other, soon()).await;
             assert_eq!(entered.err(), Some(Repeat::Mismatch));
         }
-        claim.keep(answer("done"));
+        claim.keep(answer("done")).await;
         for other in others {
             let entered = store.enter(key("a"), other, soon()).await;
             assert_eq!(entered.err(), Some(Repeat::Mismatch));
@@ -374,7 +355,7 @@ mod tests {
         };
         waiting.spawn(entering(&store));
         tokio::task::yield_now().await;
-        last.keep(answer("done"));
+        last.keep(answer("done")).await;
         let entered = waiting.join_next().await.unwrap().unwrap();
         assert!(matches!(entered, Ok(Entered::Again(_))), "{entered:?}");
     }
@@ -412,7 +393,7 @@ mod tests {
 
         for number in 0..1000 {
             let claim = first(&store, &number.to_string()).await;
-            claim.keep(answer("done"));
+            claim.keep(answer("done")).await;
             store.0.answers.run_pending_tasks();
         }
 
@@ -430,14 +411,15 @@ mod tests {
 
         for number in 0..20 {
             let claim = first(&store, &number.to_string()).await;
-            claim.keep(answer(&"x".repeat(10 * 4096 - 100)));
+            claim.keep(answer(&"x".repeat(10 * 4096 - 100))).await;
             store.0.answers.run_pending_tasks();
         }
 
         assert_eq!(store.0.answers.entry_count(), 10);
         first(&store, "too large")
             .await
-            .keep(answer(&"x".repeat(101 * 4096)));
+            .keep(answer(&"x".repeat(101 * 4096)))
+            .await;
         store.0.answers.run_pending_tasks();
         drop(first(&store, "too large").await);
         assert_eq!(store.0.answers.entry_count(), 10);
@@ -455,7 +437,7 @@ mod tests {
             loop {
                 match look(key) {
                     Found::Answered(_) => break,
-                    Found::UnderWay(_) => {}
+                    Found::UnderWay(_) | Found::Untold(..) => {}
                     Found::Nothing(_) => drop(free.fetch_add(1, Ordering::Relaxed)),
                 }
             }
@@ -466,11 +448,11 @@ mod tests {
                 scope.spawn(|| keys.iter().for_each(look_on));
             }
             for key in &keys {
-                let Found::Nothing(claim) = look(key) else {
+                let Found::Nothing(own) = look(key) else {
                     panic!("{key:?}")
                 };
                 begun.wait();
-                claim.keep(answer("done"));
+                own.keep(Arc::new(answer("done")), None);
             }
         });
 
@@ -482,7 +464,7 @@ mod tests {
         let store = store(10, 10);
         let claim = first(&store, "a").await;
         let shown = format!("{claim:?}");
-        claim.keep(answer("private"));
+        claim.keep(answer("private")).await;
         let entered = store.enter(key("a"), fingerprint(), soon()).await;
 
         let all = format!("{shown} {store:?} {entered:?}");
@@ -514,8 +496,9 @@ mod tests {
         let settings = Settings {
             ttl: TTL,
             max_entries,
+            without_cluster: Without::Refuse,
         };
-        Idempotency::new(&settings, max_waiting)
+        Idempotency::new(&settings, max_waiting, None)
     }
 
     fn key(name: &str) -> Key {
@@ -541,6 +524,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: Bytes::copy_from_slice(body.as_bytes()),
             code: None,
+            audit: "01980000-0000-7000-8000-000000000001".parse().unwrap(),
         }
     }
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::{
     command::Operation,
-    ids::{CustomerId, TransferId},
+    ids::{CustomerId, RecordId, TransferId},
     transfers::request::IdempotencyKey,
 };
 
@@ -46,6 +46,8 @@ pub struct Kept {
     pub body: Bytes,
     /// The gateway's own code, where the gateway spoke.
     pub code: Option<&'static str>,
+    /// The outcome record of the call that was answered so.
+    pub audit: RecordId,
 }
 
 impl Kept {

@@ -4,9 +4,13 @@
 //! became of it. [`read`] is the same with less at the end. [`orphans`] are calls that an earlier run did not
 //! get to the end of. [`two_sides`] holds what the journal tells against what Partner Center has on record.
 
+mod across;
 pub mod auditing;
+pub mod board;
+pub mod claim;
 mod entering;
 mod find_out;
+mod hold;
 pub mod idempotency;
 pub mod in_force;
 pub mod kept;
@@ -17,7 +21,9 @@ pub mod read;
 pub mod refusal;
 pub mod reject;
 pub mod request;
+pub mod shared;
 pub mod two_sides;
+pub mod value;
 pub mod verdict;
 
 use std::time::Duration;

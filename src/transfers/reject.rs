@@ -12,9 +12,10 @@ use crate::{
     },
     transfers::{
         Transfers,
+        claim::{Claim, ClaimCell},
         entering::Admitted,
         find_out::{Found, find_out},
-        idempotency::{ClaimCell, Entered, Repeat},
+        idempotency::{Entered, Repeat},
         kept::{Fingerprint, Kept, Key},
         noting::Noting,
         refusal::Refusal,
@@ -49,11 +50,19 @@ impl Transfers {
         let _place = self.place(&admitted.caller, too_late)?;
         let clear = self.clear(admitted.admission, trail).await?;
         let plan = self.intend(&clear, trail).await?;
+        let is_taken_over = claim.as_ref().is_some_and(Claim::is_taken_over);
         // From here on the claim is settled by whoever learns how the call ended.
         cell.hold(claim);
         let noting = Noting(trail);
         let _waiting = trail.facts().elsewhere();
         let mut trip = clear.begin(&plan, &self.clock, &noting);
+        if is_taken_over {
+            match find_out(&mut trip).await {
+                Found::Rejected(answer) => return Ok(Ended::Anew(Verdict::Reconciled(answer))),
+                Found::Nothing => return Ok(Ended::Anew(Verdict::Unknown(Doubt::Silent))),
+                Found::Otherwise => cell.found_undone(),
+            }
+        }
         Ok(Ended::Anew(settle(&mut trip).await))
     }
 
@@ -77,7 +86,12 @@ impl Transfers {
         let principal = Arc::clone(admitted.caller.principal());
         let key = Key { principal, value };
         let _waiting = facts.elsewhere();
-        self.idempotency.enter(key, asked, self.until(facts)).await
+        let until = self.until(facts);
+        let entered = self.idempotency.enter(key, asked, until).await?;
+        if matches!(&entered, Entered::First(Some(claim)) if claim.is_alone()) {
+            facts.alone.get_or_init(|| ());
+        }
+        Ok(entered)
     }
 }
 

@@ -41,7 +41,7 @@ fn reads_the_defaults_with_an_account_in_variables() {
 
     insta::assert_snapshot!(site.notices_of(&loaded.expect("sound")), @"
     config/default.yaml: policy: no rule grants anything, so every call is refused
-    config/default.yaml:221: audit.flush_interval: has no effect while audit.durability is strict
+    config/default.yaml:226: audit.flush_interval: has no effect while audit.durability is strict
     ");
 }
 

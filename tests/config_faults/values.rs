@@ -105,10 +105,10 @@ fn tells_the_range_of_every_value_of_the_journal() {
   keep_after_ack: 4000d
   max_bytes: 2TiB
   unauthenticated_rate: 0
-idempotency: {ttl: 1s, max_entries: 0}";
+idempotency: {ttl: 1s, max_entries: 0, without_cluster: maybe}";
 
     insta::assert_snapshot!(faults(&with(more)), @r#"
-    config.yaml: 12 faults
+    config.yaml: 13 faults
     config.yaml:14: audit.dir: found ""; accepted: a path
     config.yaml:15: audit.durability: found "eventual"; accepted: strict, relaxed
     config.yaml:16: audit.flush_interval: found "2m"; accepted: a duration from 1ms to 1m, written such as 500ms, 30s, 5m, 1h, 400d
@@ -121,6 +121,7 @@ idempotency: {ttl: 1s, max_entries: 0}";
     config.yaml:23: audit.unauthenticated_rate: found "0"; accepted: a number from 1 to 100000
     config.yaml:24: idempotency.ttl: found "1s"; accepted: a duration from 1m to 30d, written such as 500ms, 30s, 5m, 1h, 400d
     config.yaml:24: idempotency.max_entries: found "0"; accepted: a number from 1 to 10000000
+    config.yaml:24: idempotency.without_cluster: found "maybe"; accepted: refuse, local
     "#);
 }
 

@@ -57,6 +57,7 @@ pub(crate) fn outcome(trail: &Trail, journal: &Journal) -> Draft {
         status: 200,
         code: None,
         outcome: "succeeded",
+        replay_of: None,
         forwarded: "yes",
         body: b"",
     };

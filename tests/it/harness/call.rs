@@ -259,6 +259,7 @@ fn checked_record(answer: &Answer) {
         last.and_then(|last| last["request_id"].as_str()),
         answer.header("ms-requestid")
     );
+    assert_eq!(record.get("replay_of").is_some(), answer.is_replayed());
     if answer.is_replayed() {
         assert_eq!(record["forwarded"], "yes");
         assert_eq!(record["decision"], "allowed");
@@ -278,12 +279,13 @@ fn checked_record(answer: &Answer) {
 }
 
 /// The headers that the HTTP contract gives an answer.
-const ANSWER_HEADERS: [&str; 10] = [
+const ANSWER_HEADERS: [&str; 11] = [
     "allow",
     "cache-control",
     "content-type",
     "gateway-audit-id",
     "gateway-outcome",
+    "gateway-warning",
     "ms-correlationid",
     "ms-requestid",
     "retry-after",

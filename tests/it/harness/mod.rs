@@ -51,7 +51,7 @@ use partner_gateway::{
         grant::Grant,
         refresh_store::{self, Surroundings},
     },
-    transfers,
+    transfers::{self, shared::Without},
 };
 use sandbox::Sandbox;
 use tempfile::TempDir;
@@ -146,8 +146,9 @@ impl World {
     pub(crate) fn cut_network_after(&self, requests: usize) {
         let (sent, unreachable) = (AtomicUsize::new(0), Arc::clone(&self.network.unreachable));
         self.network.observe(move |headers| {
-            let upstream = headers.contains_key("ms-requestid");
-            if upstream && sent.fetch_add(1, Ordering::SeqCst) == requests {
+            if headers.contains_key("ms-requestid")
+                && sent.fetch_add(1, Ordering::SeqCst) == requests
+            {
                 unreachable.store(true, Ordering::SeqCst);
             }
         });
@@ -155,14 +156,8 @@ impl World {
 
     /// Ends the gateway in good order and gives back what outlives it.
     pub(crate) async fn end(self) -> (Sandbox, TempDir) {
-        let Self {
-            gateway,
-            sandbox,
-            dir,
-            ..
-        } = self;
-        gateway.finish().await.expect("drain");
-        (sandbox, dir)
+        self.gateway.finish().await.expect("drain");
+        (self.sandbox, self.dir)
     }
 }
 
@@ -201,6 +196,7 @@ pub(crate) fn config(dir: &TempDir) -> Config {
         idempotency: transfers::idempotency::Settings {
             ttl: Duration::from_hours(24),
             max_entries: 100_000,
+            without_cluster: Without::Refuse,
         },
         audit: audit::Settings {
             dir: dir.path().to_owned(),

@@ -109,13 +109,21 @@ pub(crate) fn sink(url: &str, credentials: Option<SecretSource>) -> Nats {
 /// A connection to an address.
 pub(crate) fn cluster(url: &str, credentials: Option<SecretSource>) -> Arc<Cluster> {
     let settings = Settings {
-        servers: url.parse().expect("servers"),
         credentials,
+        ..settings(url)
+    };
+    Arc::new(Cluster::new(settings, Disk::default()))
+}
+
+/// What a gateway is told of a server.
+pub(crate) fn settings(url: &str) -> Settings {
+    Settings {
+        servers: url.parse().expect("servers"),
+        credentials: None,
         ca_file: None,
         stream: STREAM.to_owned(),
         replicas: 1,
-    };
-    Arc::new(Cluster::new(settings, Disk::default()))
+    }
 }
 
 /// What the audit stream holds, message by message in its order; nothing where there is no stream.

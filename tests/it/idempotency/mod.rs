@@ -1,6 +1,7 @@
 //! `Idempotency-Key`: a call that is repeated under it has the answer of the first, and is not made
 //! again.
 
+mod replicas;
 mod waiting;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -285,6 +286,8 @@ fn is_replayed(again: &Answer, first: &Answer) {
     assert_eq!((again.status, &again.body), (first.status, &first.body));
     assert_eq!(again.header("ms-requestid"), None);
     assert_eq!(again.record["outcome"], "replayed");
+    let named = first.record["replay_of"].as_str();
+    assert_eq!(again.record["replay_of"], named.unwrap_or(first.audit_id()));
     assert_eq!(again.record["code"], first.record["code"]);
 }
 

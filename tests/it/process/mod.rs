@@ -20,6 +20,7 @@ mod redelivering;
 mod reloading;
 mod rolling;
 mod searching;
+mod sharing;
 mod shipping;
 mod sinks_away;
 mod site;

@@ -188,6 +188,16 @@ impl Running {
         self.call_for(CUSTOMER, transfer, token, None).await
     }
 
+    /// Makes the call of `billing` under an idempotency key.
+    pub(super) async fn reject_under(&self, key: &str, transfer: &str) -> io::Result<Answer> {
+        let mut stream = BufReader::new(TcpStream::connect(self.address).await?);
+        let request = request(CUSTOMER, transfer, BILLING, None);
+        let more = format!("\r\nIdempotency-Key: {key}\r\n\r\n");
+        let request = request.replacen("\r\n\r\n", &more, 1);
+        stream.write_all(request.as_bytes()).await?;
+        answer(&mut stream).await
+    }
+
     /// The same for any customer, and through the account that the caller names.
     pub(super) async fn call_for(
         &self,

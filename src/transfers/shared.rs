@@ -1,0 +1,227 @@
+//! What replicas share of callers' keys, how long it is waited for, and what is known of those that others hold.
+//!
+//! Nobody's wall clock counts: a replica that holds a key has written for how long it may still act on it, and whoever
+//! finds it measures that by its own clock, from the moment it first saw that entry.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use moka::sync::Cache;
+use tokio::time::{Instant, timeout};
+use tracing::{debug, error, info, warn};
+
+use crate::{cause, cluster::bucket_error::BucketError, ids::BootId, transfers::board::Board};
+
+/// What becomes of a call with a key while the other replicas cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Without {
+    /// It is refused.
+    Refuse,
+    /// It goes on with what this replica knows, and the answer says so.
+    Local,
+}
+
+/// What replicas share of callers' keys.
+pub struct Shared {
+    board: Box<dyn Board>,
+    boot: BootId,
+    without: Without,
+    circuit: Mutex<Circuit>,
+    sightings: Cache<Arc<str>, Sighting>,
+}
+
+/// The other replicas cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the other replicas cannot be asked")]
+pub struct Unreached {
+    /// When asking again may help.
+    pub retry_after: Duration,
+}
+
+/// Why the question was not answered.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::transfers) enum Trouble {
+    /// The bucket could not be used.
+    #[error("using the bucket of idempotency keys")]
+    Bucket(#[from] BucketError),
+    /// What stands under one key is not in a form that this version knows.
+    #[error("what stands under an idempotency key is not in the form of this version")]
+    Unreadable,
+}
+
+/// Spares calls the wait for a cluster that did not answer a moment ago.
+#[derive(Debug, Default)]
+struct Circuit {
+    /// Nobody asks before this; then one does.
+    open_until: Option<Instant>,
+}
+
+/// An entry of another replica as it was first seen.
+#[derive(Clone, Copy, Debug)]
+struct Sighting {
+    revision: u64,
+    since: Instant,
+}
+
+impl Shared {
+    /// Shares keys on this board.
+    #[must_use]
+    pub fn new(board: Box<dyn Board>, boot: BootId, without: Without) -> Self {
+        Self {
+            board,
+            boot,
+            without,
+            circuit: Mutex::default(),
+            sightings: Cache::builder()
+                .max_capacity(MOST_SIGHTINGS)
+                .time_to_idle(LONGEST_SIGHTING)
+                .build(),
+        }
+    }
+
+    /// How old an entry must get at least, so that none goes before its time: an answer's is `ttl`, and a call's the
+    /// longest that it may take.
+    #[must_use]
+    pub fn max_age(ttl: Duration, deadline: Duration) -> Duration {
+        ttl.max(deadline.saturating_add(MARGIN).saturating_mul(2))
+    }
+
+    /// Whether calls go on while the others cannot be asked.
+    pub(in crate::transfers) fn goes_on_alone(&self) -> bool {
+        self.without == Without::Local
+    }
+
+    pub(in crate::transfers) fn board(&self) -> &dyn Board {
+        &*self.board
+    }
+
+    /// Makes the bucket, where it is absent.
+    pub(in crate::transfers) async fn prepare(&self) {
+        if let Err(why) = self.board.prepare().await {
+            self.failed(&why.into());
+        }
+    }
+
+    /// A name of its own for each call that holds a key; the journal tells of the run that it begins with.
+    pub(in crate::transfers) fn holder(&self) -> Arc<str> {
+        format!("{}.{:016x}", self.boot, fastrand::u64(..)).into()
+    }
+
+    /// Asks something, but not for long, and not while it is known to be in vain.
+    pub(in crate::transfers) async fn ask<T>(
+        &self,
+        question: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Unreached> {
+        self.circuit().pass()?;
+        let trouble = match timeout(PATIENCE, question).await {
+            Ok(Ok(answer)) => {
+                self.answered();
+                return Ok(answer);
+            }
+            Ok(Err(Trouble::Unreadable)) => {
+                self.answered();
+                error!(error = %Trouble::Unreadable, "a call with a key cannot go on");
+                return Err(Unreached { retry_after: PAUSE });
+            }
+            Ok(Err(trouble)) => trouble,
+            Err(_) => BucketError::Unanswered("no answer in time".to_owned()).into(),
+        };
+        self.failed(&trouble);
+        Err(Unreached { retry_after: PAUSE })
+    }
+
+    /// Whether whoever holds a key can do nothing more about it: the entry has not changed for `lease` since it was
+    /// first seen here.
+    pub(in crate::transfers) fn has_run_out(
+        &self,
+        name: &Arc<str>,
+        revision: u64,
+        lease: Duration,
+    ) -> bool {
+        let seen = self.sightings.get(name);
+        let seen = seen.filter(|sighting| sighting.revision == revision);
+        let since = seen.map_or_else(Instant::now, |sighting| sighting.since);
+        self.sightings
+            .insert(Arc::clone(name), Sighting { revision, since });
+        since.elapsed() >= lease
+    }
+
+    fn answered(&self) {
+        if self.circuit().open_until.take().is_some() {
+            info!("idempotency keys are shared again");
+        }
+    }
+
+    fn failed(&self, trouble: &Trouble) {
+        let open = Instant::now() + PAUSE;
+        let is_news = self.circuit().open_until.replace(open).is_none();
+        let why = cause::chain(trouble);
+        match trouble {
+            _ if !is_news => debug!(error = %why, "idempotency keys are still not shared"),
+            Trouble::Bucket(why_not) if why_not.is_lasting() => {
+                error!(error = %why, "idempotency keys are not shared");
+            }
+            _ => warn!(error = %why, "idempotency keys are not shared"),
+        }
+    }
+
+    fn circuit(&self) -> MutexGuard<'_, Circuit> {
+        self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Circuit {
+    fn pass(&mut self) -> Result<(), Unreached> {
+        let now = Instant::now();
+        let Some(until) = self.open_until else {
+            return Ok(());
+        };
+        if now < until {
+            let retry_after = until.saturating_duration_since(now);
+            return Err(Unreached { retry_after });
+        }
+        // This one tries, and the others do not wait with it.
+        self.open_until = Some(now + PAUSE);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("board", &self.board)
+            .field("without", &self.without)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The pauses between looks at a key that another replica holds: doubling, with jitter.
+pub(in crate::transfers) fn pauses() -> impl Iterator<Item = Duration> {
+    let doubled = |pause: &Duration| Some(pause.saturating_mul(2).min(LONGEST_PAUSE));
+    let pauses = std::iter::successors(Some(FIRST_PAUSE), doubled);
+    pauses.map(|pause| pause.mul_f64(0.5 + fastrand::f64() / 2.0))
+}
+
+/// A server answers within milliseconds, and a call with a key should not wait long for one that does not.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long nobody asks after a question was not answered.
+const PAUSE: Duration = Duration::from_secs(2);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// So much later than the first, at most, another replica's callers have its answer.
+const LONGEST_PAUSE: Duration = Duration::from_millis(320);
+
+/// How much longer than its deadline a call is believed to act: what it has handed to the network by then may still
+/// be on its way.
+pub(in crate::transfers) const MARGIN: Duration = Duration::from_secs(5);
+
+/// Whatever is forgotten of these is waited for again.
+const MOST_SIGHTINGS: u64 = 10_000;
+
+/// Longer than any call may take.
+const LONGEST_SIGHTING: Duration = Duration::from_hours(2);

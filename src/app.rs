@@ -22,7 +22,7 @@ use tracing::{error, info};
 
 use crate::{
     app::{
-        build::{BuildError, accounts, cluster, idempotency, tell_dates},
+        build::{BuildError, accounts, cluster, idempotency, tell_dates, terms},
         reload::AtStart,
         shipping::Shipping,
         witnessing::Witnessing,

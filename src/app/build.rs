@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use tracing::info_span;
+use tracing::{error, info_span};
 
 use crate::{
     audit::start_error::StartError,
@@ -10,7 +10,10 @@ use crate::{
     cluster::{Cluster, bucket::Bucket},
     config::Config,
     file::Disk,
-    front::{self, tls::TlsError},
+    front::{
+        self,
+        tls::{Terms, TlsError},
+    },
     http_client::{self, BoxError, Connect, SetupError},
     identity::issuers::IssuerSetupError,
     ids::BootId,
@@ -147,4 +150,14 @@ pub(in crate::app) fn tell_dates(config: &Config, now: SystemTime) {
         let untimely = account.token.credential.untimely(now);
         span.in_scope(|| untimely.iter().for_each(Untimely::log));
     }
+}
+
+/// The terms of the public listener's TLS, if it has any; it is told where callers cannot believe them now.
+pub(in crate::app) fn terms(config: &Config, now: SystemTime) -> Result<Option<Terms>, TlsError> {
+    let terms = config.server.tls.as_ref().map(Terms::read).transpose()?;
+    if let Some(Err(untimely)) = terms.as_ref().map(|terms| terms.good_at(now)) {
+        // It may be renewed while the gateway runs.
+        error!(error = %untimely, "callers cannot believe the listener's certificate");
+    }
+    Ok(terms)
 }

@@ -1,0 +1,72 @@
+{{/*
+Refuses, in words, what a schema cannot see. `partner-gateway check` says the rest before the pods start.
+*/}}
+{{- define "partner-gateway.checks" -}}
+{{- $config := .Values.config -}}
+{{- if not $config.accounts -}}
+{{- fail "\n\nconfig.accounts is missing: the credentials for Partner Center, one account at least. ci/minimal-values.yaml in this chart shows the least that is needed." -}}
+{{- end -}}
+{{- if not $config.callers -}}
+{{- fail "\n\nconfig.callers is missing: how callers are known. ci/minimal-values.yaml in this chart shows the least that is needed." -}}
+{{- end -}}
+{{- range $name, $account := $config.accounts -}}
+{{- if kindIs "string" (dig "credential" "client_secret" nil $account) -}}
+{{- fail (printf "\n\nconfig.accounts.%s.credential.client_secret is a text: a ConfigMap is no place for a secret. Accepted: {file: PATH}, with the Secret under `files`, or {env: NAME}." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if not (hasPrefix "/var/lib/partner-gateway/" $config.audit.dir) -}}
+{{- fail (printf "\n\nconfig.audit.dir is %q; accepted: a directory inside /var/lib/partner-gateway, the one place that can be written to." $config.audit.dir) -}}
+{{- end -}}
+{{- include "partner-gateway.checkSinks" . -}}
+{{- range .Values.env -}}
+{{- if hasPrefix "PARTNER_GATEWAY__" .name -}}
+{{- fail (printf "\n\nenv has %s, which would override the configuration unseen by this chart. Write the key under `config`." .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $files := .Values.files -}}
+{{- range $taken := list "/etc/partner-gateway/config" "/var/lib/partner-gateway" "/var/run/secrets/kubernetes.io/serviceaccount" "/usr" -}}
+{{- if or (eq $files.mountPath $taken) (hasPrefix (printf "%s/" $taken) $files.mountPath) -}}
+{{- fail (printf "\n\nfiles.%s.mountPath is %q, but %s is taken." $name $files.mountPath $taken) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
+{{- fail "\n\nmetrics.serviceMonitor and metrics.podMonitor are both enabled, so that everything would be counted twice." -}}
+{{- end -}}
+{{- if and .Values.workloadIdentity.enabled .Values.serviceAccount.create (not .Values.workloadIdentity.clientId) -}}
+{{- fail "\n\nworkloadIdentity.enabled is true, but workloadIdentity.clientId does not say for which application." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "partner-gateway.checkSinks" -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- $kept := false -}}
+{{- range .Values.config.audit.sinks -}}
+{{- if and .required (ne .kind "stdout") -}}{{- $kept = true -}}{{- end -}}
+{{- if and (eq .kind "postgres") $policy.enabled (not $policy.egress.postgres) -}}
+{{- fail (printf "\n\nThe sink %q is PostgreSQL, but networkPolicy.egress.postgres does not say where that is: pods by label, or addresses." .name) -}}
+{{- end -}}
+{{- end -}}
+{{- if not (or $kept .Values.audit.persistence.enabled) -}}
+{{- fail "\n\naudit.persistence.enabled is false, so the journal goes with each pod. config.audit.sinks must then have a sink with `required: true` (postgres, nats or otlp), which has the records." -}}
+{{- end -}}
+{{- if and $policy.enabled (dig "cluster" "nats" nil .Values.config) (not $policy.egress.nats) -}}
+{{- fail "\n\nconfig.cluster.nats is set, but networkPolicy.egress.nats does not say where that is: pods by label, or addresses." -}}
+{{- end -}}
+{{- if and $policy.enabled (include "partner-gateway.collectorPorts" . | fromJsonArray) (not $policy.egress.collector) -}}
+{{- fail "\n\nA collector is configured, but networkPolicy.egress.collector does not say where it is: pods by label, or addresses." -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Ports of collectors, as a JSON list; 443 is open already. */}}
+{{- define "partner-gateway.collectorPorts" -}}
+{{- $urls := list -}}
+{{- range .Values.config.audit.sinks -}}
+{{- if eq .kind "otlp" -}}{{- $urls = append $urls .endpoint -}}{{- end -}}
+{{- end -}}
+{{- with dig "telemetry" "traces" "otlp_endpoint" "" .Values.config -}}{{- $urls = append $urls . -}}{{- end -}}
+{{- $ports := include "partner-gateway.ports" (dict "urls" $urls "schemes" (dict "http" 80 "https" 443)) | fromJsonArray -}}
+{{- $others := list -}}
+{{- range $ports -}}{{- if ne (int .) 443 -}}{{- $others = append $others (int .) -}}{{- end -}}{{- end -}}
+{{- toJson $others -}}
+{{- end -}}

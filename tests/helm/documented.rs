@@ -1,0 +1,112 @@
+//! What the chart says of its values.
+
+use std::{collections::BTreeSet, fs, process::Command};
+
+use serde_json::Value;
+
+use crate::rendered::{chart, root, yaml};
+
+#[test]
+fn lists_every_value_in_the_readme_as_it_stands() {
+    let output = Command::new(root().join("scripts/values-table"))
+        .output()
+        .expect("scripts/values-table");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let table = String::from_utf8(output.stdout).expect("UTF-8");
+
+    let readme = fs::read_to_string(chart().join("README.md")).expect("README.md");
+    let marked = format!("<!-- values:begin -->\n{table}<!-- values:end -->\n");
+    assert!(readme.contains(&marked), "scripts/values-table --write");
+    let rows: BTreeSet<_> = table
+        .lines()
+        .filter_map(|row| row.split('`').nth(1))
+        .collect();
+    let mut keys = BTreeSet::new();
+    name(&yaml("values.yaml"), "", &mut keys);
+    for key in &keys {
+        let listed = rows
+            .iter()
+            .any(|row| key == row || key.starts_with(&format!("{row}.")));
+        assert!(listed, "{key}");
+    }
+}
+
+#[test]
+fn knows_every_value_in_the_schema_and_refuses_others() {
+    let schema = schema();
+    let mut keys = BTreeSet::new();
+    name(&yaml("values.yaml"), "", &mut keys);
+    let known = |key: &str| {
+        let mut at = &schema;
+        for part in key.split('.') {
+            at = resolved(&schema, &at["properties"][part]);
+            if at["additionalProperties"].is_object() {
+                return true;
+            }
+        }
+        !at.is_null()
+    };
+
+    for key in &keys {
+        assert!(known(key), "{key}");
+    }
+    assert!(!known("image.repositry"));
+    let mut open = Vec::new();
+    leave_open(&schema, "", &mut open);
+    // What the gateway itself checks.
+    open.retain(|path| !path.starts_with("/properties/config/properties/"));
+    assert_eq!(open, [""; 0]);
+}
+
+/// The versions of chart, image and program go together.
+#[test]
+fn has_the_version_of_the_program() {
+    let chart = yaml("Chart.yaml");
+
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+}
+
+/// Paths of objects that name properties and take others, too.
+fn leave_open(schema: &Value, path: &str, open: &mut Vec<String>) {
+    if let Some(entries) = schema.as_object() {
+        if entries.contains_key("properties") && schema["additionalProperties"] != false {
+            open.push(path.to_owned());
+        }
+        for (key, part) in entries {
+            leave_open(part, &format!("{path}/{key}"), open);
+        }
+    }
+    for part in schema.as_array().into_iter().flatten() {
+        leave_open(part, path, open);
+    }
+}
+
+fn resolved<'a>(schema: &'a Value, at: &'a Value) -> &'a Value {
+    let Some(reference) = at["$ref"].as_str() else {
+        return at;
+    };
+    let pointer = reference.trim_start_matches('#');
+    schema.pointer(pointer).expect("a definition")
+}
+
+fn schema() -> Value {
+    let text = fs::read_to_string(chart().join("values.schema.json")).expect("a schema");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// Names of all keys with their paths.
+fn name(value: &Value, path: &str, keys: &mut BTreeSet<String>) {
+    for (key, below) in value.as_object().into_iter().flatten() {
+        let path = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        name(below, &path, keys);
+        keys.insert(path);
+    }
+}

@@ -1,0 +1,20 @@
+//! The chart, as both versions of Helm render it, and the image, as a node would run it.
+//!
+//! Each row of `ci/` is rendered, validated and looked into; what the chart promises of pods, of the network and of the
+//! way out stands in a test each.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod checked;
+mod documented;
+mod network;
+mod operations;
+mod pods;
+mod refused;
+mod rendered;
+mod valid;

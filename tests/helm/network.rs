@@ -1,0 +1,122 @@
+//! Who may come in, and where pods may go: both ways denied but for what is listed.
+
+use serde_json::{Value, json};
+
+use crate::rendered::{ROWS, Rendered};
+
+#[test]
+fn denies_both_ways_what_is_not_listed() {
+    for row in ROWS {
+        let rendered = Rendered::of(row, &[]);
+        let policy = &rendered.only("NetworkPolicy")["spec"];
+
+        assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]), "{row}");
+        for rule in policy["ingress"].as_array().expect("rules") {
+            assert!(is_narrow(rule, "from"), "{row}: {rule}");
+        }
+        for rule in policy["egress"].as_array().expect("rules") {
+            assert!(is_narrow(rule, "to"), "{row}: {rule}");
+        }
+    }
+}
+
+#[test]
+fn lets_callers_in_by_the_label_of_their_namespace() {
+    let rendered = Rendered::of("minimal", &[]);
+
+    let from = peers(&rendered, "ingress", &json!("public"));
+    assert_eq!(from.len(), 2, "{from:?}");
+    assert_eq!(
+        from[0],
+        json!({"namespaceSelector": {"matchLabels": {"partner-gateway/caller": "true"}}})
+    );
+    assert_eq!(from[1], test_pod());
+    let without = Rendered::of("minimal", &["test.enabled=false"]);
+    assert_eq!(peers(&without, "ingress", &json!("public")), from[..1]);
+}
+
+#[test]
+fn lets_monitoring_in_at_the_operators_listener_and_nobody_else() {
+    let rendered = Rendered::of("minimal", &[]);
+
+    let from = peers(&rendered, "ingress", &json!("admin"));
+    let monitoring = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}});
+    assert_eq!(from, [monitoring, test_pod()]);
+    let rules = rendered.only("NetworkPolicy")["spec"]["ingress"].clone();
+    assert_eq!(rules.as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn lets_pods_out_to_what_the_configuration_needs() {
+    for (row, expected) in [
+        ("minimal", &[53, 53, 443][..]),
+        ("production", &[53, 53, 443, 443, 6443, 5432][..]),
+        ("workload-identity", &[53, 53, 443][..]),
+        ("nats", &[53, 53, 443, 4222][..]),
+        ("no-persistence", &[53, 53, 443, 4318][..]),
+        (
+            "everything",
+            &[53, 53, 443, 443, 6443, 4222, 4318, 5432, 3128][..],
+        ),
+    ] {
+        let rendered = Rendered::of(row, &[]);
+        let rules = rendered.only("NetworkPolicy")["spec"]["egress"].clone();
+        let ports: Vec<_> = rules
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|rule| rule["ports"].as_array().expect("ports"))
+            .map(|port| port["port"].as_i64().expect("a number"))
+            .collect();
+
+        assert_eq!(ports, expected, "{row}");
+    }
+}
+
+#[test]
+fn keeps_pods_from_the_metadata_service_of_their_node() {
+    let rendered = Rendered::of("production", &[]);
+
+    for port in [443, 6443] {
+        let to = peers(&rendered, "egress", &json!(port));
+        assert!(!to.is_empty());
+        for peer in to {
+            assert_eq!(peer["ipBlock"]["except"], json!(["169.254.0.0/16"]));
+        }
+    }
+    let narrowed = Rendered::of("everything", &[]);
+    let microsoft = json!({"ipBlock": {"cidr": "20.0.0.0/8"}});
+    assert_eq!(peers(&narrowed, "egress", &json!(443))[0], microsoft);
+}
+
+/// A rule that lacks ports or peers would open all of them, and so would a selector of nothing.
+fn is_narrow(rule: &Value, peers: &str) -> bool {
+    let listed = |part: &str| rule[part].as_array().filter(|part| !part.is_empty());
+    let narrow = |peer: &Value| {
+        let selectors = peer.as_object().expect("a peer");
+        !selectors.is_empty() && selectors.values().all(|selector| *selector != json!({}))
+    };
+    listed("ports").is_some() && listed(peers).is_some_and(|peers| peers.iter().all(narrow))
+}
+
+/// Peers of all rules that name a port.
+fn peers(rendered: &Rendered, direction: &str, port: &Value) -> Vec<Value> {
+    let key = if direction == "ingress" { "from" } else { "to" };
+    let rules = &rendered.only("NetworkPolicy")["spec"][direction];
+    let names_it = |rule: &&Value| {
+        let ports = rule["ports"].as_array().into_iter().flatten();
+        ports.into_iter().any(|it| it["port"] == *port)
+    };
+    let rules = rules.as_array().into_iter().flatten().filter(names_it);
+    rules
+        .flat_map(|rule| rule[key].as_array().cloned().unwrap_or_default())
+        .collect()
+}
+
+fn test_pod() -> Value {
+    json!({"podSelector": {"matchLabels": {
+        "app.kubernetes.io/name": "partner-gateway",
+        "app.kubernetes.io/instance": "gw",
+        "app.kubernetes.io/component": "test",
+    }}})
+}

@@ -1,0 +1,178 @@
+//! What Helm makes of values.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use marked_yaml::{LoaderOptions, Node, parse_yaml_with_options};
+use serde_json::{Map, Value};
+
+/// The files of `ci/`, without their endings: the ways to run the gateway that are tried.
+pub(crate) const ROWS: [&str; 7] = [
+    "minimal",
+    "production",
+    "workload-identity",
+    "mtls",
+    "nats",
+    "no-persistence",
+    "everything",
+];
+
+/// The versions of Helm, by the names that `scripts/chart-tools` gives them.
+pub(crate) const HELMS: [&str; 2] = ["helm3", "helm4"];
+
+/// The objects of one row.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    pub(crate) text: String,
+    pub(crate) objects: Vec<Value>,
+}
+
+impl Rendered {
+    /// Renders a file of `ci/` with further values, each as `--set` takes it.
+    pub(crate) fn of(row: &str, set: &[&str]) -> Self {
+        let output = template(HELMS[0], Some(row), set);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{row} {set:?}: {said}");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let objects = documents(&text).map(parsed).collect();
+        Self { text, objects }
+    }
+
+    /// All objects of a kind.
+    pub(crate) fn all(&self, kind: &str) -> Vec<&Value> {
+        let of_kind = |object: &&Value| object["kind"] == kind;
+        self.objects.iter().filter(of_kind).collect()
+    }
+
+    /// The object of a kind and name.
+    pub(crate) fn one(&self, kind: &str, name: &str) -> &Value {
+        let mut found = self.all(kind);
+        found.retain(|object| object["metadata"]["name"] == name);
+        assert_eq!(found.len(), 1, "{kind} {name}");
+        found[0]
+    }
+
+    /// The only object of a kind.
+    pub(crate) fn only(&self, kind: &str) -> &Value {
+        let found = self.all(kind);
+        assert_eq!(found.len(), 1, "{kind}");
+        found[0]
+    }
+
+    /// What runs the gateway: a `StatefulSet` or a `Deployment`.
+    pub(crate) fn workload(&self) -> &Value {
+        let found = [self.all("StatefulSet"), self.all("Deployment")].concat();
+        assert_eq!(found.len(), 1, "one workload");
+        found[0]
+    }
+
+    /// The gateway's pods.
+    pub(crate) fn pod(&self) -> &Value {
+        &self.workload()["spec"]["template"]
+    }
+
+    /// The gateway's container.
+    pub(crate) fn container(&self) -> &Value {
+        &self.pod()["spec"]["containers"][0]
+    }
+
+    /// Specs of all pods, the one of `helm test` included.
+    pub(crate) fn pod_specs(&self) -> Vec<&Value> {
+        let test = self.all("Pod").into_iter().map(|pod| &pod["spec"]);
+        [&self.pod()["spec"]].into_iter().chain(test).collect()
+    }
+
+    /// The gateway's configuration as its `ConfigMap` has it.
+    pub(crate) fn configuration(&self) -> &str {
+        let of_gateway = |object: &&Value| !object["data"]["gateway.yaml"].is_null();
+        let found = self.all("ConfigMap").into_iter().find(of_gateway);
+        let text = found.expect("a ConfigMap")["data"]["gateway.yaml"].as_str();
+        text.expect("text")
+    }
+}
+
+/// Has Helm render the chart.
+pub(crate) fn template(helm: &str, row: Option<&str>, set: &[&str]) -> Output {
+    let mut command = Command::new(tool(helm));
+    command.args(["template", "gw"]).arg(chart()).args([
+        "--namespace",
+        "partner",
+        "--kube-version",
+        "1.37.0",
+    ]);
+    if let Some(row) = row {
+        command.arg("--values").arg(values(row));
+    }
+    for set in set {
+        command.args(["--set", set]);
+    }
+    command.output().expect("helm")
+}
+
+/// The chart's directory.
+pub(crate) fn chart() -> PathBuf {
+    root().join("helm/partner-gateway")
+}
+
+/// A file of `ci/`.
+pub(crate) fn values(row: &str) -> PathBuf {
+    chart().join(format!("ci/{row}-values.yaml"))
+}
+
+/// What `scripts/chart-tools` has built.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    let tool = root().join("tests/helm/bin").join(name);
+    assert!(tool.exists(), "scripts/chart-tools builds {name}");
+    tool
+}
+
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Reads a YAML file of the chart.
+pub(crate) fn yaml(path: &str) -> Value {
+    parsed(&fs::read_to_string(chart().join(path)).expect("a file of the chart"))
+}
+
+fn documents(text: &str) -> impl Iterator<Item = &str> {
+    let is_filled = |document: &&str| document.contains("kind:");
+    text.split("\n---\n")
+        .map(|document| document.trim_start_matches("---\n"))
+        .filter(is_filled)
+}
+
+fn parsed(document: &str) -> Value {
+    let options = LoaderOptions::default()
+        .error_on_duplicate_keys(true)
+        .prevent_coercion(true);
+    let node = parse_yaml_with_options(0, document, options);
+    value(&node.unwrap_or_else(|error| panic!("{error}:\n{document}")))
+}
+
+/// A scalar that stands without quotes is what it looks like.
+fn value(node: &Node) -> Value {
+    match node {
+        Node::Scalar(scalar) => {
+            let plain = scalar.may_coerce().then(|| scalar.as_str());
+            match plain {
+                Some("" | "null" | "~") => Value::Null,
+                Some("true") => true.into(),
+                Some("false") => false.into(),
+                Some(text) => text
+                    .parse::<i64>()
+                    .map_or_else(|_| text.into(), Value::from),
+                None => scalar.as_str().into(),
+            }
+        }
+        Node::Mapping(map) => {
+            let entries = map.iter();
+            let entries = entries.map(|(key, node)| (key.as_str().to_owned(), value(node)));
+            Value::Object(entries.collect::<Map<_, _>>())
+        }
+        Node::Sequence(list) => list.iter().map(value).collect(),
+    }
+}

@@ -12,6 +12,7 @@
 
 mod checked;
 mod documented;
+mod image;
 mod network;
 mod operations;
 mod pods;

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::rendered::{ROWS, Rendered};
+use crate::rendered::{ROWS, Rendered, root};
 
 #[test]
 fn renders_configurations_that_the_gateway_takes() {
@@ -20,6 +20,33 @@ fn renders_configurations_that_the_gateway_takes() {
         let told = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{row}: {told}");
         assert!(told.contains("gateway.yaml: sound"), "{row}: {told}");
+    }
+}
+
+/// The way that the README shows to a new operator.
+#[test]
+fn takes_the_configuration_that_the_readme_shows() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
+    let (_, marked) = readme
+        .split_once("<!-- values:production -->\n```yaml\n")
+        .expect("a mark");
+    let (values, _) = marked.split_once("```\n").expect("an end");
+    let dir = tempfile::tempdir().expect("directory");
+    let file = dir.path().join("values.yaml");
+    fs::write(&file, values).expect("written");
+    let rendered = Rendered::from(&file, &[]);
+
+    let output = check(&rendered, |_| true);
+
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}");
+    // Sound, and with nothing that is suspicious.
+    assert_eq!(told.lines().count(), 1, "{told}");
+    let spec = &rendered.pod()["spec"];
+    for files in spec["volumes"].as_array().expect("volumes") {
+        let secret = &files["projected"]["sources"][0]["secret"]["name"];
+        let made = secret.as_str().map(|name| format!(" {name} --"));
+        assert!(made.is_none_or(|made| readme.contains(&made)), "{secret}");
     }
 }
 
@@ -119,6 +146,10 @@ fn content(path: &str) -> Vec<(&'static str, String)> {
                 ("tls.crt", certificate),
                 ("tls.key", key),
             ]
+        }
+        "/var/run/secrets/app" => {
+            let (certificate, key) = pair(&rcgen::PKCS_RSA_SHA256);
+            vec![("app.crt", certificate), ("app.key", key)]
         }
         "/etc/partner-gateway/tls" => {
             let (certificate, key) = pair(&rcgen::PKCS_ECDSA_P256_SHA256);

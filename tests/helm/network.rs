@@ -74,6 +74,32 @@ fn lets_pods_out_to_what_the_configuration_needs() {
 }
 
 #[test]
+fn lets_pods_out_to_where_the_values_say_that_it_is() {
+    let rendered = Rendered::of("everything", &[]);
+    let observability = json!({"kubernetes.io/metadata.name": "observability"});
+
+    for (port, peer) in [
+        (
+            4222,
+            json!({"podSelector": {"matchLabels": {"app.kubernetes.io/name": "nats"}}}),
+        ),
+        (
+            4318,
+            json!({"namespaceSelector": {"matchLabels": observability}}),
+        ),
+        (5432, json!({"ipBlock": {"cidr": "10.20.0.0/24"}})),
+        (3128, json!({"ipBlock": {"cidr": "10.30.0.1/32"}})),
+    ] {
+        assert_eq!(peers(&rendered, "egress", &json!(port)), [peer], "{port}");
+    }
+    let dns = json!({
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+    });
+    assert_eq!(peers(&rendered, "egress", &json!(53)), [dns]);
+}
+
+#[test]
 fn keeps_pods_from_the_metadata_service_of_their_node() {
     let rendered = Rendered::of("production", &[]);
 

@@ -1,6 +1,6 @@
 //! Values that would not do are refused, in words that tell what would.
 
-use crate::rendered::{HELMS, Rendered, template};
+use crate::rendered::{HELMS, Rendered, template, values};
 
 #[test]
 fn refuses_what_the_schema_does_not_know_and_names_it() {
@@ -121,7 +121,7 @@ fn refuses_to_run_without_accounts_and_callers() {
 
 fn refuses(row: &str, set: &[&str], told: &str) {
     for helm in HELMS {
-        let output = template(helm, Some(row), set);
+        let output = template(helm, Some(&values(row)), set);
 
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{helm} {set:?}");
@@ -130,7 +130,12 @@ fn refuses(row: &str, set: &[&str], told: &str) {
 }
 
 /// Rows, a value that is set in each, and what is told of it.
-const UNSEEN: [(&str, &str, &str); 13] = [
+const UNSEEN: [(&str, &str, &str); 14] = [
+    (
+        "no-persistence",
+        "config.audit.sinks[0].required=false",
+        "must then have a sink with `required: true`",
+    ),
     ("minimal", "config.callers=", "got string, want object"),
     (
         "minimal",

@@ -33,9 +33,15 @@ pub(crate) struct Rendered {
 impl Rendered {
     /// Renders a file of `ci/` with further values, each as `--set` takes it.
     pub(crate) fn of(row: &str, set: &[&str]) -> Self {
-        let output = template(HELMS[0], Some(row), set);
+        Self::from(&values(row), set)
+    }
+
+    /// Likewise with a file from anywhere.
+    pub(crate) fn from(values: &Path, set: &[&str]) -> Self {
+        let output = template(HELMS[0], Some(values), set);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{row} {set:?}: {said}");
+        let values = values.display();
+        assert!(output.status.success(), "{values} {set:?}: {said}");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         let objects = documents(&text).map(parsed).collect();
         Self { text, objects }
@@ -95,7 +101,7 @@ impl Rendered {
 }
 
 /// Has Helm render the chart.
-pub(crate) fn template(helm: &str, row: Option<&str>, set: &[&str]) -> Output {
+pub(crate) fn template(helm: &str, values: Option<&Path>, set: &[&str]) -> Output {
     let mut command = Command::new(tool(helm));
     command.args(["template", "gw"]).arg(chart()).args([
         "--namespace",
@@ -103,8 +109,8 @@ pub(crate) fn template(helm: &str, row: Option<&str>, set: &[&str]) -> Output {
         "--kube-version",
         "1.37.0",
     ]);
-    if let Some(row) = row {
-        command.arg("--values").arg(values(row));
+    if let Some(values) = values {
+        command.arg("--values").arg(values);
     }
     for set in set {
         command.args(["--set", set]);

@@ -28,7 +28,7 @@ fn passes_the_strict_lint_of_both_versions_of_helm() {
 #[test]
 fn renders_the_same_with_both_versions_of_helm() {
     for row in ROWS {
-        let [one, other] = HELMS.map(|helm| template(helm, Some(row), &[]));
+        let [one, other] = HELMS.map(|helm| template(helm, Some(&values(row)), &[]));
 
         assert!(one.status.success(), "{row}: {}", said(&one));
         assert_eq!(
@@ -55,6 +55,30 @@ fn renders_objects_that_three_minor_versions_of_kubernetes_know() {
             let skipped = format!("Skipped: {}", monitors.count());
             assert!(told.contains(&skipped), "{row}, {version}: {told}");
         }
+    }
+}
+
+#[test]
+fn renders_monitors_and_rules_that_the_prometheus_operator_knows() {
+    for (row, expected) in [
+        ("minimal", ""),
+        ("production", "PrometheusRule\nServiceMonitor\n"),
+        ("everything", "PodMonitor\nPrometheusRule\n"),
+    ] {
+        let rendered = Rendered::of(row, &[]);
+
+        let output = fed(Command::new(tool("monitors")), &rendered.text);
+
+        assert!(output.status.success(), "{row}: {}", said(&output));
+        let mut read: Vec<_> = std::str::from_utf8(&output.stdout)
+            .expect("UTF-8")
+            .lines()
+            .collect();
+        read.sort_unstable();
+        assert_eq!(read, expected.lines().collect::<Vec<_>>(), "{row}");
+        let wrong = rendered.text.replace("interval:", "intervall:");
+        let output = fed(Command::new(tool("monitors")), &wrong);
+        assert_eq!(output.status.success(), row == "minimal", "{row}");
     }
 }
 
@@ -109,18 +133,24 @@ fn kubeconform(version: &str, text: &str) -> Output {
         "{}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json",
         schemas.display()
     );
-    let mut child = Command::new(tool("kubeconform"))
+    let mut command = Command::new(tool("kubeconform"));
+    command
         .args(["-strict", "-summary", "-schema-location", &location])
-        .args(["-skip", "ServiceMonitor,PodMonitor,PrometheusRule", "-"])
+        .args(["-skip", "ServiceMonitor,PodMonitor,PrometheusRule", "-"]);
+    fed(command, text)
+}
+
+fn fed(mut command: Command, text: &str) -> Output {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("kubeconform");
+        .expect("a tool");
     let mut stdin = child.stdin.take().expect("stdin");
     stdin.write_all(text.as_bytes()).expect("written");
     drop(stdin);
-    child.wait_with_output().expect("kubeconform")
+    child.wait_with_output().expect("a tool")
 }
 
 /// The versions order objects of one kind differently.

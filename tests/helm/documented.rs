@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, process::Command};
 
 use serde_json::Value;
 
-use crate::rendered::{chart, root, yaml};
+use crate::rendered::{chart, root, tool, values, yaml};
 
 #[test]
 fn lists_every_value_in_the_readme_as_it_stands() {
@@ -62,6 +62,32 @@ fn knows_every_value_in_the_schema_and_refuses_others() {
     assert_eq!(open, [""; 0]);
 }
 
+#[test]
+fn says_after_an_install_what_to_do_next() {
+    for (row, set, told) in SAID {
+        let notes = notes(row, set);
+
+        assert!(notes.contains(told), "{row} {set}: {notes}");
+    }
+    let sound = notes("production", "test.enabled=true");
+    assert!(!sound.contains("WARNING"), "{sound}");
+}
+
+/// What Helm says after an install; Helm 4 needs no cluster to tell.
+fn notes(row: &str, set: &str) -> String {
+    let output = Command::new(tool("helm4"))
+        .args(["install", "gw"])
+        .arg(chart())
+        .args(["--namespace", "partner", "--dry-run=client", "--set", set])
+        .arg("--values")
+        .arg(values(row))
+        .output()
+        .expect("helm");
+    let told = String::from_utf8(output.stdout).expect("UTF-8");
+    let (_, notes) = told.split_once("\nNOTES:\n").expect("notes");
+    notes.to_owned()
+}
+
 /// The versions of chart, image and program go together.
 #[test]
 fn has_the_version_of_the_program() {
@@ -110,3 +136,69 @@ fn name(value: &Value, path: &str, keys: &mut BTreeSet<String>) {
         keys.insert(path);
     }
 }
+
+/// Rows, a value that is set in each, and what is said of it after an install.
+const SAID: [(&str, &str, &str); 13] = [
+    (
+        "production",
+        "test.enabled=true",
+        "https://gw-partner-gateway.partner.svc\n",
+    ),
+    (
+        "production",
+        "test.enabled=true",
+        "kubectl label namespace NAMESPACE partner-gateway/caller=true",
+    ),
+    (
+        "production",
+        "test.enabled=true",
+        "helm -n partner test gw --logs",
+    ),
+    ("production", "test.enabled=true", "Volumes stay"),
+    (
+        "production",
+        "audit.persistence.whenDeleted=Delete",
+        "WARNING: volumes go",
+    ),
+    (
+        "production",
+        "networkPolicy.enabled=false",
+        "WARNING: there is no network policy",
+    ),
+    (
+        "minimal",
+        "service.port=8080",
+        "http://gw-partner-gateway.partner.svc:8080\n",
+    ),
+    (
+        "minimal",
+        "test.enabled=true",
+        "WARNING: callers' tokens travel in the clear",
+    ),
+    (
+        "minimal",
+        "test.enabled=true",
+        "The journal's records are nowhere else",
+    ),
+    (
+        "minimal",
+        "test.enabled=true",
+        "gw-partner-gateway-admin.partner.svc:9090/metrics",
+    ),
+    (
+        "nats",
+        "test.enabled=true",
+        "exec -it statefulset/gw-partner-gateway -- partner-gateway login \
+             --config /etc/partner-gateway/config/gateway.yaml --account contoso",
+    ),
+    (
+        "no-persistence",
+        "test.enabled=true",
+        "rollout status deployment/gw-partner-gateway",
+    ),
+    (
+        "nats",
+        "config.accounts.contoso.refresh_token.file=/var/lib/partner-gateway/token",
+        "WARNING: replicas cannot share its refresh token",
+    ),
+];

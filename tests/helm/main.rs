@@ -14,6 +14,7 @@ mod checked;
 mod documented;
 mod image;
 mod network;
+mod node;
 mod operations;
 mod pods;
 mod refused;

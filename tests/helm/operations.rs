@@ -40,6 +40,29 @@ fn is_a_deployment_where_a_sink_keeps_the_records() {
 }
 
 #[test]
+fn takes_a_volume_that_is_larger_than_the_journal_may_grow() {
+    let bytes = "config.audit.max_bytes=21474836479";
+    for set in [
+        &["audit.persistence.size=10.5Gi"][..],
+        &["audit.persistence.size=11G"][..],
+        &[
+            "audit.persistence.size=1.5Ti",
+            "config.audit.max_bytes=1TiB",
+        ][..],
+        &[
+            "config.audit.max_bytes=512MiB",
+            "audit.persistence.size=513Mi",
+        ][..],
+        &[bytes][..],
+    ] {
+        let rendered = Rendered::of("minimal", set);
+
+        let claims = &rendered.workload()["spec"]["volumeClaimTemplates"];
+        assert_eq!(claims.as_array().map(Vec::len), Some(1), "{set:?}");
+    }
+}
+
+#[test]
 fn leaves_time_for_the_pause_and_the_whole_drain() {
     // The default of server.drain_timeout, by the product's own word.
     let defaults = fs::read_to_string(root().join("config/default.yaml")).expect("defaults");

@@ -1,6 +1,8 @@
 //! Values that would not do are refused, in words that tell what would.
 
-use crate::rendered::{HELMS, Rendered, template, values};
+use std::process::Command;
+
+use crate::rendered::{HELMS, Rendered, chart, template, tool, values};
 
 #[test]
 fn refuses_what_the_schema_does_not_know_and_names_it() {
@@ -119,6 +121,27 @@ fn refuses_to_run_without_accounts_and_callers() {
     }
 }
 
+/// Older ones do not know the pause before SIGTERM.
+#[test]
+fn refuses_a_kubernetes_that_is_too_old() {
+    for helm in HELMS {
+        let output = Command::new(tool(helm))
+            .args(["template", "gw", "--kube-version", "1.29.9"])
+            .arg(chart())
+            .arg("--values")
+            .arg(values("minimal"))
+            .output()
+            .expect("helm");
+
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{helm}");
+        assert!(
+            said.contains("chart requires kubeVersion: >=1.30.0-0"),
+            "{helm}: {said}"
+        );
+    }
+}
+
 fn refuses(row: &str, set: &[&str], told: &str) {
     for helm in HELMS {
         let output = template(helm, Some(&values(row)), set);
@@ -130,7 +153,27 @@ fn refuses(row: &str, set: &[&str], told: &str) {
 }
 
 /// Rows, a value that is set in each, and what is told of it.
-const UNSEEN: [(&str, &str, &str); 14] = [
+const UNSEEN: [(&str, &str, &str); 18] = [
+    (
+        "minimal",
+        "audit.persistence.size=10Gi",
+        "may grow to 10GiB",
+    ),
+    (
+        "minimal",
+        "config.audit.max_bytes=30GiB",
+        "audit.persistence.size is 20Gi, but the journal may grow to 30GiB",
+    ),
+    (
+        "minimal",
+        "config.audit.max_bytes=20GiB",
+        "audit.persistence.size is 20Gi",
+    ),
+    (
+        "no-persistence",
+        "audit.persistence.size=900M",
+        "may grow to 1GiB",
+    ),
     (
         "no-persistence",
         "config.audit.sinks[0].required=false",

@@ -17,6 +17,10 @@ Refuses, in words, what a schema cannot see. `partner-gateway check` says the re
 {{- if not (hasPrefix "/var/lib/partner-gateway/" $config.audit.dir) -}}
 {{- fail (printf "\n\nconfig.audit.dir is %q; accepted: a directory inside /var/lib/partner-gateway, the one place that can be written to." $config.audit.dir) -}}
 {{- end -}}
+{{- $most := dig "max_bytes" "10GiB" $config.audit -}}
+{{- if le (include "partner-gateway.bytes" .Values.audit.persistence.size | int64) (include "partner-gateway.bytes" $most | int64) -}}
+{{- fail (printf "\n\naudit.persistence.size is %s, but the journal may grow to %v (config.audit.max_bytes). Accepted: more; a pod whose emptyDir is too large is evicted, and its journal with it." .Values.audit.persistence.size $most) -}}
+{{- end -}}
 {{- include "partner-gateway.checkSinks" . -}}
 {{- range .Values.env -}}
 {{- if hasPrefix "PARTNER_GATEWAY__" .name -}}

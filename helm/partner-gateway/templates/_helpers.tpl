@@ -155,3 +155,13 @@ app.kubernetes.io/component: test
 {{- end -}}
 {{- $ports | uniq | sortAlpha | toJson -}}
 {{- end -}}
+
+{{/* A size such as 10GiB, as the configuration has it, or 20Gi, as Kubernetes has it, in bytes; 0 where it is neither. */}}
+{{- define "partner-gateway.bytes" -}}
+{{- $text := trimSuffix "B" (toString .) -}}
+{{- $factors := dict "" 1 "K" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000
+  "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $number := regexFind "^[0-9]+(\\.[0-9]+)?" $text -}}
+{{- $factor := default 0 (get $factors (trimPrefix $number $text)) -}}
+{{- mulf (float64 (default "0" $number)) $factor | int64 -}}
+{{- end -}}

@@ -102,6 +102,30 @@ fn may_read_and_write_the_secret_of_a_refresh_token_and_no_other() {
 }
 
 #[test]
+fn makes_no_secret_and_shows_none() {
+    for row in ROWS {
+        let rendered = Rendered::of(row, &[]);
+
+        assert!(rendered.all("Secret").is_empty(), "{row}");
+        let spec = &rendered.pod()["spec"];
+        for volume in list(&spec["volumes"]) {
+            let modes = [&volume["projected"]["defaultMode"], &volume["secret"]];
+            assert!(modes[1].is_null(), "{row}: {volume}");
+            if !volume["projected"].is_null() {
+                assert_eq!(modes[0], 0o440, "{row}: {volume}");
+            }
+        }
+    }
+    let env = Rendered::of("nats", &[]).container()["env"].clone();
+    let reference =
+        json!({"secretKeyRef": {"name": "partner-gateway-credentials", "key": "client-secret"}});
+    assert_eq!(
+        env,
+        json!([{"name": "PARTNER_CLIENT_SECRET", "valueFrom": reference}])
+    );
+}
+
+#[test]
 fn checks_what_it_serves_with_the_same_image_files_and_variables() {
     for row in ROWS {
         let rendered = Rendered::of(row, &[]);

@@ -152,7 +152,7 @@ capabilities:
 {{- if eq (include "partner-gateway.apiAccess" .) "true" }}
 - name: kubernetes-api
   projected:
-    defaultMode: 0440
+    defaultMode: 288 # 0440, which YAML 1.1 and 1.2 read as two numbers
     sources:
       - serviceAccountToken: {path: token, expirationSeconds: 3600}
       - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
@@ -161,7 +161,7 @@ capabilities:
 {{- range $name, $token := .Values.serviceAccountTokens }}
 - name: token-{{ $name }}
   projected:
-    defaultMode: 0440
+    defaultMode: 288 # 0440, which YAML 1.1 and 1.2 read as two numbers
     sources:
       - serviceAccountToken:
           path: token
@@ -178,7 +178,7 @@ capabilities:
       secretProviderClass: {{ $files.csi.secretProviderClass | quote }}
   {{- else }}
   projected:
-    defaultMode: 0440
+    defaultMode: 288 # 0440, which YAML 1.1 and 1.2 read as two numbers
     sources:
       {{- if $files.projected }}
       {{- toYaml $files.projected | nindent 6 }}

@@ -158,8 +158,7 @@ fn verify_one(
     checkpoint: Option<PathBuf>,
     environment: &Environment,
 ) -> u8 {
-    let places = journals.dirs.len() + usize::from(journals.config.is_some());
-    if places > 1 || journals.keys.len() > 1 {
+    if journals.dirs.len() > 1 || journals.keys.len() > 1 {
         return verify::exit_code(Err(verify::Unknown::Several));
     }
     let all::Question {

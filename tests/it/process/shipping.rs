@@ -102,12 +102,12 @@ async fn tells_the_numbers_of_sinks_and_witnesses_that_the_readme_lists() {
         let page = converse(gateway.admin, get).await;
         let lines = page
             .lines()
-            .filter(|line| line.starts_with("partner_gateway_audit_"));
+            .filter(|line| OF_THEIRS.iter().any(|name| line.starts_with(name)));
         let samples = lines.filter_map(|line| line.rsplit_once(' '));
         let told: BTreeSet<_> = samples.map(|(sample, _)| documented(sample)).collect();
         let listed = listed().into_iter();
         let listed: BTreeSet<_> = listed
-            .filter(|it| it.contains("_audit_"))
+            .filter(|it| OF_THEIRS.iter().any(|name| it.starts_with(name)))
             .map(|it| it.replace("{sink,kind}", "{kind,sink}"))
             .collect();
         told == listed
@@ -188,3 +188,9 @@ async fn tries_sinks_at_once_on_sighup() {
 }
 
 const CAUGHT_UP: &str = "partner_gateway_audit_sink_lag_records{kind=\"stdout\",sink=\"agent\"} 0";
+
+/// How the names of the numbers of sinks and witnesses begin.
+const OF_THEIRS: [&str; 2] = [
+    "partner_gateway_audit_sink_",
+    "partner_gateway_audit_witness_",
+];

@@ -73,7 +73,8 @@ async fn asks_a_person_where_the_collector_has_no_such_path() {
 
     let delivered = deliver(&sink(&collector.endpoint("/v1/log")), &some()).await;
 
-    let why = "it answered 404; check the path of `endpoint`, which is usually /v1/logs".to_owned();
+    let why = "it answered 404: 404 page not found; check the path of `endpoint`, which is usually /v1/logs";
+    let why = why.to_owned();
     assert_eq!(delivered, Err(Setback::Held { why }));
     assert_eq!(collector.records(), [Value::Null; 0]);
 }

@@ -140,9 +140,11 @@ impl Gateway {
             dir: config.audit.dir,
             takes_anonymous: config.admin.listen.ip().is_loopback(),
         };
+        let tls = tls.map(Tls::offering);
         let watched = Watched::of(
             Arc::clone(&transfers),
             (shipping.progress(), witnessing.tally()),
+            tls.clone(),
         );
         let books = watched.books();
         let searching = searching::stack(Arc::clone(&transfers), reach, &books, &tasks);
@@ -158,7 +160,7 @@ impl Gateway {
             ended: OnceCell::new(),
             server: config.server,
             operators: config.admin,
-            tls: tls.map(Tls::offering),
+            tls,
             at_start,
             surroundings,
         })

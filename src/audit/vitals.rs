@@ -21,6 +21,8 @@ pub struct Vitals {
     pub commits: Distribution,
     /// How many records a batch had.
     pub batches: Distribution,
+    /// The calls of earlier runs that this one closed.
+    pub closed: Closed,
     /// In milliseconds since 1970; 0 before the first time.
     synced: AtomicU64,
     extent: Mutex<Extent>,
@@ -39,6 +41,14 @@ pub struct Extent {
     pub open: u64,
 }
 
+/// Calls that an earlier run left open and this one closed, counted by what is known of them.
+#[derive(Debug, Default)]
+pub struct Closed {
+    sent: AtomicU64,
+    not_sent: AtomicU64,
+    unknown: AtomicU64,
+}
+
 impl Default for Vitals {
     fn default() -> Self {
         Self {
@@ -46,6 +56,7 @@ impl Default for Vitals {
             outcomes: Distribution::of(TIMES),
             commits: Distribution::of(TIMES),
             batches: Distribution::of(SIZES),
+            closed: Closed::default(),
             synced: AtomicU64::default(),
             extent: Mutex::default(),
             disk_left: AtomicU64::default(),
@@ -90,5 +101,28 @@ impl Vitals {
     pub fn disk_left(&self) -> Option<u64> {
         let bytes = self.disk_left.load(Ordering::Relaxed);
         (bytes > 0).then_some(bytes)
+    }
+}
+
+impl Closed {
+    /// Counts one by its `forwarded`.
+    pub fn note(&self, forwarded: &str) {
+        let count = match forwarded {
+            "yes" => &self.sent,
+            "no" => &self.not_sent,
+            _ => &self.unknown,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Each count under its `forwarded`.
+    #[must_use]
+    pub fn by_fate(&self) -> [(&'static str, u64); 3] {
+        let counts = [
+            ("yes", &self.sent),
+            ("no", &self.not_sent),
+            ("unknown", &self.unknown),
+        ];
+        counts.map(|(forwarded, count)| (forwarded, count.load(Ordering::Relaxed)))
     }
 }

@@ -12,7 +12,9 @@ use tracing::error;
 
 use crate::{
     delivery::{progress::Progress, witness},
-    front::{audited::Books, exchange::Arrival, scrape, searching::SearchStack, tally::Tally},
+    front::{
+        audited::Books, exchange::Arrival, scrape, searching::SearchStack, tally::Tally, tls::Tls,
+    },
     partner_center::{account::Account, breaker::State},
     shutdown::Drain,
     telemetry::{metrics, reloads::Reloads},
@@ -40,6 +42,8 @@ pub struct Watched {
     pub tally: Arc<Tally>,
     /// The configuration's.
     pub reloads: Arc<Reloads>,
+    /// TLS on the public listener, where it is offered.
+    pub tls: Option<Tls>,
 }
 
 /// One thing that must hold before traffic may come.
@@ -59,6 +63,7 @@ impl Watched {
     pub fn of(
         transfers: Arc<Transfers>,
         (sinks, witnesses): (Vec<Arc<Progress>>, Option<Arc<witness::Tally>>),
+        tls: Option<Tls>,
     ) -> Self {
         Self {
             transfers,
@@ -66,6 +71,7 @@ impl Watched {
             witnesses,
             tally: Arc::default(),
             reloads: Arc::default(),
+            tls,
         }
     }
 

@@ -24,6 +24,7 @@ pub(in crate::front) fn page(watched: &Watched) -> Result<String, prometheus::Er
         &page,
         &transfers.in_force.rules().identity,
         &watched.reloads,
+        watched.tls.as_ref(),
     )?;
     page.text()
 }

@@ -8,15 +8,25 @@ use std::{
 
 use crate::{
     audit::trail::Facts,
-    front::{rendered::Rendered, reply::Reply},
+    command::Operation,
+    front::{
+        problem::{
+            Access::Writing,
+            Forwarded::{No, Unknown, Yes},
+            Problem,
+        },
+        rendered::Rendered,
+        reply::Reply,
+    },
     measure::{Counts, Distribution, TIMES},
+    partner_center::wire::ErrorBody,
 };
 
 /// Answers by what they were, and how long they took.
 #[derive(Debug, Default)]
 pub struct Tally(Mutex<Counted>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counted {
     answers: BTreeMap<Kind, u64>,
     times: BTreeMap<&'static str, Times>,
@@ -98,6 +108,67 @@ impl Tally {
     fn counted(&self) -> MutexGuard<'_, Counted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Default for Counted {
+    /// Failures that somebody is to be told of stand at 0 from the start: whoever looks for growth does not
+    /// see it in a count that comes into being as 1.
+    fn default() -> Self {
+        let operations = [Operation::TransfersReject, Operation::TransfersRead];
+        let of_operation = operations.into_iter().flat_map(|operation| {
+            let failures = failures().into_iter();
+            failures.map(move |problem| (operation.as_str(), problem))
+        });
+        let early = [
+            Problem::Overloaded,
+            Problem::AuditUnavailable(Writing),
+            Problem::Internal { forwarded: No },
+        ];
+        let of_none = early.into_iter().map(|problem| ("", problem));
+        let kinds = of_operation
+            .chain(of_none)
+            .map(|(operation, problem)| Kind::of(operation, &problem));
+        Self {
+            answers: kinds.map(|kind| (kind, 0)).collect(),
+            times: BTreeMap::new(),
+        }
+    }
+}
+
+impl Kind {
+    fn of(operation: &'static str, problem: &Problem) -> Self {
+        let row = problem.row();
+        Self {
+            operation,
+            outcome: row.outcome.as_str(),
+            code: row.code,
+            forwarded: row.forwarded.as_str(),
+            status: row.status.as_u16(),
+        }
+    }
+}
+
+/// What may become of a call that policy admits, and should not.
+fn failures() -> Vec<Problem> {
+    let soon = Duration::ZERO;
+    let of_any_fate = [No, Yes, Unknown].into_iter().flat_map(|forwarded| {
+        [
+            Problem::UpstreamTimeout { forwarded },
+            Problem::UpstreamInvalid { forwarded },
+            Problem::AuditIncomplete { forwarded },
+            Problem::Internal { forwarded },
+        ]
+    });
+    let others = [
+        Problem::TokenUnavailable { retry_after: soon },
+        Problem::AuditUnavailable(Writing),
+        Problem::Overloaded,
+        Problem::CircuitOpen { retry_after: soon },
+        Problem::UpstreamUnreachable,
+        Problem::UpstreamUnauthorized(ErrorBody::default()),
+        Problem::UpstreamUnconfirmed,
+    ];
+    others.into_iter().chain(of_any_fate).collect()
 }
 
 impl Times {

@@ -103,6 +103,13 @@ impl Tls {
         self.0.load().good_at(now)
     }
 
+    /// When the listener's own certificate expires, where that can be read.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        let terms = self.0.load();
+        terms.validity.as_ref().map(|validity| *validity.end())
+    }
+
     /// Shakes hands; what comes out is the caller's certificate where it has presented one.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::{
         credibility::{Case, Demands},
         jwt::Presented,
         key_source::{KeyError, KeySource, KeySourceSettings},
-        keys::{KeyRing, Wanted},
+        keys::{Fetches, KeyRing, Wanted},
     },
 };
 
@@ -90,6 +90,11 @@ impl Issuer {
     /// How old its keys are, where there are any.
     pub(in crate::identity) fn key_age(&self) -> Option<Duration> {
         self.keys.age()
+    }
+
+    /// How often its keys were fetched, and what came of it.
+    pub(in crate::identity) fn key_fetches(&self) -> Fetches {
+        self.keys.fetches()
     }
 
     /// Begins to fetch its keys.

@@ -15,6 +15,7 @@ use crate::{
         issuer::{Believed, Issuer, IssuerSettings},
         jwt::Presented,
         key_source::KeyError,
+        keys::Fetches,
     },
 };
 
@@ -101,6 +102,12 @@ impl Issuers {
     pub(in crate::identity) fn key_ages(&self) -> impl Iterator<Item = (&str, Duration)> {
         let issuers = self.by_name.values();
         issuers.filter_map(|issuer| Some((issuer.name(), issuer.key_age()?)))
+    }
+
+    /// How often the keys of each were fetched, by its name.
+    pub(in crate::identity) fn key_fetches(&self) -> impl Iterator<Item = (&str, Fetches)> {
+        let issuers = self.by_name.values();
+        issuers.map(|issuer| (issuer.name(), issuer.key_fetches()))
     }
 
     /// Fetches the keys of each, and tells by its name what came of it.

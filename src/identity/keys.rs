@@ -42,6 +42,16 @@ struct State {
     attempted: Option<Instant>,
     fetch: Option<Flight<Fetched>>,
     unknown: Unknown,
+    fetches: Fetches,
+}
+
+/// How often keys were fetched, counted by what came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fetches {
+    /// Keys came.
+    pub obtained: u64,
+    /// None came; those at hand were kept.
+    pub failed: u64,
 }
 
 #[derive(Debug)]
@@ -133,6 +143,11 @@ impl KeyRing {
         state.keys.as_ref().map(|had| had.at.elapsed())
     }
 
+    /// How often they were fetched, and what came of it.
+    pub(in crate::identity) fn fetches(&self) -> Fetches {
+        self.0.state().fetches
+    }
+
     /// Begins to fetch keys, unless that was tried a short time ago.
     pub(in crate::identity) fn warm_up(&self) {
         drop(self.ask(&mut self.0.state()));
@@ -194,6 +209,7 @@ impl Shared {
         state.fetch = None;
         match fetched {
             Ok(keys) => {
+                state.fetches.obtained = state.fetches.obtained.saturating_add(1);
                 if state.keys.is_none() {
                     info!(issuer.keys = keys.count(), "keys obtained");
                 }
@@ -204,6 +220,7 @@ impl Shared {
                 Fetched::Keys
             }
             Err(error) => {
+                state.fetches.failed = state.fetches.failed.saturating_add(1);
                 let kept = state.keys.as_ref().map_or(0, |had| had.keys.count());
                 warn!(
                     error = %cause::chain(&error),

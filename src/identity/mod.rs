@@ -16,7 +16,7 @@ pub mod issuers;
 pub mod jwks;
 mod jwt;
 pub mod key_source;
-mod keys;
+pub mod keys;
 mod kubernetes;
 pub mod published;
 pub mod spiffe;
@@ -36,6 +36,7 @@ use crate::{
         issuer::IssuerSettings,
         issuers::{IssuerSetupError, Issuers},
         key_source::KeyError,
+        keys::Fetches,
         token_file::TokenFile,
     },
 };
@@ -130,6 +131,11 @@ impl Identity {
     /// How old the keys of each issuer are that any were had of, by its name.
     pub fn key_ages(&self) -> impl Iterator<Item = (&str, Duration)> {
         self.issuers.key_ages()
+    }
+
+    /// How often the keys of each issuer were fetched, and what came of it, by its name.
+    pub fn key_fetches(&self) -> impl Iterator<Item = (&str, Fetches)> {
+        self.issuers.key_fetches()
     }
 
     /// Fetches the keys of each issuer, and tells by its name how many there are.

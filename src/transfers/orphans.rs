@@ -157,6 +157,7 @@ impl Transfers {
             forwarded,
             upstream: upstream.clone(),
         };
+        self.journal.vitals().closed.note(forwarded);
         let draft = Draft::closing(orphan, self.journal.boot(), &closing);
         info!(
             outcome,

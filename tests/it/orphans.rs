@@ -7,10 +7,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::harness::{
-    CORRELATION, CUSTOMER, World,
-    journal::{segments, sha256},
-    tempdir, while_time_flows_by,
+use crate::{
+    harness::{
+        CORRELATION, CUSTOMER, World,
+        journal::{segments, sha256},
+        tempdir, while_time_flows_by,
+    },
+    metrics::page,
 };
 
 #[tokio::test(start_paused = true)]
@@ -42,6 +45,12 @@ async fn closes_each_call_once_as_partner_center_tells_it() {
         (outcome.to_owned(), forwarded.to_owned(), state, looks)
     });
     assert_eq!(ended, expected);
+    let counted = page(&world).await;
+    let fates = [("yes", "1"), ("no", "1"), ("unknown", "4")];
+    for (forwarded, count) in fates {
+        let sample = format!(r#"audit_orphans_closed_total{{forwarded="{forwarded}"}}"#);
+        assert_eq!(counted.number(&sample), count, "{forwarded}");
+    }
     for request in world.sandbox.seen() {
         let correlation = ("ms-correlationid".to_owned(), CORRELATION.to_owned());
         assert_eq!(request.method, "GET");

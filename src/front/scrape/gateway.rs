@@ -1,7 +1,10 @@
 //! The gateway itself: which one it is, what is in force, and whose tokens it can verify.
 
+use std::time::SystemTime;
+
 use crate::{
-    identity::Identity,
+    front::tls::Tls,
+    identity::{Identity, keys::Fetches},
     telemetry::{
         metrics::{Family, Page},
         reloads::Reloads,
@@ -13,11 +16,23 @@ pub(in crate::front) fn write(
     page: &Page,
     identity: &Identity,
     reloads: &Reloads,
+    tls: Option<&Tls>,
 ) -> Result<(), prometheus::Error> {
     let keys = identity
         .key_ages()
         .map(|(issuer, age)| (vec![issuer], age.as_secs_f64()));
     page.gauges(&KEYS, keys)?;
+    let fetches = identity.key_fetches().flat_map(|(issuer, fetches)| {
+        let Fetches { obtained, failed } = fetches;
+        let counts = [("obtained", obtained), ("failed", failed)];
+        counts.map(|(result, count)| (vec![issuer, result], count))
+    });
+    page.counters(&KEY_FETCHES, fetches)?;
+    let expiry = tls.and_then(Tls::expires_at).into_iter().map(|end| {
+        let since = end.duration_since(SystemTime::UNIX_EPOCH);
+        (vec![], since.unwrap_or_default().as_secs_f64())
+    });
+    page.gauges(&CERTIFICATE, expiry)?;
     let counts = reloads.by_result();
     page.counters(
         &RELOADS,
@@ -31,6 +46,18 @@ const KEYS: Family = Family {
     name: "partner_gateway_issuer_keys_age_seconds",
     help: "How long ago the keys were had that an issuer's tokens are verified with.",
     labels: &["issuer"],
+};
+
+const KEY_FETCHES: Family = Family {
+    name: "partner_gateway_issuer_key_fetches_total",
+    help: "How often an issuer was asked for its keys, by whether they came.",
+    labels: &["issuer", "result"],
+};
+
+const CERTIFICATE: Family = Family {
+    name: "partner_gateway_listener_certificate_expiry_timestamp_seconds",
+    help: "When the public listener's own certificate expires, in seconds since 1970.",
+    labels: &[],
 };
 
 const RELOADS: Family = Family {

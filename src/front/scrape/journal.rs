@@ -23,6 +23,9 @@ pub(in crate::front) fn write(page: &Page, journal: &Journal) -> Result<(), prom
     let waits = [("intent", &vitals.intents), ("outcome", &vitals.outcomes)];
     let waits = waits.map(|(record, times)| (vec![record], times.so_far()));
     page.distributions(&WAITS, waits)?;
+    let closed = vitals.closed.by_fate();
+    let closed = closed.map(|(forwarded, count)| (vec![forwarded], count));
+    page.counters(&CLOSED, closed)?;
     let plain = |counts: Counts| [(vec![], counts)];
     page.distributions(&COMMITS, plain(vitals.commits.so_far()))?;
     page.distributions(&BATCHES, plain(vitals.batches.so_far()))
@@ -83,6 +86,12 @@ const WAITS: Family = Family {
     name: "partner_gateway_audit_wait_seconds",
     help: "How long calls that were forwarded waited until their intent, and their outcome, was durable.",
     labels: &["record"],
+};
+
+const CLOSED: Family = Family {
+    name: "partner_gateway_audit_orphans_closed_total",
+    help: "Calls that an earlier run left open and this one closed, by what is known of them.",
+    labels: &["forwarded"],
 };
 
 const COMMITS: Family = plain(

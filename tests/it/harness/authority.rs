@@ -84,6 +84,15 @@ impl Authority {
 
     /// Writes the files of a listener that asks for this authority's certificates, and has one of them.
     pub(crate) fn files(&self, dir: &Path) -> TlsFiles {
+        self.files_with(dir, |_| {})
+    }
+
+    /// The same with a change to the listener's certificate.
+    pub(crate) fn files_with(
+        &self,
+        dir: &Path,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> TlsFiles {
         let files = TlsFiles {
             certificate: dir.join("tls.crt"),
             private_key: dir.join("tls.key"),
@@ -93,6 +102,7 @@ impl Authority {
         let mut params = caller();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.subject_alt_names = vec![dns(GATEWAY)];
+        change(&mut params);
         let own = params.signed_by(&key, &self.issuer).expect("certificate");
         std::fs::write(&files.certificate, own.pem()).expect("file");
         std::fs::write(&files.private_key, key.serialize_pem()).expect("file");

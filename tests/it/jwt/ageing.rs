@@ -5,9 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{begin, refuses, settle, takes};
-use crate::harness::{
-    World,
-    issuer::{BEGAN, Issuer, claims_with, ec, rsa, world},
+use crate::{
+    harness::{
+        World,
+        issuer::{BEGAN, Issuer, claims_with, ec, rsa, settings, world},
+    },
+    metrics::page,
 };
 
 /// A token that was not verified before, good for most of a day.
@@ -102,4 +105,12 @@ async fn asks_again_30_s_after_it_asked_in_vain() {
 
     assert_eq!(issuer.key_fetches(), 3);
     refuses(&world, &fresh(5), "withdrawn").await;
+    let page = page(&world).await;
+    for (result, count) in [("obtained", "2"), ("failed", "1")] {
+        let sample = format!(
+            r#"issuer_key_fetches_total{{issuer="{}",result="{result}"}}"#,
+            settings().name
+        );
+        assert_eq!(page.number(&sample), count, "{result}");
+    }
 }

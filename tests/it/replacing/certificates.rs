@@ -8,7 +8,7 @@ use crate::harness::{
     authority::{Authority, uri},
     config,
     mutual::{Mutual, client, converse, everybody},
-    tempdir,
+    served, tempdir,
 };
 
 #[tokio::test]
@@ -83,3 +83,31 @@ async fn shakes_hands_by_the_new_certificates() {
     let alert = site.refusal(&old, &rustls::version::TLS13).await;
     assert_eq!(alert, rustls::AlertDescription::UnknownCA);
 }
+
+#[tokio::test]
+async fn tells_when_the_certificate_expires_that_is_offered() {
+    let site = Mutual::new().await;
+    let next = tempdir();
+    let mut config = config(&site.served.dir);
+    config.identity.mtls = true;
+    let in_2030 = |params: &mut rcgen::CertificateParams| {
+        params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+    };
+    config.server.tls = Some(site.authority.files_with(next.path(), in_2030));
+
+    let before = expiry(&site).await;
+    site.served.replaceable.replace(config).unwrap();
+    let after = expiry(&site).await;
+
+    assert_eq!((&*before, &*after), ("67090118400", "1893456000"));
+}
+
+/// What the metrics say.
+async fn expiry(site: &Mutual) -> String {
+    let get = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let page = served::converse(site.served.admin, get).await;
+    let told = page.lines().find_map(|line| line.strip_prefix(EXPIRY));
+    told.expect("a number").trim().to_owned()
+}
+
+const EXPIRY: &str = "partner_gateway_listener_certificate_expiry_timestamp_seconds ";

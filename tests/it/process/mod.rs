@@ -14,6 +14,7 @@ mod login;
 mod lost_stream;
 mod printing;
 mod private_ca;
+mod prometheus;
 mod provider;
 mod reconciling;
 mod redelivering;
@@ -27,6 +28,7 @@ mod site;
 mod telling;
 mod two_sided;
 mod verifying;
+mod watching;
 
 use std::{collections::HashSet, fs, io::Write as _, path::PathBuf};
 

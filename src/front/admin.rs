@@ -13,7 +13,8 @@ use tracing::error;
 use crate::{
     delivery::{progress::Progress, witness},
     front::{
-        audited::Books, exchange::Arrival, scrape, searching::SearchStack, tally::Tally, tls::Tls,
+        audited::Books, exchange::Arrival, probe::Probe, scrape, searching::SearchStack,
+        tally::Tally, tls::Tls,
     },
     partner_center::{account::Account, breaker::State},
     shutdown::Drain,
@@ -127,10 +128,9 @@ impl Admin {
     ///
     /// Never.
     pub async fn answer(&self, head: &Parts) -> Result<Response<Full<Bytes>>, Infallible> {
-        let known = matches!(head.uri.path(), "/livez" | "/readyz" | "/metrics");
-        if !known {
+        let Some(probe) = Probe::at(head.uri.path()) else {
             return Ok(text(StatusCode::NOT_FOUND, "no such route\n"));
-        }
+        };
         if head.method != Method::GET && head.method != Method::HEAD {
             let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "this route takes GET\n");
             refused
@@ -138,20 +138,23 @@ impl Admin {
                 .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return Ok(refused);
         }
-        if head.uri.path() == "/livez" {
-            return Ok(text(StatusCode::OK, "alive\n"));
-        }
-        if head.uri.path() == "/metrics" {
-            return Ok(self.metrics());
-        }
-        let verbose = head.uri.query().is_some_and(|query| {
-            query
+        Ok(match probe {
+            Probe::Alive => text(StatusCode::OK, "alive\n"),
+            Probe::Ready => self.readiness(head.uri.query()).await,
+            Probe::Metrics => self.metrics(),
+        })
+    }
+
+    async fn readiness(&self, asked: Option<&str>) -> Response<Full<Bytes>> {
+        let verbose = asked.is_some_and(|query| {
+            let mut rests = query
                 .split('&')
-                .any(|part| part == "verbose" || part.starts_with("verbose="))
+                .filter_map(|part| part.strip_prefix(VERBOSE));
+            rests.any(|rest| rest.is_empty() || rest.starts_with('='))
         });
         let mut checks = Vec::from(self.checks().await);
         checks.extend(self.accounts());
-        Ok(readiness(&checks, verbose))
+        readiness(&checks, verbose)
     }
 
     async fn checks(&self) -> [Check; 4] {
@@ -202,7 +205,10 @@ impl Admin {
 }
 
 /// The only route that asks who calls.
-const RECORDS: &str = "/audit/records";
+pub const RECORDS: &str = "/audit/records";
+
+/// Has `/readyz` tell every check, and not only those that fail.
+pub const VERBOSE: &str = "verbose";
 
 /// How an account stands in words; what is as it should be upstream is left out.
 fn standing(account: &Account) -> String {

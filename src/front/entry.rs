@@ -17,7 +17,10 @@ use tracing::{Instrument as _, info_span};
 
 use crate::{
     audit::trail::Trail,
-    front::exchange::{Arrival, Exchange, Peer},
+    front::{
+        exchange::{Arrival, Exchange, Peer},
+        names,
+    },
     ids::{CorrelationId, TraceId},
     transfers::claim::ClaimCell,
 };
@@ -86,7 +89,7 @@ where
 struct Unusable;
 
 fn correlation(headers: &HeaderMap) -> Result<CorrelationId, Unusable> {
-    let mut values = headers.get_all(CORRELATION_ID).iter();
+    let mut values = headers.get_all(names::CORRELATION_ID).iter();
     let Some(value) = values.next() else {
         return Ok(CorrelationId::random());
     };
@@ -102,12 +105,10 @@ fn correlation(headers: &HeaderMap) -> Result<CorrelationId, Unusable> {
 
 /// Continues the caller's trace, or starts a new one where there is none or not exactly one.
 fn trace(headers: &HeaderMap) -> TraceId {
-    let mut values = headers.get_all("traceparent").iter();
+    let mut values = headers.get_all(names::TRACEPARENT).iter();
     let continued = match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().ok().and_then(TraceId::from_traceparent),
         _ => None,
     };
     continued.unwrap_or_else(TraceId::random)
 }
-
-const CORRELATION_ID: &str = "ms-correlationid";

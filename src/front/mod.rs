@@ -21,6 +21,8 @@ pub mod form;
 pub mod handler;
 pub mod heads;
 pub mod listener;
+pub mod names;
+pub mod probe;
 pub mod problem;
 pub mod reading;
 pub mod rendered;

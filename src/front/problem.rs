@@ -1,4 +1,8 @@
-//! The complete table of problems: one exhaustive match from what went wrong to what is answered.
+//! What the gateway may have to say in its own words: what went wrong, and how that is answered.
+
+pub mod code;
+#[cfg(test)]
+pub(in crate::front) mod every;
 
 use std::time::Duration;
 
@@ -168,40 +172,29 @@ pub struct Row {
 impl Problem {
     /// The row of the table for this problem.
     #[must_use]
-    #[rustfmt::skip]
     pub fn row(&self) -> Row {
-        use Forwarded::{No, Yes};
-        use Outcome::{Failed, Refused};
+        let code = self.code();
+        Row {
+            status: code.status(),
+            code: code.as_str(),
+            title: code.title(),
+            outcome: code.outcome(),
+            forwarded: self.forwarded(),
+        }
+    }
 
+    /// What happened upstream.
+    #[must_use]
+    pub fn forwarded(&self) -> Forwarded {
         match self {
-            Self::NotFound => row(404, "not_found", "No such route", Refused, No),
-            Self::MethodNotAllowed { .. } => row(405, "method_not_allowed", "The route takes another method", Refused, No),
-            Self::RequestTimeout => row(408, "request_timeout", "The body did not come in time", Refused, No),
-            Self::BodyTooLarge { .. } => row(413, "body_too_large", "The body is too large", Refused, No),
-            Self::Unauthenticated(_) => row(401, "unauthenticated", "The caller is not known", Refused, No),
-            Self::InvalidRequest(_) => row(400, "invalid_request", "The request is malformed", Refused, No),
-            Self::InvalidCustomerId(_) => row(400, "invalid_customer_id", "The customer ID is malformed", Refused, No),
-            Self::InvalidTransferId(_) => row(400, "invalid_transfer_id", "The transfer ID is malformed", Refused, No),
-            Self::InvalidHeader(_) => row(400, "invalid_header", "A header is malformed", Refused, No),
-            Self::InvalidBody(_) => row(400, "invalid_body", "The body is malformed", Refused, No),
-            Self::UnsupportedMediaType(_) => row(415, "unsupported_media_type", "The body is not JSON", Refused, No),
-            Self::PolicyDenied => row(403, "policy_denied", "Policy does not allow this", Refused, No),
-            Self::AccountForbidden => row(403, "account_forbidden", "The account is not for this caller", Refused, No),
-            Self::RateLimited { .. } => row(429, "rate_limited", "Too many calls of late", Refused, No),
-            Self::IdempotencyInProgress => row(409, "idempotency_in_progress", "The idempotency key is being worked on", Refused, No),
-            Self::IdempotencyMismatch => row(422, "idempotency_mismatch", "The idempotency key came with another request", Refused, No),
-            Self::TokenUnavailable { .. } => row(503, "token_unavailable", "No token can be had", Failed, No),
-            Self::AuditUnavailable(_) => row(503, "audit_unavailable", "The audit journal cannot be used", Refused, No),
-            Self::Overloaded => row(503, "overloaded", "Too many calls at once", Refused, No),
-            Self::Draining => row(503, "draining", "This replica is leaving", Refused, No),
-            Self::CircuitOpen { .. } => row(503, "circuit_open", "What the call needs failed too often of late", Refused, No),
-            Self::UpstreamUnreachable => row(502, "upstream_unreachable", "Partner Center cannot be reached", Failed, No),
-            Self::UpstreamInvalid { forwarded } => row(502, "upstream_invalid", "Partner Center's answer is not a whole one", Failed, *forwarded),
-            Self::UpstreamUnauthorized(_) => row(502, "upstream_unauthorized", "Partner Center refuses the gateway's token", Failed, Yes),
-            Self::UpstreamUnconfirmed => row(502, "upstream_unconfirmed", "Partner Center's answer does not prove the rejection", Failed, Yes),
-            Self::UpstreamTimeout { forwarded } => row(504, "upstream_timeout", "Partner Center did not answer", Failed, *forwarded),
-            Self::AuditIncomplete { forwarded } => row(502, "audit_incomplete", "The call was made, but its outcome could not be written down", Failed, *forwarded),
-            Self::Internal { forwarded } => row(500, "internal", "A defect of the gateway", Failed, *forwarded),
+            Self::UpstreamInvalid { forwarded }
+            | Self::UpstreamTimeout { forwarded }
+            | Self::AuditIncomplete { forwarded }
+            | Self::Internal { forwarded } => *forwarded,
+            other => match other.code().forwarded() {
+                [always, ..] => *always,
+                [] => Forwarded::No,
+            },
         }
     }
 
@@ -226,6 +219,9 @@ impl Problem {
 }
 
 impl Forwarded {
+    /// Everything that can have happened.
+    pub const ALL: [Self; 3] = [Self::No, Self::Yes, Self::Unknown];
+
     /// What is known of a call that did not come to its own end. What only reads changes nothing, whatever
     /// became of it.
     #[must_use]
@@ -252,6 +248,16 @@ impl Forwarded {
 }
 
 impl Outcome {
+    /// Every outcome, in the order of the documentation.
+    pub const ALL: [Self; 6] = [
+        Self::Forwarded,
+        Self::Reconciled,
+        Self::Replayed,
+        Self::Answered,
+        Self::Refused,
+        Self::Failed,
+    ];
+
     /// The word used in headers and records.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -263,24 +269,6 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Failed => "failed",
         }
-    }
-}
-
-fn row(
-    status: u16,
-    code: &'static str,
-    title: &'static str,
-    outcome: Outcome,
-    forwarded: Forwarded,
-) -> Row {
-    // Every status above is one; the table's test reads them all.
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Row {
-        status,
-        code,
-        title,
-        outcome,
-        forwarded,
     }
 }
 
@@ -298,8 +286,13 @@ const SOON: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::audit::search::query;
+    use crate::{
+        audit::search::query,
+        front::problem::{code::Code, every::every},
+    };
 
     #[test]
     fn holds_the_table_of_the_contract() {
@@ -343,41 +336,22 @@ mod tests {
         503 circuit_open refused no 7s
         503 circuit_open refused no 7s
         502 upstream_unreachable failed no
+        502 upstream_invalid failed no
         502 upstream_invalid failed unknown
         502 upstream_unauthorized failed yes
         502 upstream_unconfirmed failed yes
         504 upstream_timeout failed no
-        504 upstream_timeout failed yes
         504 upstream_timeout failed unknown
-        502 audit_incomplete failed no
         502 audit_incomplete failed yes
         502 audit_incomplete failed unknown
         500 internal failed no
-        500 internal failed yes
         500 internal failed unknown
         ");
     }
 
     #[test]
     fn can_be_searched_for_by_every_outcome() {
-        // A new outcome does not compile until it is among these.
-        let all = |outcome| match outcome {
-            Outcome::Forwarded
-            | Outcome::Reconciled
-            | Outcome::Replayed
-            | Outcome::Answered
-            | Outcome::Refused
-            | Outcome::Failed => [
-                Outcome::Forwarded,
-                Outcome::Reconciled,
-                Outcome::Replayed,
-                Outcome::Answered,
-                Outcome::Refused,
-                Outcome::Failed,
-            ],
-        };
-
-        let words = all(Outcome::Forwarded).map(Outcome::as_str);
+        let words = Outcome::ALL.map(Outcome::as_str);
 
         assert_eq!(words, query::OUTCOMES);
         let accepted = query::outcome("").unwrap_err();
@@ -395,103 +369,20 @@ mod tests {
     }
 
     #[test]
-    fn gives_each_problem_a_row_and_a_code_of_its_own() {
-        let mut places: Vec<usize> = every().iter().map(place).collect();
-        places.dedup();
-        let codes: std::collections::BTreeSet<_> = every().iter().map(|it| it.row().code).collect();
+    fn has_a_word_and_a_problem_for_every_code() {
+        let words: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        let mut codes: Vec<Code> = every().iter().map(Problem::code).collect();
+        codes.dedup();
 
-        assert_eq!(
-            places,
-            (0..PROBLEMS).collect::<Vec<_>>(),
-            "every() lacks a problem"
-        );
-        assert_eq!(codes.len(), PROBLEMS);
+        assert_eq!(words.len(), Code::ALL.len());
+        assert_eq!(codes, Code::ALL, "every() lacks a problem");
     }
 
-    /// Every problem, in the order of [`place`]; those with a fate once for each.
-    fn every() -> Vec<Problem> {
-        let words = || "words".to_owned();
-        let retry_after = Duration::from_secs(7);
-        let mut every = vec![
-            Problem::NotFound,
-            Problem::MethodNotAllowed { allow: "POST" },
-            Problem::RequestTimeout,
-            Problem::BodyTooLarge { limit_bytes: 4096 },
-            Problem::Unauthenticated(Unidentified::Missing),
-            Problem::InvalidRequest(words()),
-            Problem::InvalidCustomerId(words()),
-            Problem::InvalidTransferId(words()),
-            Problem::InvalidHeader(words()),
-            Problem::InvalidBody(words()),
-            Problem::UnsupportedMediaType(words()),
-            Problem::PolicyDenied,
-            Problem::AccountForbidden,
-            Problem::RateLimited {
-                limit: Limit::Caller,
-                retry_after,
-            },
-            Problem::IdempotencyInProgress,
-            Problem::IdempotencyMismatch,
-            Problem::TokenUnavailable { retry_after },
-            Problem::AuditUnavailable(Access::Writing),
-            Problem::Overloaded,
-            Problem::Draining,
-            Problem::CircuitOpen {
-                circuit: Circuit::PartnerCenter,
-                retry_after,
-            },
-            Problem::CircuitOpen {
-                circuit: Circuit::Replicas,
-                retry_after,
-            },
-            Problem::UpstreamUnreachable,
-            Problem::UpstreamInvalid {
-                forwarded: Forwarded::Unknown,
-            },
-            Problem::UpstreamUnauthorized(ErrorBody::default()),
-            Problem::UpstreamUnconfirmed,
-        ];
-        let fates = [Forwarded::No, Forwarded::Yes, Forwarded::Unknown];
-        every.extend(fates.map(|forwarded| Problem::UpstreamTimeout { forwarded }));
-        every.extend(fates.map(|forwarded| Problem::AuditIncomplete { forwarded }));
-        every.extend(fates.map(|forwarded| Problem::Internal { forwarded }));
-        every
-    }
-
-    /// A new problem does not compile until it has its place here; then [`every`] must hold it, too.
-    fn place(problem: &Problem) -> usize {
-        match problem {
-            Problem::NotFound => 0,
-            Problem::MethodNotAllowed { .. } => 1,
-            Problem::RequestTimeout => 2,
-            Problem::BodyTooLarge { .. } => 3,
-            Problem::Unauthenticated(_) => 4,
-            Problem::InvalidRequest(_) => 5,
-            Problem::InvalidCustomerId(_) => 6,
-            Problem::InvalidTransferId(_) => 7,
-            Problem::InvalidHeader(_) => 8,
-            Problem::InvalidBody(_) => 9,
-            Problem::UnsupportedMediaType(_) => 10,
-            Problem::PolicyDenied => 11,
-            Problem::AccountForbidden => 12,
-            Problem::RateLimited { .. } => 13,
-            Problem::IdempotencyInProgress => 14,
-            Problem::IdempotencyMismatch => 15,
-            Problem::TokenUnavailable { .. } => 16,
-            Problem::AuditUnavailable(_) => 17,
-            Problem::Overloaded => 18,
-            Problem::Draining => 19,
-            Problem::CircuitOpen { .. } => 20,
-            Problem::UpstreamUnreachable => 21,
-            Problem::UpstreamInvalid { .. } => 22,
-            Problem::UpstreamUnauthorized(_) => 23,
-            Problem::UpstreamUnconfirmed => 24,
-            Problem::UpstreamTimeout { .. } => 25,
-            Problem::AuditIncomplete { .. } => 26,
-            Problem::Internal { .. } => 27,
+    #[test]
+    fn says_of_what_went_on_upstream_what_the_table_allows() {
+        for problem in every() {
+            let allowed = problem.code().forwarded();
+            assert!(allowed.contains(&problem.forwarded()), "{problem:?}");
         }
     }
-
-    /// One more than the last place.
-    const PROBLEMS: usize = 28;
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     command::{OnTransfer, Operation},
-    front::{exchange::Body, heads::Fault, problem::Problem, route::Path},
+    front::{exchange::Body, heads::Fault, names, problem::Problem, route::Path},
     identity::credential::Credential,
     transfers::request::{Arguments, IdempotencyKey, Malformed},
 };
@@ -80,7 +80,7 @@ impl Read<'_> {
         let customer = path.customer.parse().map_err(|_| Malformed::CustomerId)?;
         let transfer = path.transfer.parse().map_err(|_| Malformed::TransferId)?;
         if self.bad_correlation {
-            return Err(Malformed::Header("MS-CorrelationId"));
+            return Err(Malformed::Header(names::CORRELATION_ID));
         }
         let headers = &self.head.headers;
         let rejects = C::OPERATION == Operation::TransfersReject;
@@ -133,16 +133,15 @@ fn is_host(value: &HeaderValue) -> bool {
 
 /// Reads `Idempotency-Key`.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Malformed> {
-    const NAME: &str = "Idempotency-Key";
-
+    let name = names::IDEMPOTENCY_KEY;
     let read =
-        |value: &HeaderValue| IdempotencyKey::read(value.as_bytes()).ok_or(Malformed::Header(NAME));
-    single(headers, NAME)?.map(read).transpose()
+        |value: &HeaderValue| IdempotencyKey::read(value.as_bytes()).ok_or(Malformed::Header(name));
+    single(headers, name)?.map(read).transpose()
 }
 
 /// Reads `Partner-Account`; text that cannot be an account's name is left for the look-up to miss.
 fn account(headers: &HeaderMap) -> Result<Option<String>, Malformed> {
-    let value = single(headers, "Partner-Account")?;
+    let value = single(headers, names::ACCOUNT)?;
     Ok(value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()))
 }
 
@@ -209,4 +208,4 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Erro
 }
 
 /// From the HTTP contract, in characters.
-const LONGEST_REASON: usize = 512;
+pub const LONGEST_REASON: usize = 512;

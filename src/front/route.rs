@@ -84,6 +84,12 @@ fn is_ambiguous(path: &str) -> bool {
         || path.ends_with('/')
 }
 
+/// The path of a transfer, as documents write it.
+pub const TRANSFER: &str = "/transfers/{customer-id}/{transfer-id}";
+
+/// The path of its rejection, as documents write it.
+pub const REJECT: &str = "/transfers/{customer-id}/{transfer-id}/reject";
+
 #[cfg(test)]
 mod tests {
     use http::Request;
@@ -113,6 +119,24 @@ mod tests {
 
         assert_eq!(find(&reject), Ok(Route::Reject(path)));
         assert_eq!(find(&read), Ok(Route::Read(path)));
+    }
+
+    #[test]
+    fn has_the_paths_that_are_documented() {
+        let filled = |path: &str| {
+            let path = path.replace("{customer-id}", "a");
+            path.replace("{transfer-id}", "b")
+        };
+        let path = Path {
+            customer: "a",
+            transfer: "b",
+        };
+
+        assert_eq!(
+            find(&head("POST", &filled(REJECT))),
+            Ok(Route::Reject(path))
+        );
+        assert_eq!(find(&head("GET", &filled(TRANSFER))), Ok(Route::Read(path)));
     }
 
     #[test]

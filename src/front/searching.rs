@@ -30,6 +30,7 @@ use crate::{
         audited::{Audited, Books},
         entry::Entry,
         exchange::Exchange,
+        names,
         problem::{Access, Problem},
         reading,
         reply::Reply,
@@ -157,7 +158,7 @@ fn query(exchange: &Exchange) -> Result<Query, Problem> {
         return Err(Malformed::from(fault).into());
     }
     if exchange.bad_correlation {
-        return Err(Malformed::Header("MS-CorrelationId").into());
+        return Err(Malformed::Header(names::CORRELATION_ID).into());
     }
     let query = exchange.head.uri.query().unwrap_or_default();
     Query::read(form_urlencoded::parse(query.as_bytes()))

@@ -10,16 +10,11 @@ use crate::{
     audit::trail::Facts,
     command::Operation,
     front::{
-        problem::{
-            Access::Writing,
-            Forwarded::{No, Unknown, Yes},
-            Problem,
-        },
+        problem::{Forwarded, code::Code},
         rendered::Rendered,
         reply::Reply,
     },
     measure::{Counts, Distribution, TIMES},
-    partner_center::wire::ErrorBody,
 };
 
 /// Answers by what they were, and how long they took.
@@ -116,18 +111,14 @@ impl Default for Counted {
     fn default() -> Self {
         let operations = [Operation::TransfersReject, Operation::TransfersRead];
         let of_operation = operations.into_iter().flat_map(|operation| {
-            let failures = failures().into_iter();
-            failures.map(move |problem| (operation.as_str(), problem))
+            let failures = FAILURES.into_iter().filter(move |it| it.is_of(operation));
+            failures.map(move |code| (operation.as_str(), code))
         });
-        let early = [
-            Problem::Overloaded,
-            Problem::AuditUnavailable(Writing),
-            Problem::Internal { forwarded: No },
-        ];
-        let of_none = early.into_iter().map(|problem| ("", problem));
-        let kinds = of_operation
-            .chain(of_none)
-            .map(|(operation, problem)| Kind::of(operation, &problem));
+        let of_none = EARLY.into_iter().map(|code| ("", code));
+        let kinds = of_operation.chain(of_none).flat_map(|(operation, code)| {
+            let fates = code.forwarded().iter();
+            fates.map(move |forwarded| Kind::of(operation, code, *forwarded))
+        });
         Self {
             answers: kinds.map(|kind| (kind, 0)).collect(),
             times: BTreeMap::new(),
@@ -136,39 +127,15 @@ impl Default for Counted {
 }
 
 impl Kind {
-    fn of(operation: &'static str, problem: &Problem) -> Self {
-        let row = problem.row();
+    fn of(operation: &'static str, code: Code, forwarded: Forwarded) -> Self {
         Self {
             operation,
-            outcome: row.outcome.as_str(),
-            code: row.code,
-            forwarded: row.forwarded.as_str(),
-            status: row.status.as_u16(),
+            outcome: code.outcome().as_str(),
+            code: code.as_str(),
+            forwarded: forwarded.as_str(),
+            status: code.status().as_u16(),
         }
     }
-}
-
-/// What may become of a call that policy admits, and should not.
-fn failures() -> Vec<Problem> {
-    let soon = Duration::ZERO;
-    let of_any_fate = [No, Yes, Unknown].into_iter().flat_map(|forwarded| {
-        [
-            Problem::UpstreamTimeout { forwarded },
-            Problem::UpstreamInvalid { forwarded },
-            Problem::AuditIncomplete { forwarded },
-            Problem::Internal { forwarded },
-        ]
-    });
-    let others = [
-        Problem::TokenUnavailable { retry_after: soon },
-        Problem::AuditUnavailable(Writing),
-        Problem::Overloaded,
-        Problem::CircuitOpen { retry_after: soon },
-        Problem::UpstreamUnreachable,
-        Problem::UpstreamUnauthorized(ErrorBody::default()),
-        Problem::UpstreamUnconfirmed,
-    ];
-    others.into_iter().chain(of_any_fate).collect()
 }
 
 impl Times {
@@ -186,3 +153,21 @@ impl Default for Times {
         }
     }
 }
+
+/// What may become of a call that policy admits, and should not.
+const FAILURES: [Code; 11] = [
+    Code::TokenUnavailable,
+    Code::AuditUnavailable,
+    Code::Overloaded,
+    Code::CircuitOpen,
+    Code::UpstreamUnreachable,
+    Code::UpstreamUnauthorized,
+    Code::UpstreamUnconfirmed,
+    Code::UpstreamTimeout,
+    Code::UpstreamInvalid,
+    Code::AuditIncomplete,
+    Code::Internal,
+];
+
+/// Those of them that may be met before it is known what is asked for.
+const EARLY: [Code; 3] = [Code::Overloaded, Code::AuditUnavailable, Code::Internal];

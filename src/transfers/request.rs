@@ -86,5 +86,5 @@ pub enum Malformed {
     MediaType,
 }
 
-/// From the HTTP contract.
-const LONGEST_KEY: usize = 255;
+/// From the HTTP contract, in characters.
+pub const LONGEST_KEY: usize = 255;

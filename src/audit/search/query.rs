@@ -1,6 +1,6 @@
 //! What is asked for over the network, from names and values to types.
 
-use std::{borrow::Cow, collections::HashSet, str::FromStr, time::SystemTime};
+use std::{borrow::Cow, collections::HashSet, ops::RangeInclusive, str::FromStr, time::SystemTime};
 
 use crate::audit::search::{cursor::Cursor, filters::Filters};
 
@@ -13,6 +13,33 @@ pub struct Query {
     pub limit: usize,
     /// Where to begin; at the newest, without one.
     pub cursor: Option<Cursor>,
+}
+
+/// What a query may say, each once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameter {
+    /// About which customer.
+    Customer,
+    /// About which transfer.
+    Transfer,
+    /// Of which caller.
+    Principal,
+    /// Of which call.
+    CorrelationId,
+    /// The one record of this ID.
+    AuditId,
+    /// Answered with which status.
+    Status,
+    /// Ended how.
+    Outcome,
+    /// From when on.
+    Since,
+    /// Before when.
+    Until,
+    /// How many at most.
+    Limit,
+    /// Where to begin.
+    Cursor,
 }
 
 /// A parameter is not as it should be.
@@ -62,21 +89,57 @@ impl Query {
     /// Takes one parameter, or says what is accepted.
     fn take(&mut self, name: &str, value: &str) -> Result<(), &'static str> {
         let filters = &mut self.filters;
-        match name {
-            "customer" => filters.customer = Some(guid(value)?),
-            "transfer" => filters.transfer = Some(guid(value)?),
-            "principal" => filters.principal = Some(principal(value)?),
-            "correlation_id" => filters.correlation_id = Some(guid(value)?),
-            "audit_id" => filters.audit_id = Some(guid(value)?),
-            "status" => filters.status = Some(status(value)?),
-            "outcome" => filters.outcome = Some(outcome(value)?),
-            "since" => filters.since = Some(time(value)?),
-            "until" => filters.until = Some(time(value)?),
-            "limit" => self.limit = limit(value)?,
-            "cursor" => self.cursor = Some(value.parse().map_err(|_| CURSOR)?),
-            _ => return Err(NAMES),
+        let mut all = Parameter::ALL.into_iter();
+        let parameter = all.find(|known| known.as_str() == name);
+        match parameter.ok_or(NAMES)? {
+            Parameter::Customer => filters.customer = Some(guid(value)?),
+            Parameter::Transfer => filters.transfer = Some(guid(value)?),
+            Parameter::Principal => filters.principal = Some(principal(value)?),
+            Parameter::CorrelationId => filters.correlation_id = Some(guid(value)?),
+            Parameter::AuditId => filters.audit_id = Some(guid(value)?),
+            Parameter::Status => filters.status = Some(status(value)?),
+            Parameter::Outcome => filters.outcome = Some(outcome(value)?),
+            Parameter::Since => filters.since = Some(time(value)?),
+            Parameter::Until => filters.until = Some(time(value)?),
+            Parameter::Limit => self.limit = limit(value)?,
+            Parameter::Cursor => self.cursor = Some(value.parse().map_err(|_| CURSOR)?),
         }
         Ok(())
+    }
+}
+
+impl Parameter {
+    /// Every parameter, in the order of the documentation.
+    pub const ALL: [Self; 11] = [
+        Self::Customer,
+        Self::Transfer,
+        Self::Principal,
+        Self::CorrelationId,
+        Self::AuditId,
+        Self::Status,
+        Self::Outcome,
+        Self::Since,
+        Self::Until,
+        Self::Limit,
+        Self::Cursor,
+    ];
+
+    /// Its name in a query.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Transfer => "transfer",
+            Self::Principal => "principal",
+            Self::CorrelationId => "correlation_id",
+            Self::AuditId => "audit_id",
+            Self::Status => "status",
+            Self::Outcome => "outcome",
+            Self::Since => "since",
+            Self::Until => "until",
+            Self::Limit => "limit",
+            Self::Cursor => "cursor",
+        }
     }
 }
 
@@ -109,7 +172,7 @@ pub fn principal(text: &str) -> Result<String, &'static str> {
 /// When it is none.
 pub fn status(text: &str) -> Result<u16, &'static str> {
     number(text)
-        .filter(|status| (100..=599).contains(status))
+        .filter(|status| STATUSES.contains(status))
         .ok_or("100 to 599")
 }
 
@@ -160,6 +223,9 @@ pub const OUTCOMES: [&str; 6] = [
     "failed",
 ];
 
+/// The statuses that an answer can have.
+pub const STATUSES: RangeInclusive<u16> = 100..=599;
+
 const NAMES: &str = "customer, transfer, principal, correlation_id, audit_id, status, outcome, since, until, \
                      limit, cursor";
 const CURSOR: &str = "the next of an earlier answer";
@@ -168,7 +234,7 @@ const CURSOR: &str = "the next of an earlier answer";
 pub const USUAL_LIMIT: usize = 100;
 
 /// How many records a page can have.
-const MOST: usize = 1000;
+pub const MOST: usize = 1000;
 
 /// In letters: more than any value that is accepted needs, but for a cursor.
 const LONGEST_SHOWN: usize = 80;
@@ -238,6 +304,13 @@ mod tests {
                 cursor: Some(cursor)
             })
         );
+    }
+
+    #[test]
+    fn names_every_parameter_where_one_is_unknown() {
+        let names = Parameter::ALL.map(Parameter::as_str);
+
+        assert_eq!(NAMES, names.join(", "));
     }
 
     #[test]

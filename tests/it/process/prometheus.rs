@@ -6,8 +6,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::{
-    postgres::free_address,
-    process::{Process, within},
+    process::{Process, free_address, within},
     served::converse,
 };
 

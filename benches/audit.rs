@@ -131,7 +131,7 @@ async fn call(journal: Option<&Journal>) {
         decision: Some("allowed"),
         status: 200,
         code: None,
-        outcome: "succeeded",
+        outcome: "forwarded",
         replay_of: None,
         forwarded: "yes",
         body: br#"{"id":"00000000-0000-4000-8000-000000000000","status":"reject"}"#,

@@ -238,3 +238,142 @@ fn as_text<T: Display, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok,
         None => to.serialize_none(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, time::SystemTime};
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        audit::{fork::Unacknowledged, record::Draft},
+        front::openapi,
+        ids::{JournalId, RecordId},
+    };
+
+    #[test]
+    fn are_described_to_those_who_search() {
+        let document = openapi::document();
+        let schema = &document["components"]["schemas"]["AuditRecord"];
+        let forked = forked();
+        let draft = Draft::new(RecordId::next(), &all(&forked));
+
+        let line = draft.line(
+            JournalId::random(),
+            1,
+            SystemTime::UNIX_EPOCH,
+            LineHash::NONE,
+        );
+
+        let record: Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(names(&record), names(&schema["properties"]));
+        for part in ["attempts", "counts"] {
+            let described = &schema["properties"][part]["items"]["properties"];
+            assert_eq!(names(&record[part][0]), names(described), "{part}");
+        }
+        for part in ["cut", "forked_from", "witnessed", "contradicts"] {
+            let described = &schema["properties"][part]["properties"];
+            assert_eq!(names(&record[part]), names(described), "{part}");
+        }
+        for name in schema["required"].as_array().unwrap() {
+            assert!(record.get(name.as_str().unwrap()).is_some(), "{name}");
+        }
+    }
+
+    fn names(object: &Value) -> BTreeSet<&String> {
+        object.as_object().unwrap().keys().collect()
+    }
+
+    /// Everything that a record can have; a new member does not compile until it is here.
+    fn all(forked: &Fork) -> Members<'_> {
+        let text = || Some("text".to_owned());
+        Members {
+            kind: "outcome",
+            call: text(),
+            operation: Some("text"),
+            customer: text(),
+            transfer: text(),
+            principal: Some("text"),
+            issuer: Some("text"),
+            auth: Some("text"),
+            peer: text(),
+            reason: Some("text"),
+            account: Some("text"),
+            partner_tenant: Some("text"),
+            flow: Some("text"),
+            correlation_id: text(),
+            trace_id: text(),
+            decision: Some("text"),
+            rule: Some("text"),
+            status: Some(200),
+            code: Some("text"),
+            outcome: Some("text"),
+            replay_of: text(),
+            forwarded: Some("text"),
+            boot: "text".to_owned(),
+            policy: Some("text"),
+            forked_from: Some(forked),
+            request_ids: vec!["text".to_owned()],
+            attempts: vec![AttemptMember {
+                request_id: "text".to_owned(),
+                started: "text".to_owned(),
+                duration_us: Some(1),
+                status: Some(200),
+                error: Some("text"),
+                error_code: text(),
+                token: "text".to_owned(),
+            }],
+            transfer_status: text(),
+            body_sha256: Some(LineHash::NONE),
+            body_bytes: Some(1),
+            duration_us: Some(1),
+            counts: vec![Count {
+                code: "text",
+                address: "text".to_owned(),
+                count: 1,
+            }],
+            cut: Some(Cut {
+                bytes: 1,
+                sha256: "text".to_owned(),
+                file: "text".to_owned(),
+            }),
+            orphans: Some(1),
+            low_water: Some(1),
+            upto: Some(1),
+            head: Some(LineHash::NONE),
+            checkpoint: Some(LineHash::NONE),
+            key_id: Some("text"),
+            signature: Some("text"),
+            witnessed: Some(Witnessed {
+                journal: "text".to_owned(),
+                upto: 1,
+                head: "text".to_owned(),
+                time: "text".to_owned(),
+                key_id: "text".to_owned(),
+            }),
+            contradicts: Some(Contradicted {
+                upto: 1,
+                head: "text".to_owned(),
+            }),
+        }
+    }
+
+    fn forked() -> Fork {
+        let text = || "text".to_owned();
+        Fork {
+            journal: text(),
+            seq: 1,
+            head: text(),
+            sink: text(),
+            sink_seq: 1,
+            sink_head: text(),
+            kept: text(),
+            unacknowledged: vec![Unacknowledged {
+                sink: text(),
+                from: 1,
+                upto: 1,
+            }],
+        }
+    }
+}

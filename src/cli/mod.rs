@@ -7,7 +7,10 @@ pub mod login;
 mod reload;
 pub mod serve;
 
-use std::{io, path::PathBuf};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use clap::{
     Args, Parser, Subcommand,
@@ -15,7 +18,9 @@ use clap::{
 };
 
 use self::{check::Reach, explain::Question};
-use crate::{command::Operation, config::environment::Environment, ids::CustomerId};
+use crate::{
+    command::Operation, config::environment::Environment, front::openapi, ids::CustomerId,
+};
 
 /// Rejects Microsoft Partner Center transfers for internal services that hold no Partner Center
 /// credentials.
@@ -62,6 +67,9 @@ enum Command {
         #[command(subcommand)]
         command: audit::Command,
     },
+    /// Prints the description of both listeners, OpenAPI 3.1.
+    #[command(after_help = OPENAPI_HELP)]
+    Openapi,
 }
 
 /// What `check --explain` asks about.
@@ -106,7 +114,14 @@ pub fn run(arguments: Arguments) -> u8 {
             login::run(&config, &account, &Environment::of_process())
         }
         Command::Audit { command } => audit::run(command, &Environment::of_process()),
+        Command::Openapi => openapi(&mut io::stdout().lock()),
     }
+}
+
+/// The answer to a reader who has gone is the same as to one who is full: it was not told.
+fn openapi(out: &mut dyn Write) -> u8 {
+    let told = out.write_all(openapi::text().as_bytes());
+    u8::from(told.and_then(|()| out.flush()).is_err())
 }
 
 impl Asked {
@@ -171,3 +186,14 @@ Exit codes:
 
 Example:
   partner-gateway login --config gateway.yaml --account contoso";
+
+const OPENAPI_HELP: &str = "\
+It needs no configuration, and is the same for every gateway of one version.
+
+Exit codes:
+  0  printed
+  1  not printed, as nobody reads
+  2  a command line that is not understood
+
+Example:
+  partner-gateway openapi > openapi.json";

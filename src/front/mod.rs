@@ -22,6 +22,7 @@ pub mod handler;
 pub mod heads;
 pub mod listener;
 pub mod names;
+pub mod openapi;
 pub mod probe;
 pub mod problem;
 pub mod reading;

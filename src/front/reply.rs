@@ -88,7 +88,7 @@ impl Reply {
         headers.insert(OUTCOME, HeaderValue::from_static(rendered.outcome));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if facts.alone.get().is_some() {
-            headers.insert(WARNING, HeaderValue::from_static("idempotency-local"));
+            headers.insert(WARNING, HeaderValue::from_static(ALONE));
         }
         rendered
     }
@@ -229,7 +229,7 @@ fn problem_headers(problem: &Problem) -> HeaderMap {
 }
 
 /// RFC 6750 section 3.1: no `error` where no credential was presented.
-fn challenge(why: Unidentified) -> &'static str {
+pub(in crate::front) fn challenge(why: Unidentified) -> &'static str {
     match why {
         Unidentified::Missing => "Bearer",
         Unidentified::Malformed => r#"Bearer error="invalid_request""#,
@@ -260,4 +260,8 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
 const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
 const AUDIT_ID: HeaderName = HeaderName::from_static("gateway-audit-id");
 const WARNING: HeaderName = HeaderName::from_static("gateway-warning");
+
+/// What is warned of: other replicas could not be asked about the call's key.
+pub const ALONE: &str = "idempotency-local";
+
 const OUTCOME: HeaderName = HeaderName::from_static("gateway-outcome");

@@ -18,6 +18,9 @@
 #[path = "../it/harness/canary.rs"]
 mod canary;
 #[expect(dead_code, reason = "the tests of `it` use the rest")]
+#[path = "../it/harness/described.rs"]
+mod described;
+#[expect(dead_code, reason = "the tests of `it` use the rest")]
 #[path = "../it/harness/journal.rs"]
 mod journal;
 #[expect(dead_code, reason = "the tests of `it` use the rest")]

@@ -56,7 +56,7 @@ pub(crate) fn outcome(trail: &Trail, journal: &Journal) -> Draft {
         decision: Some("allowed"),
         status: 200,
         code: None,
-        outcome: "succeeded",
+        outcome: "forwarded",
         replay_of: None,
         forwarded: "yes",
         body: b"",

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::{
-    World, canary,
+    World, canary, described,
     journal::{Journal, hex},
 };
 
@@ -244,6 +244,9 @@ fn checked_problem(answer: &Answer) {
 /// Checks that an answer and its outcome record agree.
 fn checked_record(answer: &Answer) {
     let record = &answer.record;
+    if let Some(operation) = record["operation"].as_str() {
+        described::answer(operation, answer.status, &answer.headers, &answer.body);
+    }
     assert_eq!(record["status"], answer.status);
     assert_eq!(record["outcome"].as_str(), answer.header("gateway-outcome"));
     assert_eq!(

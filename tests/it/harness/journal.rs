@@ -11,7 +11,7 @@ use std::{
 use aws_lc_rs::digest;
 use serde_json::Value;
 
-use super::canary;
+use super::{canary, described};
 
 /// A journal that is read further as it grows.
 pub(crate) struct Journal {
@@ -120,6 +120,7 @@ impl Read {
     fn take(&mut self, line: &[u8]) {
         assert!(line.len() <= 8192, "a record is over 8 KiB");
         let record: Value = serde_json::from_slice(line).expect("record");
+        described::record(&record);
         let seq = u64::try_from(self.records.len()).expect("count") + 1;
         assert_eq!(record["seq"], seq, "numbers without gaps");
         let before = self.head.clone().unwrap_or_else(|| "0".repeat(64));

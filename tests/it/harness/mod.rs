@@ -7,6 +7,7 @@ pub(crate) mod authority;
 pub(crate) mod call;
 pub(crate) mod canary;
 pub(crate) mod collector;
+pub(crate) mod described;
 pub(crate) mod issuer;
 pub(crate) mod journal;
 pub(crate) mod log;
@@ -382,9 +383,8 @@ pub(crate) struct StandingClock {
 
 impl Default for StandingClock {
     fn default() -> Self {
-        Self {
-            began: tokio::time::Instant::now(),
-        }
+        let began = tokio::time::Instant::now();
+        Self { began }
     }
 }
 

@@ -171,8 +171,17 @@ pub(crate) async fn connect_http_2(
 
 /// Asks the operator listener.
 pub(crate) async fn ask(admin: SocketAddr, target: &str) -> (u16, Value) {
+    ask_saying(admin, target, "").await
+}
+
+/// The same with a token.
+pub(crate) async fn ask_as(admin: SocketAddr, target: &str, token: &str) -> (u16, Value) {
+    ask_saying(admin, target, &format!("Authorization: Bearer {token}\r\n")).await
+}
+
+async fn ask_saying(admin: SocketAddr, target: &str, headers: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(admin).await.expect("connection");
-    let request = format!("GET {target} HTTP/1.1\r\nHost: admin\r\n\r\n");
+    let request = format!("GET {target} HTTP/1.1\r\nHost: admin\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.expect("sent");
     let (status, _, body) = read_answer(&mut stream).await;
     (status, body)

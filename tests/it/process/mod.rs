@@ -5,6 +5,7 @@ mod all;
 mod central;
 mod clustered;
 mod consent;
+mod describing;
 mod disk;
 mod evidence;
 mod explaining;

@@ -63,6 +63,15 @@ pub struct Entered {
     pub line: Option<String>,
 }
 
+/// What stands in the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// The records, in the order in which they were entered.
+    pub records: Vec<Entered>,
+    /// How many lines besides do not tell of a record.
+    pub unreadable: usize,
+}
+
 /// An entry as it is written.
 #[derive(Deserialize)]
 struct Entry {
@@ -127,22 +136,23 @@ impl Ledger {
         let journal = self.journal.to_string();
         let mut entered = BTreeSet::new();
         self.read(|entry| {
-            if entry.journal == journal {
-                entered.insert(entry.seq);
-            }
+            let own = entry.filter(|entry| entry.journal == journal);
+            entered.extend(own.map(|entry| entry.seq));
         })?;
         Ok(entered)
     }
 
-    /// Every record in it, in the order in which they were entered, those of earlier journals, too. Blocks while
-    /// the disk does.
+    /// Every record in it, those of earlier journals, too. Blocks while the disk does.
     ///
     /// # Errors
     ///
     /// When it cannot be read; that there is none is no error.
-    pub fn entries(&self) -> io::Result<Vec<Entered>> {
-        let mut entries = Vec::new();
-        self.read(|entry| entries.extend(entry.entered()))?;
+    pub fn entries(&self) -> io::Result<Entries> {
+        let mut entries = Entries::default();
+        self.read(|entry| match entry.and_then(Entry::entered) {
+            Some(entered) => entries.records.push(entered),
+            None => entries.unreadable = entries.unreadable.saturating_add(1),
+        })?;
         Ok(entries)
     }
 
@@ -202,17 +212,31 @@ impl Ledger {
         }
     }
 
-    fn read(&self, mut take: impl FnMut(Entry)) -> io::Result<()> {
+    /// Reads it line by line; nothing stands for a line that is no entry. What a crash has torn was never durable, so
+    /// what it tells of comes again.
+    fn read(&self, mut take: impl FnMut(Option<Entry>)) -> io::Result<()> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        for line in BufReader::new(file).split(b'\n') {
-            let entry: Option<Entry> = serde_json::from_slice(&line?).ok();
-            entry.into_iter().for_each(&mut take);
+        let mut lines = BufReader::new(file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            lines
+                .by_ref()
+                .take(LONGEST_ENTRY)
+                .read_until(b'\n', &mut line)?;
+            let is_whole = line.ends_with(b"\n");
+            if !is_whole && u64::try_from(line.len()).is_ok_and(|length| length < LONGEST_ENTRY) {
+                return Ok(());
+            }
+            take(serde_json::from_slice(&line).ok());
+            if !is_whole {
+                lines.skip_until(b'\n')?;
+            }
         }
-        Ok(())
     }
 
     fn dir(&self) -> &Path {
@@ -286,6 +310,9 @@ impl Entry {
 
 /// The directory of ledgers, in the journal's.
 pub(in crate::audit) const REFUSED: &str = "refused";
+
+/// In bytes: more than a record, in which each byte is escaped, and a reason take.
+const LONGEST_ENTRY: u64 = 128 << 10;
 
 /// In characters: a few lines of what a server says.
 const LONGEST_REASON: usize = 1024;
@@ -368,7 +395,7 @@ mod tests {
         }
         entering.join().unwrap();
 
-        let left = ledger(journal).entries().unwrap();
+        let left = ledger(journal).entries().unwrap().records;
         let of = |wanted: JournalId| -> Vec<u64> {
             let own = left.iter().filter(|it| it.journal == wanted);
             own.map(|it| it.seq).collect()
@@ -395,9 +422,31 @@ mod tests {
             ledger.enter(refusal, SystemTime::UNIX_EPOCH).unwrap();
         }
 
-        let lines: Vec<_> = ledger.entries().unwrap().into_iter().collect();
+        let lines = ledger.entries().unwrap().records.into_iter();
 
-        let lines: Vec<_> = lines.into_iter().map(|it| (it.seq, it.line)).collect();
+        let lines: Vec<_> = lines.map(|it| (it.seq, it.line)).collect();
         assert_eq!(lines, [(1, Some(own.line)), (2, None), (3, None)]);
+    }
+
+    #[test]
+    fn counts_what_tells_of_no_record_and_what_is_too_long_to_be_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = JournalId::random();
+        let mut ledger = Ledger::of(dir.path(), journal, "a");
+        ledger
+            .enter(&refusal(journal, 1), SystemTime::UNIX_EPOCH)
+            .unwrap();
+        let mut file = OpenOptions::new().append(true).open(ledger.path()).unwrap();
+        let long = "x".repeat(usize::try_from(LONGEST_ENTRY).unwrap() * 3);
+        write!(file, "{{}}\n{long}\n").unwrap();
+        ledger
+            .enter(&refusal(journal, 2), SystemTime::UNIX_EPOCH)
+            .unwrap();
+        file.write_all(b"torn").unwrap();
+
+        let entries = ledger.entries().unwrap();
+
+        let seqs: Vec<_> = entries.records.iter().map(|it| it.seq).collect();
+        assert_eq!((seqs, entries.unreadable), (vec![1, 2], 2));
     }
 }

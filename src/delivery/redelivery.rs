@@ -37,6 +37,8 @@ pub struct Redelivered {
     pub tried: Vec<Tried>,
     /// How many were not tried, because of a setback.
     pub untried: usize,
+    /// Lines of the ledger that do not tell of a record, whatever numbers were asked for.
+    pub unreadable: usize,
     /// Why not.
     pub setback: Option<Setback>,
 }
@@ -94,9 +96,13 @@ impl Redelivery {
     pub async fn run(&self, numbers: RangeInclusive<u64>) -> Result<Redelivered, Unkept> {
         let ledger = Arc::clone(&self.ledger);
         let entries = self.blocking(move || ledger.entries()).await?;
-        let wanted = entries.into_iter().filter(|it| numbers.contains(&it.seq));
+        let wanted = entries.records.into_iter();
+        let wanted = wanted.filter(|it| numbers.contains(&it.seq));
         let wanted: Vec<Entered> = wanted.collect();
-        let mut done = Redelivered::default();
+        let mut done = Redelivered {
+            unreadable: entries.unreadable,
+            ..Redelivered::default()
+        };
         for some in wanted.chunks(REMOVED_AT_ONCE) {
             let (tried, setback) = self.try_some(some).await;
             let taken = tried.iter().filter(|it| it.result == Outcome::Taken);

@@ -16,7 +16,6 @@ use crate::{
         identity::{self, IDENTITY},
         low_water::{CHECKPOINT_FILE, Unfit},
         recovery::{OpenError, at, held::Held, tail::KEPT},
-        refused::REFUSED,
         search::shelf,
         segment,
     },
@@ -62,17 +61,11 @@ fn has_begun(dir: &Path, passage: &Passage) -> Result<bool, OpenError> {
     }
 }
 
-/// Moves everything of a journal; its identity last, so that what is left can be told until it is gone.
+/// Moves everything of a journal; its identity last, so that what is left can be told until it is gone. The ledgers of
+/// refused records stay: each entry names its journal and has its line, and `redeliver` finds it there.
 fn move_all(_: &Held, dir: &Path, into: &Path) -> io::Result<()> {
     let segments = segment::list(dir)?.into_iter().map(|(_, path)| path);
-    let beside = [
-        CURSORS,
-        CHECKPOINT_FILE,
-        KEPT,
-        REFUSED,
-        shelf::DIRECTORY,
-        DONE,
-    ];
+    let beside = [CURSORS, CHECKPOINT_FILE, KEPT, shelf::DIRECTORY, DONE];
     for path in segments.chain(beside.map(|name| dir.join(name))) {
         move_one(&path, into)?;
     }

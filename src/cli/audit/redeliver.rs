@@ -111,7 +111,7 @@ fn send(question: &Question, environment: &Environment) -> Result<u8, Failed> {
     out.flush()?;
     Ok(match sent.setback {
         Some(_) => NOT_DONE,
-        None if sent.tried.iter().all(is_taken) => ALL_TAKEN,
+        None if sent.unreadable == 0 && sent.tried.iter().all(is_taken) => ALL_TAKEN,
         None => SOME_LEFT,
     })
 }
@@ -160,6 +160,13 @@ fn as_text(sink: &str, sent: &Redelivered, out: &mut dyn Write) -> io::Result<()
         let line = format!("{:>12}  {}  {word:<8}  {why}", tried.seq, tried.id);
         writeln!(out, "{}", line.trim_end())?;
     }
+    if sent.unreadable > 0 {
+        writeln!(
+            out,
+            "sink {sink}: {} lines of its ledger tell of no record and stay in it; see to them by hand",
+            sent.unreadable
+        )?;
+    }
     let (all, taken) = (sent.tried.len().saturating_add(sent.untried), taken(sent));
     if all == 0 {
         return writeln!(out, "sink {sink}: none of these records is set aside");
@@ -197,6 +204,7 @@ fn as_json(sink: &str, sent: &Redelivered, out: &mut dyn Write) -> io::Result<()
         "taken": taken,
         "left": sent.tried.len().saturating_sub(taken),
         "untried": sent.untried,
+        "unreadable": sent.unreadable,
         "stopped": sent.setback.as_ref().map(ToString::to_string),
         "records": sent.tried.iter().map(record).collect::<Vec<_>>(),
     });

@@ -59,7 +59,7 @@ async fn sends_the_table_what_it_takes_by_now_and_tells_what_it_refuses_again() 
     let told: Value = serde_json::from_str(&rest.stdout).unwrap();
     assert_eq!(
         told,
-        json!({"sink": "central", "taken": 1, "left": 0, "untried": 0, "stopped": null, "records": [{
+        json!({"sink": "central", "taken": 1, "left": 0, "untried": 0, "unreadable": 0, "stopped": null, "records": [{
             "journal": left[0]["journal"], "seq": left[0]["seq"], "id": left[0]["id"], "result": "taken", "reason": null,
         }]})
     );

@@ -1,17 +1,19 @@
 //! `serve`: from a configuration file to a gateway that has left in good order.
 
-use std::{error::Error, io::Write as _, path::Path};
+use std::{error::Error, io::Write as _, path::Path, pin::pin};
 
 use tracing::{error, info, warn};
 
 use crate::{
-    app::{Gateway, Surroundings},
+    app::{Gateway, Surroundings, bound::Bound},
     cause,
     cli::reload::Reloader,
     config::{
+        Config,
         environment::Environment,
         load::{self, Attempt, Loaded},
     },
+    http_client::BoxError,
     shutdown::{self, Cut, Hangups},
     telemetry::log,
 };
@@ -58,12 +60,14 @@ fn start(path: &Path) -> Result<Result<(), Cut>, Fault> {
     let served = runtime.block_on(async {
         let hangups = Hangups::listen()?;
         shutdown::outlive_file_limits()?;
-        let bound = Gateway::build(config, Surroundings::real())
-            .await?
-            .bind()
-            .await?;
-        // Before this a signal ends the process at once, however long the journal takes to read.
-        let stop = shutdown::asked_to_stop()?;
+        let mut stop = pin!(shutdown::asked_to_stop()?);
+        let bound = tokio::select! {
+            bound = bound(config) => bound?,
+            signal = &mut stop => {
+                info!("{signal} received while starting, ending at once");
+                return Ok(Ok(()));
+            }
+        };
         info!(address = %bound.address()?, "serving callers");
         info!(address = %bound.admin_address()?, "serving operators");
         let reloader = Reloader::new(
@@ -90,6 +94,21 @@ fn start(path: &Path) -> Result<Result<(), Cut>, Fault> {
     // What is still running did not end when the drain cut it off; its intents are in the journal.
     runtime.shutdown_background();
     served
+}
+
+/// The gateway with its sockets. It is made beside the caller, who hears signals however long the journal takes to read:
+/// to the first process of a container the kernel passes on only those that it listens for.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no drain has begun that could wait for it, and the process ends with it"
+)]
+async fn bound(config: Config) -> Result<Bound, Fault> {
+    let building = tokio::spawn(async move {
+        let gateway = Gateway::build(config, Surroundings::real()).await;
+        let gateway = gateway.map_err(BoxError::from)?;
+        gateway.bind().await.map_err(BoxError::from)
+    });
+    building.await?.map_err(|error| -> Fault { error })
 }
 
 const CLEAN: u8 = 0;

@@ -16,6 +16,36 @@ use crate::harness::{
 };
 
 #[tokio::test]
+async fn ends_at_once_when_it_is_told_to_leave_while_it_starts() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let site = Site::new().await;
+    let first = site.start().await;
+    first.process.signal("TERM");
+    assert_eq!(first.process.ended().await.code, Some(0));
+    let url = format!("nats://{}", silent.local_addr().unwrap());
+    site.edit(
+        "audit:",
+        &format!("cluster: {{nats: {{url: \"{url}\", replicas: 1}}}}\naudit:"),
+    );
+    site.edit("/audit}", "/audit, sinks: [{name: central, kind: nats}]}");
+    let before = site.journal_text();
+
+    let starting = site.spawn("serve");
+    // It waits for the sink now, for seconds.
+    let _held = silent.accept().await.unwrap();
+    starting.signal("TERM");
+    let ended = starting.ended().await;
+
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("SIGTERM received while starting"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(site.journal_text(), before);
+}
+
+#[tokio::test]
 async fn finishes_what_is_in_flight() {
     let site = Site::new().await;
     let gateway = site.start().await;

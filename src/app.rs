@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod bound;
 pub mod build;
+mod exporting;
 pub mod login;
 pub mod online;
 mod opening;
@@ -23,6 +24,7 @@ use tracing::{error, info};
 use crate::{
     app::{
         build::{BuildError, accounts, cluster, idempotency, tell_dates, terms},
+        exporting::Exporting,
         reload::AtStart,
         shipping::Shipping,
         witnessing::Witnessing,
@@ -71,6 +73,7 @@ pub struct Gateway {
     drain: Drain,
     shipping: Shipping,
     witnessing: Witnessing,
+    exporting: Exporting,
     settled: OnceCell<()>,
     ended: OnceCell<Result<(), Cut>>,
     server: Settings,
@@ -121,16 +124,14 @@ impl Gateway {
         let journal = Journal::start(opened, &config.audit, policy.hash(), now).await?;
         let shipping = Shipping::begin(sinks, (&journal, &config.audit), &clock)?;
         let witnessing = Witnessing::begin(cluster.as_ref(), &journal);
+        let exporting = Exporting::begin(config.traces, journal.id(), &surroundings)?;
+        let shared = (cluster.as_ref(), journal.boot());
         let transfers = Arc::new(Transfers {
             in_force: InForce::new(Rules { identity, policy }),
             accounts,
             journal: journal.clone(),
             clock,
-            idempotency: idempotency(
-                &config.idempotency,
-                &config.server,
-                (cluster.as_ref(), journal.boot()),
-            ),
+            idempotency: idempotency(&config.idempotency, &config.server, shared),
             places: Places::new(config.server.max_in_flight),
             deadline: config.deadline,
         });
@@ -144,9 +145,9 @@ impl Gateway {
         let watched = Watched::of(
             Arc::clone(&transfers),
             (shipping.progress(), witnessing.tally()),
-            tls.clone(),
+            (tls.clone(), exporting.tally()),
         );
-        let books = watched.books();
+        let books = watched.books(exporting.tracer());
         let searching = searching::stack(Arc::clone(&transfers), reach, &books, &tasks);
         Ok(Self {
             stack: stack::stack(&config.server, handler, &books, &tasks),
@@ -156,6 +157,7 @@ impl Gateway {
             drain,
             shipping,
             witnessing,
+            exporting,
             settled: OnceCell::new(),
             ended: OnceCell::new(),
             server: config.server,
@@ -261,7 +263,11 @@ impl Gateway {
         }
         let left = self.drain.left(self.server.drain_timeout);
         // Each sink that lacks something has told so, and the next start goes on.
-        let (shipped, ()) = tokio::join!(self.shipping.finish(left), self.witnessing.finish());
+        let (shipped, (), ()) = tokio::join!(
+            self.shipping.finish(left),
+            self.witnessing.finish(),
+            self.exporting.finish()
+        );
         shipped.ok();
         ended
     }

@@ -40,6 +40,17 @@ pub struct BootId(Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TraceId(u128);
 
+/// Where a caller's trace stood when it called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceParent {
+    /// The trace.
+    pub trace: TraceId,
+    /// The caller's own span.
+    pub span: u64,
+    /// Whether the caller's spans are kept.
+    pub is_sampled: bool,
+}
+
 /// Names one journal for as long as it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JournalId(Uuid);
@@ -117,23 +128,38 @@ impl TraceId {
         Self(Uuid::new_v4().as_u128())
     }
 
-    /// Continues the trace of a `traceparent` value.
+    /// The trace of these 128 bits.
+    #[must_use]
+    pub fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// Its 128 bits.
+    #[must_use]
+    pub fn bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl TraceParent {
+    /// Reads a `traceparent` value.
     ///
     /// Returns nothing where the value is not of the form that
     /// <https://www.w3.org/TR/trace-context/#traceparent-header> describes.
     #[must_use]
-    pub fn from_traceparent(value: &str) -> Option<Self> {
+    pub fn read(value: &str) -> Option<Self> {
         let mut parts = value.split('-');
-        let (version, trace, parent, flags) =
+        let (version, trace, span, flags) =
             (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let more = parts.next().is_some();
-        let sound = hex(version, 2)? != 0xff
-            && !(more && version == "00")
-            && hex(parent, 16)? != 0
-            && hex(flags, 2).is_some();
-        hex(trace, 32)
-            .filter(|trace| sound && *trace != 0)
-            .map(Self)
+        let sound = hex(version, 2)? != 0xff && !(more && version == "00");
+        let (trace, span) = (hex(trace, 32)?, u64::try_from(hex(span, 16)?).ok()?);
+        let is_sampled = hex(flags, 2)? & 1 == 1;
+        (sound && trace != 0 && span != 0).then_some(Self {
+            trace: TraceId(trace),
+            span,
+            is_sampled,
+        })
     }
 }
 
@@ -310,9 +336,22 @@ mod tests {
     fn continues_a_sound_trace_and_no_other() {
         let sound = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-        let trace = TraceId::from_traceparent(sound).unwrap();
+        let parent = TraceParent::read(sound).unwrap();
 
+        let TraceParent {
+            trace,
+            span,
+            is_sampled,
+        } = parent;
         assert_eq!(trace.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(trace, TraceId::from_bits(trace.bits()));
+        assert_eq!((span, is_sampled), (0x00f0_67aa_0ba9_02b7, true));
+        for (more, is_sampled) in [("00", false), ("03", true), ("02", false)] {
+            let other = format!("{}{more}", sound.strip_suffix("01").unwrap());
+            assert_eq!(TraceParent::read(&other).unwrap().is_sampled, is_sampled);
+        }
+        let later = format!("cc{}-what-comes", sound.strip_prefix("00").unwrap());
+        assert_eq!(TraceParent::read(&later), Some(parent));
         for bad in [
             "",
             "00",
@@ -323,7 +362,7 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
         ] {
-            assert_eq!(TraceId::from_traceparent(bad), None, "{bad}");
+            assert_eq!(TraceParent::read(bad), None, "{bad}");
         }
     }
 

@@ -26,6 +26,7 @@ pub mod measure;
 pub mod partner_center;
 pub mod secret;
 pub mod shutdown;
+pub mod spans;
 pub mod telemetry;
 pub mod token;
 pub mod transfers;

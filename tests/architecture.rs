@@ -320,17 +320,18 @@ const ROOMS: &str = "
     secret: file
     flight:
     validity:
+    spans: ids clock
     command: ids
     identity: ids clock http_client secret cause flight file validity
     authorization: ids command identity
     token: clock http_client file secret cause flight validity cluster
-    partner_center: ids measure clock command authorization token http_client cause
+    partner_center: ids measure clock command authorization token http_client cause spans
     audit: ids measure clock http_client file
     cluster: cause http_client file secret
     delivery: ids clock cause http_client file secret audit cluster
-    transfers: ids command clock cause identity authorization token partner_center audit cluster
+    transfers: ids command clock cause identity authorization token partner_center audit cluster spans
     telemetry: ids measure audit
-    front: ids measure command clock cause shutdown transfers audit delivery telemetry identity authorization partner_center validity
+    front: ids measure command clock cause shutdown transfers audit delivery telemetry identity authorization partner_center validity spans
     config: ids command file secret identity authorization token partner_center audit delivery transfers telemetry front cluster
     cli: every
     app: every
@@ -354,7 +355,9 @@ const CRATES: &str = "
     moka: identity transfers
     nkeys: cluster
     oauth2: token
+    opentelemetry: delivery spans
     opentelemetry-proto: delivery
+    opentelemetry_sdk: delivery spans
     prometheus: front telemetry
     prost: delivery
     rustix: audit

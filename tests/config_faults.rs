@@ -18,6 +18,8 @@ mod issuers;
 mod keys;
 #[path = "config_faults/mended.rs"]
 mod mended;
+#[path = "config_faults/noticed.rs"]
+mod noticed;
 #[path = "config_faults/policy.rs"]
 mod policy;
 #[path = "config_faults/refresh_token.rs"]
@@ -32,8 +34,8 @@ mod sinks;
 mod site;
 #[path = "config_faults/tls.rs"]
 mod tls;
-#[path = "config_faults/unbuilt.rs"]
-mod unbuilt;
+#[path = "config_faults/traces.rs"]
+mod traces;
 #[path = "config_faults/values.rs"]
 mod values;
 #[path = "config_faults/yaml.rs"]

@@ -61,6 +61,9 @@ pub enum BuildError {
     /// The audit journal.
     #[error("starting the audit journal")]
     Journal(#[from] StartError),
+    /// Where traces go.
+    #[error("setting up the export of traces")]
+    Traces(#[source] SetupError),
     /// A sink of the audit journal.
     #[error("setting up the audit sink {sink:?}")]
     Sink {

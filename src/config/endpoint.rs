@@ -34,21 +34,24 @@ pub(crate) fn scope(text: &str) -> Result<String, String> {
         .ok_or_else(|| "one scope that ends in /.default".to_owned())
 }
 
-/// Reads the URL of a collector, which may have a path and needs no encryption.
-pub(crate) fn collector_url(text: &str) -> Result<Uri, String> {
-    let uri = text.parse::<Uri>().ok().filter(|uri| {
-        let web = matches!(uri.scheme_str(), Some("http" | "https"));
-        web && uri.host().is_some_and(|host| !host.is_empty()) && !text.contains('@')
-    });
-    uri.ok_or_else(|| "a URL such as http://collector:4318/v1/traces".to_owned())
-}
-
 /// Reads the URL that records are posted to, path included.
 pub(crate) fn logs_url(text: &str) -> Result<Uri, String> {
-    let plain = !text.contains(['?', '#']);
-    let uri = collector_url(text).ok().filter(|_| plain);
-    uri.filter(|uri| uri.path().len() > 1)
-        .ok_or_else(|| "a URL with its path, such as https://collector:4318/v1/logs".to_owned())
+    collector_url(text, "logs")
+}
+
+/// Reads the URL that spans are posted to, path included.
+pub(crate) fn traces_url(text: &str) -> Result<Uri, String> {
+    collector_url(text, "traces")
+}
+
+/// The URL of a collector needs no encryption.
+fn collector_url(text: &str, what: &str) -> Result<Uri, String> {
+    let uri = text.parse::<Uri>().ok().filter(|uri| {
+        let web = matches!(uri.scheme_str(), Some("http" | "https"));
+        let named = uri.host().is_some_and(|host| !host.is_empty());
+        web && named && uri.path().len() > 1 && !text.contains(['@', '?', '#'])
+    });
+    uri.ok_or_else(|| format!("a URL with its path, such as https://collector:4318/v1/{what}"))
 }
 
 fn document(text: &str) -> Option<Uri> {

@@ -10,7 +10,7 @@ use crate::config::{
     report::Report,
     root,
     section::Cursor,
-    stores, unbuilt,
+    stores,
     values::Values,
     watch::Read,
     yaml,
@@ -51,13 +51,12 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
 #[must_use]
 pub fn attempt(path: &Path, environment: &Environment) -> Attempt {
     let report = Report::new(Arc::from(path.to_string_lossy()));
-    let Some((tree, defaults)) = tree(path, environment, &report) else {
+    let Some(tree) = tree(path, environment, &report) else {
         return Attempt {
             read: report.files_read(),
             loaded: Err(report.faults()),
         };
     };
-    unbuilt::report_unbuilt(&tree, &defaults, &report);
     let config = root::config(&Cursor::root(&report, &tree), environment);
     let read = report.files_read();
     stores::report_files_of_others(&tree, &read, &report);
@@ -77,8 +76,8 @@ fn rules(tree: &Node) -> Vec<String> {
         .collect()
 }
 
-/// Puts the layers on top of each other; the bare defaults come along for comparison.
-fn tree(path: &Path, environment: &Environment, report: &Report) -> Option<(Node, Node)> {
+/// Puts the layers on top of each other.
+fn tree(path: &Path, environment: &Environment, report: &Report) -> Option<Node> {
     let defaults = yaml::parse_defaults(DEFAULTS, report)?;
     let content = report.read_file(path).and_then(|bytes| {
         String::from_utf8(bytes)
@@ -95,9 +94,9 @@ fn tree(path: &Path, environment: &Environment, report: &Report) -> Option<(Node
         return None;
     }
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
-    let mut tree = defaults.clone().overlaid(yaml::parse_file(text, report)?);
+    let mut tree = defaults.overlaid(yaml::parse_file(text, report)?);
     environment.overlay(&mut tree, report);
-    Some((tree, defaults))
+    Some(tree)
 }
 
 /// What some editors put before the first character.

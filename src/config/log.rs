@@ -3,21 +3,20 @@
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 use crate::{
-    config::{
-        endpoint::collector_url,
-        scalar::{number, one_of},
-        section::Section,
-    },
+    config::{environment::Environment, scalar::one_of, section::Section, traces},
+    delivery::spans,
     telemetry::{Format, Settings},
 };
 
 /// Reads `telemetry`.
-pub(crate) fn telemetry(section: &Section<'_>) -> Option<Settings> {
+pub(crate) fn telemetry(
+    section: &Section<'_>,
+    environment: &Environment,
+) -> Option<(Settings, Option<spans::Settings>)> {
     let log = section.section("log", log);
-    if section.skip("traces") {
-        section.visit("traces", traced);
-    }
-    log
+    let traces = section.take("traces");
+    let traces = traces.map(|cursor| cursor.section(|it| traces::traces(it, environment)));
+    Some((log?, traces.map_or(Some(None), |read| read.map(Some))?))
 }
 
 fn log(section: &Section<'_>) -> Option<Settings> {
@@ -27,11 +26,6 @@ fn log(section: &Section<'_>) -> Option<Settings> {
         format: format?,
         filter: filter?,
     })
-}
-
-fn traced(section: &Section<'_>) {
-    section.required("otlp_endpoint", collector_url);
-    section.optional("sample_ratio", number(0.0..=1.0));
 }
 
 /// A bare word is the name of a target to the filter's own parser, which turns a misspelt level

@@ -11,6 +11,7 @@ mod accounts;
 mod callers;
 mod clouds;
 mod cluster;
+mod collector;
 mod credential;
 mod endpoint;
 mod headers;
@@ -31,7 +32,7 @@ mod section;
 mod server;
 mod sinks;
 mod stores;
-mod unbuilt;
+mod traces;
 mod upstream;
 pub mod values;
 pub mod watch;
@@ -77,4 +78,6 @@ pub struct Config {
     pub sinks: Vec<delivery::settings::Settings>,
     /// The service's own log.
     pub telemetry: telemetry::Settings,
+    /// Where the spans of calls go, if any are traced.
+    pub traces: Option<delivery::spans::Settings>,
 }

@@ -45,7 +45,7 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
         let audit = root.section("audit", |section| {
             journal::audit(section, has_cluster, environment)
         });
-        let telemetry = root.section("telemetry", log::telemetry);
+        let telemetry = root.section("telemetry", |section| log::telemetry(section, environment));
         let idempotency = root.section("idempotency", idempotency::idempotency);
         let (server, admin, upstream) = (server?, admin?, upstream?);
         if overlap(server.listen, admin.listen) {
@@ -53,6 +53,7 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             root.conflict("admin.listen", "server.listen", problem);
         }
         let (audit, sinks) = audit?;
+        let (telemetry, traces) = telemetry?;
         Some(Config {
             server,
             admin,
@@ -68,7 +69,8 @@ pub(crate) fn config(root: &Cursor<'_>, environment: &Environment) -> Option<Con
             cluster: cluster.map_or(Some(None), |read| read.map(Some))?,
             audit,
             sinks,
-            telemetry: telemetry?,
+            telemetry,
+            traces,
         })
     })
 }

@@ -209,14 +209,6 @@ impl<'a> Section<'a> {
         self.need(key)?.section(read)
     }
 
-    /// Checks a section that must be there and of which nothing is kept.
-    pub(crate) fn visit(&self, key: &str, read: impl FnOnce(&Section<'a>)) {
-        self.section(key, |section| {
-            read(section);
-            Some(())
-        });
-    }
-
     /// Takes a key as known without looking at it, and tells whether it is there.
     pub(crate) fn skip(&self, key: &str) -> bool {
         self.take(key).is_some()

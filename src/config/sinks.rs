@@ -1,22 +1,20 @@
 //! Reads `audit.sinks`.
 
-use std::{collections::HashSet, path::PathBuf};
-
-use http::{Uri, uri::Scheme};
+use std::collections::HashSet;
 
 use crate::{
     config::{
-        endpoint::{is_loopback, logs_url},
+        collector::{self, Posted, certificates},
+        endpoint::logs_url,
         environment::Environment,
         fault::quoted,
-        headers::{self, Header},
         node::Value,
         scalar::{one_of, truth},
         secret_file,
         section::{Cursor, Section},
     },
     delivery::{
-        otlp, postgres,
+        postgres,
         settings::{Kind, Settings},
     },
 };
@@ -84,7 +82,7 @@ fn sink(
     refuse_foreign(section, word);
     let kind = match word {
         Word::Stdout => stdout(&of_kind, taken),
-        Word::Otlp => otlp(section, environment).map(Kind::Otlp),
+        Word::Otlp => collector::collector(section, &RECORDS, environment).map(Kind::Otlp),
         Word::Postgres => postgres(section, environment).map(Kind::Postgres),
         Word::Nats => nats(&of_kind, taken, has_cluster),
     };
@@ -161,60 +159,6 @@ fn nats(of_kind: &Cursor<'_>, taken: &mut Taken, has_cluster: bool) -> Option<Ki
     Some(Kind::Nats)
 }
 
-fn otlp(section: &Section<'_>, environment: &Environment) -> Option<otlp::Settings> {
-    let endpoint = section.need("endpoint");
-    let uri = endpoint.as_ref().and_then(posted_to);
-    let headers = match section.take("headers") {
-        Some(cursor) => headers::headers(&cursor, environment),
-        None => Some(Vec::new()),
-    };
-    let authority = section.take("ca_file");
-    let ca_file = authority.as_ref().map(|cursor| certificates(cursor));
-    if let Some((endpoint, uri)) = endpoint.as_ref().zip(uri.as_ref())
-        && uri.scheme() == Some(&Scheme::HTTP)
-    {
-        if let Some(authority) = authority {
-            authority.fault("has no meaning for http://; accepted: an https:// endpoint".into());
-        }
-        let has_secrets = headers
-            .as_ref()
-            .is_some_and(|headers| headers.iter().any(|header| header.is_secret));
-        look_at_plain_http(endpoint, uri, has_secrets);
-    }
-    Some(otlp::Settings {
-        endpoint: uri?,
-        headers: headers?.into_iter().map(Header::into_pair).collect(),
-        ca_file: ca_file.map_or(Some(None), |file| file.map(Some))?,
-    })
-}
-
-/// A query may hold a key, so it is not quoted.
-fn posted_to(cursor: &Cursor<'_>) -> Option<Uri> {
-    if let Value::Scalar(text) = cursor.value()
-        && text.contains('?')
-    {
-        let accepted = "a URL without one, and what is secret in headers";
-        cursor.refuse("a URL with a query (not shown)", accepted);
-        return None;
-    }
-    cursor.read(logs_url)
-}
-
-/// Collectors in a cluster often speak plain HTTP. Records may travel so, a credential may not.
-fn look_at_plain_http(endpoint: &Cursor<'_>, uri: &Uri, has_secrets: bool) {
-    if uri.host().is_some_and(is_loopback) {
-        return;
-    }
-    if has_secrets {
-        endpoint.fault(
-            "found http:// beside headers that hold secrets; accepted: https://, or http:// on loopback"
-                .to_owned(),
-        );
-    } else {
-        endpoint.notice("audit records go over the network unencrypted");
-    }
-}
-
 fn postgres(section: &Section<'_>, environment: &Environment) -> Option<postgres::Settings> {
     let url = section
         .need("url")
@@ -226,10 +170,11 @@ fn postgres(section: &Section<'_>, environment: &Environment) -> Option<postgres
     })
 }
 
-fn certificates(cursor: &Cursor<'_>) -> Option<PathBuf> {
-    let (path, _) = secret_file::certificates(cursor)?;
-    Some(path)
-}
+const RECORDS: Posted = Posted {
+    key: "endpoint",
+    read: logs_url,
+    what: "audit records go",
+};
 
 const KINDS: [(&str, Word); 4] = [
     ("stdout", Word::Stdout),

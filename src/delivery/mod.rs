@@ -20,6 +20,7 @@ pub mod settings;
 pub mod shipper;
 pub mod sink;
 mod source;
+pub mod spans;
 pub mod stdout;
 mod waiting;
 pub mod witness;

@@ -1,7 +1,7 @@
 //! The `otlp` sink: OTLP/HTTP with protobuf bodies
 //! (<https://opentelemetry.io/docs/specs/otlp/#otlphttp>).
 //!
-//! What a record becomes stands in `record`, the request's body in `request`, and what an answer means in `answer`.
+//! Spans go the same way. What a record becomes stands in `record`, the request's body in `request`, and what an answer means in `answer`.
 
 mod answer;
 mod credentials;
@@ -10,6 +10,7 @@ mod request;
 mod said;
 
 use std::{
+    io,
     path::PathBuf,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use futures_util::future::{self, BoxFuture};
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header, uri::Scheme};
 use http_body_util::Full;
+use opentelemetry_sdk::trace::SpanData;
 
 use self::{answer::Acknowledgement, credentials::Credentials};
 use crate::{
@@ -52,6 +54,8 @@ pub struct Otlp {
     http: HttpClient,
     clock: SharedClock,
     disk: Disk,
+    /// The usual path of such an endpoint.
+    path: &'static str,
     warned: Mutex<Option<String>>,
 }
 
@@ -66,6 +70,24 @@ impl Otlp {
         connect: &Connect,
         clock: SharedClock,
     ) -> Result<Self, SetupError> {
+        Self::at("/v1/logs", settings, connect, clock)
+    }
+
+    /// Makes what sends spans in the same manner.
+    pub(in crate::delivery) fn for_spans(
+        settings: Settings,
+        connect: &Connect,
+        clock: SharedClock,
+    ) -> Result<Self, SetupError> {
+        Self::at("/v1/traces", settings, connect, clock)
+    }
+
+    fn at(
+        path: &'static str,
+        settings: Settings,
+        connect: &Connect,
+        clock: SharedClock,
+    ) -> Result<Self, SetupError> {
         let http = connect(&http_client::Settings {
             connect_timeout: LONGEST_CONNECT,
             ca_file: settings.ca_file.clone(),
@@ -76,39 +98,43 @@ impl Otlp {
             http,
             clock,
             disk: Disk::default(),
+            path,
             warned: Mutex::default(),
         })
     }
 
-    async fn post(&self, batch: &Batch) -> Result<(), Setback> {
+    async fn post_records(&self, batch: &Batch) -> Result<(), Setback> {
+        let (batch, observed) = (batch.clone(), self.clock.now());
+        self.post(move || request::body(&batch, observed)).await
+    }
+
+    /// Sends spans, as whoever has the journal.
+    pub(in crate::delivery) async fn send_spans(
+        &self,
+        spans: Vec<SpanData>,
+        journal: JournalId,
+    ) -> Result<(), Setback> {
+        self.post(move || request::spans(spans, journal)).await
+    }
+
+    async fn post(
+        &self,
+        body: impl FnOnce() -> io::Result<Bytes> + Send + 'static,
+    ) -> Result<(), Setback> {
         let credentials = Credentials::read(&self.settings.headers, &self.disk).await?;
-        let body = self.body(batch).await?;
+        let body = aside(body).await?;
         let request = self.request(&credentials, body);
         let exchange = self
             .http
             .exchange(request, LONGEST_EXCHANGE, LARGEST_ANSWER);
         let answered = exchange.await;
 
-        let Acknowledgement { warning } =
-            answer::judge(answered, self.clock.now(), credentials.values())?;
+        let (now, secrets) = (self.clock.now(), credentials.values());
+        let Acknowledgement { warning } = answer::judge(answered, now, secrets, self.path)?;
         if let Some(warning) = warning {
             self.warn(warning);
         }
         Ok(())
-    }
-
-    /// Compressing half a megabyte takes milliseconds, which calls on the same thread would wait for.
-    async fn body(&self, batch: &Batch) -> Result<Bytes, Setback> {
-        let (batch, observed) = (batch.clone(), self.clock.now());
-        let encoding = tokio::task::spawn_blocking(move || request::body(&batch, observed));
-        let unmade = |error: &(dyn std::error::Error + 'static)| Setback::Passing {
-            why: format!("making the request: {}", cause::chain(error)),
-            after: None,
-        };
-        encoding
-            .await
-            .map_err(|gone| unmade(&gone))?
-            .map_err(|error| unmade(&error))
     }
 
     fn request(&self, credentials: &Credentials, body: Bytes) -> Request<Full<Bytes>> {
@@ -146,8 +172,22 @@ impl Sink for Otlp {
     }
 
     fn deliver<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), Setback>> {
-        Box::pin(self.post(batch))
+        Box::pin(self.post_records(batch))
     }
+}
+
+/// Compressing half a megabyte takes milliseconds, which calls on the same thread would wait for.
+async fn aside(
+    body: impl FnOnce() -> io::Result<Bytes> + Send + 'static,
+) -> Result<Bytes, Setback> {
+    let unmade = |error: &(dyn std::error::Error + 'static)| Setback::Passing {
+        why: format!("making the request: {}", cause::chain(error)),
+        after: None,
+    };
+    tokio::task::spawn_blocking(body)
+        .await
+        .map_err(|gone| unmade(&gone))?
+        .map_err(|error| unmade(&error))
 }
 
 /// Within the time for the whole exchange.

@@ -136,7 +136,7 @@ impl Waiting {
 
 /// Draws a wait after a setback, of which the first is number 0. A sink that asks for a time is left alone
 /// for that long at least.
-fn wait(setback: u32, asked: Option<Duration>) -> Duration {
+pub(in crate::delivery) fn wait(setback: u32, asked: Option<Duration>) -> Duration {
     drawn(setback, fastrand::f64()).max(asked.unwrap_or_default().min(LONGEST_ASKED))
 }
 
@@ -148,7 +148,7 @@ fn drawn(setback: u32, random: f64) -> Duration {
 }
 
 /// How long a sink is left alone that a person must see to. Nobody tells when that is done.
-const HELD: Duration = Duration::from_mins(1);
+pub(in crate::delivery) const HELD: Duration = Duration::from_mins(1);
 
 /// The longest wait after the first setback: a connection that broke most often can be had again at once.
 const FIRST: Duration = Duration::from_millis(100);

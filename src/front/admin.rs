@@ -11,13 +11,14 @@ use tower::ServiceExt as _;
 use tracing::error;
 
 use crate::{
-    delivery::{progress::Progress, witness},
+    delivery::{progress::Progress, spans, witness},
     front::{
         audited::Books, exchange::Arrival, probe::Probe, scrape, searching::SearchStack,
         tally::Tally, tls::Tls,
     },
     partner_center::{account::Account, breaker::State},
     shutdown::Drain,
+    spans::tracer::Tracer,
     telemetry::{metrics, reloads::Reloads},
     transfers::Transfers,
 };
@@ -39,6 +40,8 @@ pub struct Watched {
     pub sinks: Vec<Arc<Progress>>,
     /// What was heard of the journals of others, where there is a cluster.
     pub witnesses: Option<Arc<witness::Tally>>,
+    /// What became of the spans of calls, where some are traced.
+    pub spans: Option<Arc<spans::Tally>>,
     /// The answers.
     pub tally: Arc<Tally>,
     /// The configuration's.
@@ -64,24 +67,26 @@ impl Watched {
     pub fn of(
         transfers: Arc<Transfers>,
         (sinks, witnesses): (Vec<Arc<Progress>>, Option<Arc<witness::Tally>>),
-        tls: Option<Tls>,
+        (tls, spans): (Option<Tls>, Option<Arc<spans::Tally>>),
     ) -> Self {
         Self {
             transfers,
             sinks,
             witnesses,
+            spans,
             tally: Arc::default(),
             reloads: Arc::default(),
             tls,
         }
     }
 
-    /// Where answers are written down that are counted here.
+    /// Where answers are written down that are counted here, and some of them step by step.
     #[must_use]
-    pub fn books(&self) -> Books {
+    pub fn books(&self, tracer: Option<Tracer>) -> Books {
         Books {
             journal: self.transfers.journal.clone(),
             tally: Arc::clone(&self.tally),
+            tracer,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::{
     convert::Infallible,
+    mem,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
@@ -32,9 +33,11 @@ use crate::{
         rendered::Rendered,
         reply::Reply,
         tally::Tally,
+        traced,
     },
     ids::RecordId,
     shutdown::Tasks,
+    spans::{self, told::Step, tracer::Tracer},
     transfers::claim::Claim,
 };
 
@@ -53,6 +56,8 @@ pub struct Books {
     pub journal: Journal,
     /// How many of which kind.
     pub tally: Arc<Tally>,
+    /// And some of them step by step.
+    pub tracer: Option<Tracer>,
 }
 
 impl<S> Audited<S> {
@@ -79,13 +84,16 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, exchange: Exchange) -> Self::Future {
+    fn call(&mut self, mut exchange: Exchange) -> Self::Future {
         let inner = self.inner.clone();
         let books = self.books.clone();
         let trail = exchange.trail.clone();
         let claim = exchange.claim.clone();
         let kept = (books.clone(), trail.clone());
         let tasks = self.tasks.clone();
+        let mut span = mem::take(&mut exchange.span);
+        traced::begin(&mut span, &exchange);
+        let here = span.current();
         let whole = async move {
             let replying = AssertUnwindSafe(inner.oneshot(exchange)).catch_unwind();
             let replied = tokio::select! {
@@ -98,20 +106,22 @@ where
                 Some(Err(_)) => panicked(&trail),
                 None => cut_off(&trail),
             };
-            let rendered = books.record(&trail, &reply).await;
+            let rendered = books.record(&trail, &reply, span).await;
             if let Some(claim) = claim.take() {
                 settle(claim, &rendered).await;
             }
             rendered
         };
-        let task = self.tasks.spawn(whole.instrument(Span::current()));
+        let task = self
+            .tasks
+            .spawn(here.around(whole).instrument(Span::current()));
         Box::pin(async move {
             let answer = task.await.unwrap_or_else(|_| {
                 // Only recording itself can still panic.
                 let (books, trail) = kept;
                 let reply = panicked(&trail);
                 let summary = unrecorded(&books.journal, trail.facts(), &reply);
-                books.answer(&trail, &reply, summary)
+                books.answer(&trail, &reply, summary, spans::Span::default())
             });
             Ok(answer.into_response())
         })
@@ -120,19 +130,20 @@ where
 
 impl Books {
     /// Makes the outcome durable and returns the answer that may leave.
-    async fn record(&self, trail: &Trail, reply: &Reply) -> Rendered {
+    async fn record(&self, trail: &Trail, reply: &Reply, span: spans::Span) -> Rendered {
         let (journal, facts) = (&self.journal, trail.facts());
         if let Some(summary) = summed_up(journal, facts, reply) {
-            return self.answer(trail, reply, summary);
+            return self.answer(trail, reply, summary, span);
         }
         let id = RecordId::next();
         let rendered = reply.render(facts, id);
         let draft = outcome(id, journal, facts, reply, &rendered);
         let waiting = facts.elsewhere();
-        let written = journal.append(draft).await;
+        let appending = journal.append(draft);
+        let written = spans::within(Step::Outcome, appending, |_| "unwritable").await;
         drop(waiting);
         if written.is_ok() {
-            self.tell(trail, reply, &rendered, id);
+            self.tell(trail, reply, &rendered, id, span);
             return rendered;
         }
         let problem = match reply.forwarded() {
@@ -141,7 +152,7 @@ impl Books {
         };
         let instead = Reply::Problem(problem);
         let summary = unrecorded(journal, facts, &instead);
-        let rendered = self.answer(trail, &instead, summary);
+        let rendered = self.answer(trail, &instead, summary, span);
         if facts.is_intended() {
             // The answer names the summary, but the intent must not stay open.
             let late = outcome(RecordId::next(), journal, facts, &instead, &rendered);
@@ -151,15 +162,29 @@ impl Books {
     }
 
     /// The answer whose record is a summary.
-    fn answer(&self, trail: &Trail, reply: &Reply, summary: RecordId) -> Rendered {
+    fn answer(
+        &self,
+        trail: &Trail,
+        reply: &Reply,
+        summary: RecordId,
+        span: spans::Span,
+    ) -> Rendered {
         let rendered = reply.render(trail.facts(), summary);
-        self.tell(trail, reply, &rendered, summary);
+        self.tell(trail, reply, &rendered, summary, span);
         rendered
     }
 
-    /// Tells of an answer those who watch: one line, and one more in the numbers.
-    fn tell(&self, trail: &Trail, reply: &Reply, rendered: &Rendered, id: RecordId) {
+    /// Tells of an answer those who watch: one line, one more in the numbers, and the end of the call's span.
+    fn tell(
+        &self,
+        trail: &Trail,
+        reply: &Reply,
+        rendered: &Rendered,
+        id: RecordId,
+        span: spans::Span,
+    ) {
         log(trail, rendered, reply, id);
+        traced::end(span, trail.facts(), reply, rendered);
         self.tally.note(trail.facts(), reply, rendered);
     }
 }
@@ -235,6 +260,7 @@ fn log(trail: &Trail, rendered: &Rendered, reply: &Reply, id: RecordId) {
         transfer.id = facts.transfer.get().map(tracing::field::display),
         account = facts.account.get().map(|through| &*through.account),
         audit.id = %id,
+        trace.id = %facts.trace,
         duration_ms = %facts.began.elapsed().as_millis(),
         "call answered",
     );

@@ -21,7 +21,8 @@ use crate::{
         exchange::{Arrival, Exchange, Peer},
         names,
     },
-    ids::{CorrelationId, TraceId},
+    ids::{CorrelationId, TraceParent},
+    spans::{self, tracer::Tracer},
     transfers::claim::ClaimCell,
 };
 
@@ -29,12 +30,13 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Entry<S> {
     inner: S,
+    tracer: Option<Tracer>,
 }
 
 impl<S> Entry<S> {
     /// Puts the layer around a service.
-    pub fn new(inner: S) -> Self {
-        Self { inner }
+    pub fn new(inner: S, tracer: Option<Tracer>) -> Self {
+        Self { inner, tracer }
     }
 }
 
@@ -65,7 +67,12 @@ where
         let correlation = correlation(&head.headers);
         let bad_correlation = correlation.is_err();
         let correlation = correlation.unwrap_or_else(|Unusable| CorrelationId::random());
-        let trail = Trail::begin(address, correlation, trace(&head.headers));
+        let (traced, trace) = spans::begin(
+            self.tracer.as_ref(),
+            parent(&head.headers),
+            state(&head.headers).as_deref(),
+        );
+        let trail = Trail::begin(address, correlation, trace);
         let span = info_span!(
             "call",
             call.id = %trail.facts().call,
@@ -79,6 +86,7 @@ where
             certificate,
             claim: ClaimCell::default(),
             bad_correlation,
+            span: traced,
         };
         let answering = span.in_scope(|| self.inner.call(exchange));
         Box::pin(answering.instrument(span))
@@ -103,12 +111,24 @@ fn correlation(headers: &HeaderMap) -> Result<CorrelationId, Unusable> {
         .ok_or(Unusable)
 }
 
-/// Continues the caller's trace, or starts a new one where there is none or not exactly one.
-fn trace(headers: &HeaderMap) -> TraceId {
+/// The caller's trace, where there is exactly one.
+fn parent(headers: &HeaderMap) -> Option<TraceParent> {
     let mut values = headers.get_all(names::TRACEPARENT).iter();
-    let continued = match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok().and_then(TraceId::from_traceparent),
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(TraceParent::read),
         _ => None,
-    };
-    continued.unwrap_or_else(TraceId::random)
+    }
 }
+
+/// What others on the way have to say of the trace, on one line
+/// (<https://www.w3.org/TR/trace-context/#tracestate-header>).
+fn state(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all("tracestate").iter();
+    let lines: Option<Vec<_>> = values.map(|value| value.to_str().ok()).collect();
+    lines
+        .map(|lines| lines.join(","))
+        .filter(|all| (1..=LONGEST_STATE).contains(&all.len()))
+}
+
+/// As long as the specification wants it passed on.
+const LONGEST_STATE: usize = 512;

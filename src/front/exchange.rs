@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use crate::{
     audit::trail::Trail, front::heads::Fault, identity::certificate::ClientCertificate,
-    transfers::claim::ClaimCell,
+    spans::Span, transfers::claim::ClaimCell,
 };
 
 /// A request as it came off a connection.
@@ -66,6 +66,8 @@ pub struct Exchange {
     pub claim: ClaimCell,
     /// Whether the caller's own `MS-CorrelationId` could not be used.
     pub bad_correlation: bool,
+    /// The span of the call.
+    pub span: Span,
 }
 
 /// A request's body while it arrives.

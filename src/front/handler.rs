@@ -134,6 +134,7 @@ impl Within {
             certificate: _,
             claim: _,
             bad_correlation,
+            span: _,
         } = exchange;
         let route = route::find(&head)?;
         note(trail.facts(), route);

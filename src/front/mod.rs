@@ -37,3 +37,4 @@ pub mod stack;
 pub mod stray;
 pub mod tally;
 pub mod tls;
+mod traced;

@@ -7,6 +7,7 @@ mod calls;
 mod gateway;
 mod journal;
 mod sinks;
+mod spans;
 mod witnesses;
 
 use crate::{front::admin::Watched, telemetry::metrics::Page};
@@ -20,6 +21,7 @@ pub(in crate::front) fn page(watched: &Watched) -> Result<String, prometheus::Er
     journal::write(&page, &transfers.journal)?;
     sinks::write(&page, &watched.sinks)?;
     witnesses::write(&page, watched.witnesses.as_deref())?;
+    spans::write(&page, watched.spans.as_deref())?;
     gateway::write(
         &page,
         &transfers.in_force.rules().identity,

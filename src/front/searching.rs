@@ -74,7 +74,7 @@ pub fn stack(transfers: Arc<Transfers>, reach: Reach, books: &Books, tasks: &Tas
         places: Arc::new(Semaphore::new(MOST_AT_ONCE)),
     };
     ServiceBuilder::new()
-        .layer_fn(Entry::new)
+        .layer_fn(|inner| Entry::new(inner, books.tracer.clone()))
         .layer_fn(|inner| Audited::new(inner, books.clone(), tasks.clone()))
         .service(Searching(Arc::new(within)))
 }

@@ -29,7 +29,7 @@ pub type Stack = Entry<Audited<Rescue<LoadShed<ConcurrencyLimit<Timeout<Handler>
 pub fn stack(settings: &Settings, handler: Handler, books: &Books, tasks: &Tasks) -> Stack {
     ServiceBuilder::new()
         // Identifiers and span exist before anything can happen.
-        .layer_fn(Entry::new)
+        .layer_fn(|inner| Entry::new(inner, books.tracer.clone()))
         // Outside everything that can answer, so that every answer is recorded.
         .layer_fn(|inner| Audited::new(inner, books.clone(), tasks.clone()))
         // The last place where an error exists.

@@ -227,6 +227,7 @@ impl Reading<'_> {
         let labels = Labels {
             correlation: self.correlation,
             request: RequestId::random(),
+            parent: None,
         };
         let request = self.account.template().activity(leaf, token, labels);
         let request = request.map_err(|_| Next::Fail(Unreadable::NoWayOn.into()))?;

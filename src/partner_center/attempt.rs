@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
@@ -15,6 +15,7 @@ use crate::{
         answer::Answer,
         breaker::Health,
         plan::{Attempt, Departure},
+        traced,
         trip::Trip,
         way::Blocked,
         wire::{
@@ -22,6 +23,7 @@ use crate::{
             request::{Ask, Labels, Target},
         },
     },
+    spans::{self, told::Step},
     token::{access_token::AccessToken, cell::TokenUnavailable},
 };
 
@@ -83,11 +85,13 @@ impl<C: OnTransfer> Trip<'_, C> {
             .await
             .map_err(|held| Hindrance::Blocked(held.into()))?;
         let began = Instant::now();
-        let token = timeout_at(self.plan.until, self.account.tokens().current()).await;
+        let token = spans::within(Step::Token, self.token(), |hindrance| match hindrance {
+            Hindrance::OutOfTime => "timeout",
+            _ => "token_unavailable",
+        });
+        let token = token.await;
         self.account.tally().token_waits.took(began.elapsed());
-        let token = token
-            .map_err(|_| Hindrance::OutOfTime)?
-            .map_err(|TokenUnavailable { retry_after, .. }| Hindrance::NoToken { retry_after })?;
+        let token = token?;
         if self.time_for(ask).is_none() {
             return Err(Hindrance::OutOfTime);
         }
@@ -98,6 +102,13 @@ impl<C: OnTransfer> Trip<'_, C> {
         }
         let request = self.stock.next(ask).ok_or(Hindrance::OutOfTime)?;
         Ok((token, request))
+    }
+
+    async fn token(&self) -> Result<Arc<AccessToken>, Hindrance> {
+        timeout_at(self.plan.until, self.account.tokens().current())
+            .await
+            .map_err(|_| Hindrance::OutOfTime)?
+            .map_err(|TokenUnavailable { retry_after, .. }| Hindrance::NoToken { retry_after })
     }
 
     async fn make(&mut self, ask: Ask, token: Arc<AccessToken>, request: RequestId) -> Ended {
@@ -111,7 +122,11 @@ impl<C: OnTransfer> Trip<'_, C> {
         }
         let clock = Instant::now();
         self.witness.sending(departure.clone());
-        let exchanged = self.exchange(ask, request, &token).await;
+        let span = self.traced(ask);
+        let exchanged = self
+            .exchange(ask, request, &token, span.traceparent())
+            .await;
+        traced::end(span, exchanged.as_ref().map_err(|(_, name)| *name));
         let whole = exchanged.as_ref().ok().filter(|answer| is_final(answer));
         self.heed(ask, whole);
         self.note(ask, departure, clock.elapsed(), exchanged.as_ref());
@@ -130,10 +145,12 @@ impl<C: OnTransfer> Trip<'_, C> {
         ask: Ask,
         request: RequestId,
         token: &AccessToken,
+        parent: Option<HeaderValue>,
     ) -> Result<http_client::Answer, (Break, &'static str)> {
         let labels = Labels {
             correlation: self.plan.correlation,
             request,
+            parent,
         };
         let request = self
             .account

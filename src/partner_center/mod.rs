@@ -18,6 +18,7 @@ pub mod retry_budget;
 mod stock;
 pub mod tally;
 pub mod throttle;
+mod traced;
 pub mod trip;
 pub mod way;
 pub mod window;

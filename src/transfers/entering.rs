@@ -14,12 +14,13 @@ use crate::{
     command::OnTransfer,
     identity::{Unidentified, caller::Caller},
     partner_center::{plan::Plan, way::Clear},
+    spans::{self, told::Step},
     transfers::{
         Transfers,
         in_force::Rules,
         places::Place,
         refusal::Refusal,
-        request::{IdempotencyKey, Presented, Request},
+        request::{Arguments, IdempotencyKey, Malformed, Presented, Request},
     },
 };
 
@@ -52,7 +53,26 @@ impl Transfers {
         let rules = self.in_force.rules();
         let caller = self.identify(&rules, &request.presented, trail).await?;
 
-        let arguments = request.arguments?;
+        let span = spans::step(Step::Permit);
+        let permitted = self.permit(&rules, &caller, request.arguments, facts);
+        span.end(permitted.as_ref().err().map(Refusal::as_str));
+        let (admission, idempotency_key) = permitted?;
+        Ok(Admitted {
+            caller,
+            admission,
+            idempotency_key,
+        })
+    }
+
+    /// Asks policy whether a caller may do what it asks for, now.
+    fn permit<C: OnTransfer>(
+        &self,
+        rules: &Rules,
+        caller: &Caller,
+        arguments: Result<Arguments<C>, Malformed>,
+        facts: &Facts,
+    ) -> Result<(Admission<C>, Option<IdempotencyKey>), Refusal> {
+        let arguments = arguments?;
         if let Some(reason) = arguments.reason {
             facts.reason.get_or_init(|| reason);
         }
@@ -62,15 +82,11 @@ impl Transfers {
         let name = name.ok_or(Refusal::Account)?;
         let permit = rules
             .policy
-            .permit(&caller, arguments.command, name)
+            .permit(caller, arguments.command, name)
             .map_err(|denial| Refusal::of(denial, arguments.account.as_deref()))?;
         facts.rule.get_or_init(|| Arc::clone(permit.rule()));
         let admission = permit.admit()?;
-        Ok(Admitted {
-            caller,
-            admission,
-            idempotency_key: arguments.idempotency_key,
-        })
+        Ok((admission, arguments.idempotency_key))
     }
 
     /// Takes a place among the calls in flight.
@@ -113,7 +129,8 @@ impl Transfers {
         let intent = Draft::intent(facts, self.journal.boot(), &plan.requests);
         trail.intending();
         let _waiting = facts.elsewhere();
-        match self.journal.promise(intent).await {
+        let promising = self.journal.promise(intent);
+        match spans::within(Step::Intent, promising, |_| "unwritable").await {
             Ok(()) => Ok(plan),
             Err(Broken::Never(why)) => {
                 trail.unintended();
@@ -152,9 +169,8 @@ impl Transfers {
         } = presented;
         let now = self.clock.now();
         let identity = &rules.identity;
-        identity
-            .identify(credential, certificate.as_ref(), now)
-            .await
+        let identifying = identity.identify(credential, certificate.as_ref(), now);
+        spans::within(Step::Identify, identifying, |_| "unauthenticated").await
     }
 
     /// Notes who calls.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::{
     command::RejectTransfer,
     partner_center::{answer::Answer, trip::Trip, way::LOOKS},
+    spans::{self, told::Step},
 };
 
 /// How the transfer was found.
@@ -23,6 +24,13 @@ pub(in crate::transfers) enum Found {
 
 /// Looks at the transfer until it is found rejected, as often as time allows.
 pub(in crate::transfers) async fn find_out(trip: &mut Trip<'_, RejectTransfer>) -> Found {
+    let span = spans::step(Step::ReadBack);
+    let found = span.current().around(look(trip)).await;
+    span.end(matches!(found, Found::Nothing).then_some("not_found_out"));
+    found
+}
+
+async fn look(trip: &mut Trip<'_, RejectTransfer>) -> Found {
     let mut found = Found::Nothing;
     for pause in PAUSES {
         if !trip.wait(pause).await {

@@ -44,6 +44,23 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The word for it in a trace.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unidentified(_) => "unauthenticated",
+            Self::Malformed(_) => "malformed",
+            Self::Account => "account_forbidden",
+            Self::Denied => "policy_denied",
+            Self::OverRate(_) => "over_rate",
+            Self::Repeated(_) => "repeated",
+            Self::Leaving => "leaving",
+            Self::Full(_) => "full",
+            Self::Blocked(_) => "blocked",
+            Self::Unwritable(_) => "unwritable",
+        }
+    }
+
     /// What a caller is told who is denied and named this account, or none.
     #[must_use]
     pub fn of(denial: Denial, named: Option<&str>) -> Self {

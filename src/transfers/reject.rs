@@ -10,6 +10,7 @@ use crate::{
         attempt::Break,
         trip::{Sent, Trip},
     },
+    spans::{self, told::Step},
     transfers::{
         Transfers,
         claim::{Claim, ClaimCell},
@@ -87,7 +88,8 @@ impl Transfers {
         let key = Key { principal, value };
         let _waiting = facts.elsewhere();
         let until = self.until(facts);
-        let entered = self.idempotency.enter(key, asked, until).await?;
+        let entering = self.idempotency.enter(key, asked, until);
+        let entered = spans::within(Step::Key, entering, |_| "repeated").await?;
         if matches!(&entered, Entered::First(Some(claim)) if claim.is_alone()) {
             facts.alone.get_or_init(|| ());
         }

@@ -135,7 +135,7 @@ fn tells_the_range_of_every_value_of_the_telemetry() {
     config.yaml: 4 faults
     config.yaml:14: telemetry.log.format: found "xml"; accepted: json, text
     config.yaml:14: telemetry.log.filter: found "inof"; accepted: a level such as info, or directives such as info,hyper=warn
-    config.yaml:15: telemetry.traces.otlp_endpoint: found "collector"; accepted: a URL such as http://collector:4318/v1/traces
+    config.yaml:15: telemetry.traces.otlp_endpoint: found "collector"; accepted: a URL with its path, such as https://collector:4318/v1/traces
     config.yaml:15: telemetry.traces.sample_ratio: found "10%"; accepted: a number from 0 to 1
     "#);
 }

@@ -311,8 +311,9 @@ async fn answered(journal: &Journal, reply: Reply) -> (u16, String) {
     let books = Books {
         journal: journal.clone(),
         tally: Arc::default(),
+        tracer: None,
     };
-    let stack = Entry::new(Audited::new(inner, books, Tasks::default()));
+    let stack = Entry::new(Audited::new(inner, books, Tasks::default()), None);
     let request = Request::post("/").body(whole(Bytes::new())).unwrap();
     let (head, body) = request.into_parts();
     let peer = Peer {

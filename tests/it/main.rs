@@ -45,6 +45,7 @@ mod sockets;
 mod standing;
 mod strays;
 mod token;
+mod traces;
 mod unsaid;
 mod upstream;
 mod verifying;

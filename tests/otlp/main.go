@@ -1,5 +1,5 @@
 // The OpenTelemetry Collector with its own receiver of OTLP, and an exporter that writes what was received to a file, a
-// line a request, as the Collector itself puts logs into JSON.
+// line a request, as the Collector itself puts logs and traces into JSON.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
@@ -43,7 +44,8 @@ func factories() (otelcol.Factories, error) {
 	exporters, err := otelcol.MakeFactoryMap[exporter.Factory](exporter.NewFactory(
 		component.MustNewType("lines"),
 		func() component.Config { return &lines{} },
-		exporter.WithLogs(create, component.StabilityLevelStable),
+		exporter.WithLogs(createLogs, component.StabilityLevelStable),
+		exporter.WithTraces(createTraces, component.StabilityLevelStable),
 	))
 	return otelcol.Factories{
 		Receivers: receivers,
@@ -56,17 +58,37 @@ type lines struct {
 	Path string `mapstructure:"path"`
 }
 
-func create(ctx context.Context, settings exporter.Settings, config component.Config) (exporter.Logs, error) {
-	file, err := os.OpenFile(config.(*lines).Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+func createLogs(ctx context.Context, settings exporter.Settings, config component.Config) (exporter.Logs, error) {
+	file, err := open(config)
 	if err != nil {
 		return nil, err
 	}
 	write := func(_ context.Context, logs plog.Logs) error {
-		line, err := (&plog.JSONMarshaler{}).MarshalLogs(logs)
+		return writeLine(file)((&plog.JSONMarshaler{}).MarshalLogs(logs))
+	}
+	return exporterhelper.NewLogs(ctx, settings, config, write)
+}
+
+func createTraces(ctx context.Context, settings exporter.Settings, config component.Config) (exporter.Traces, error) {
+	file, err := open(config)
+	if err != nil {
+		return nil, err
+	}
+	write := func(_ context.Context, traces ptrace.Traces) error {
+		return writeLine(file)((&ptrace.JSONMarshaler{}).MarshalTraces(traces))
+	}
+	return exporterhelper.NewTraces(ctx, settings, config, write)
+}
+
+func open(config component.Config) (*os.File, error) {
+	return os.OpenFile(config.(*lines).Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+}
+
+func writeLine(file *os.File) func([]byte, error) error {
+	return func(line []byte, err error) error {
 		if err == nil {
 			_, err = file.Write(append(line, '\n'))
 		}
 		return err
 	}
-	return exporterhelper.NewLogs(ctx, settings, config, write)
 }

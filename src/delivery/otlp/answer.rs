@@ -40,17 +40,18 @@ pub(in crate::delivery::otlp) fn judge(
     answered: Result<Answer, HttpError>,
     now: SystemTime,
     secrets: &[SecretString],
+    usual_path: &str,
 ) -> Result<Acknowledgement, Setback> {
     match answered {
         Ok(answer) if is_success(answer.status) => acknowledged(&answer, secrets),
-        Ok(answer) => Err(refused(&answer, now, secrets)),
+        Ok(answer) => Err(refused(&answer, now, secrets, usual_path)),
         Err(HttpError::TooLarge { status, .. }) if !is_success(status) => {
             let without_words = Answer {
                 status,
                 headers: HeaderMap::new(),
                 body: [].as_slice().into(),
             };
-            Err(refused(&without_words, now, secrets))
+            Err(refused(&without_words, now, secrets, usual_path))
         }
         Err(error) if error.is_distrust() => Err(Setback::Held {
             why: format!("{}; check `ca_file`", cause::chain(&error)),
@@ -72,6 +73,7 @@ fn acknowledged(answer: &Answer, secrets: &[SecretString]) -> Result<Acknowledge
                 .to_owned(),
         });
     }
+    // The answer for spans has the same members by the same numbers.
     let response = ExportLogsServiceResponse::decode(&*answer.body).map_err(|error| {
         passing(format!(
             "it answered 200 with an acknowledgement that cannot be read: {error}"
@@ -93,7 +95,12 @@ fn acknowledged(answer: &Answer, secrets: &[SecretString]) -> Result<Acknowledge
     }
 }
 
-fn refused(answer: &Answer, now: SystemTime, secrets: &[SecretString]) -> Setback {
+fn refused(
+    answer: &Answer,
+    now: SystemTime,
+    secrets: &[SecretString],
+    usual_path: &str,
+) -> Setback {
     let why = why(answer, secrets);
     let after = retry_after::read(&answer.headers, now);
     match answer.status.as_u16() {
@@ -108,7 +115,7 @@ fn refused(answer: &Answer, now: SystemTime, secrets: &[SecretString]) -> Setbac
             why: format!("{why}; check `headers`"),
         },
         404 => Setback::Held {
-            why: format!("{why}; check the path of `endpoint`, which is usually /v1/logs"),
+            why: format!("{why}; check the path of `endpoint`, which is usually {usual_path}"),
         },
         _ => Setback::Held {
             why: format!("{why}; check `endpoint`"),

@@ -1,4 +1,4 @@
-//! The body of a request: one `ExportLogsServiceRequest`, compressed.
+//! The body of a request: one `ExportLogsServiceRequest` or `ExportTraceServiceRequest`, compressed.
 
 use std::{
     io::{self, Write as _},
@@ -8,11 +8,13 @@ use std::{
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use opentelemetry_proto::tonic::{
-    collector::logs::v1::ExportLogsServiceRequest,
+    collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
     common::v1::InstrumentationScope,
     logs::v1::{ResourceLogs, ScopeLogs},
     resource::v1::Resource,
+    trace::v1::{ResourceSpans, ScopeSpans},
 };
+use opentelemetry_sdk::trace::SpanData;
 use prost::Message as _;
 
 use crate::{
@@ -25,9 +27,32 @@ use crate::{
 
 /// Puts records together for a collector, observed at this time.
 pub(in crate::delivery::otlp) fn body(batch: &Batch, observed: SystemTime) -> io::Result<Bytes> {
-    let message = message(batch, observed).encode_to_vec();
+    compressed(&message(batch, observed).encode_to_vec())
+}
+
+/// Puts spans together for a collector.
+pub(in crate::delivery::otlp) fn spans(
+    spans: Vec<SpanData>,
+    journal: JournalId,
+) -> io::Result<Bytes> {
+    let spans = ScopeSpans {
+        scope: Some(scope(SERVICE_SCOPE)),
+        spans: spans.into_iter().map(Into::into).collect(),
+        ..ScopeSpans::default()
+    };
+    let message = ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(resource(journal)),
+            scope_spans: vec![spans],
+            ..ResourceSpans::default()
+        }],
+    };
+    compressed(&message.encode_to_vec())
+}
+
+fn compressed(message: &[u8]) -> io::Result<Bytes> {
     let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
-    compressed.write_all(&message)?;
+    compressed.write_all(message)?;
     Ok(compressed.finish()?.into())
 }
 
@@ -35,11 +60,7 @@ fn message(batch: &Batch, observed: SystemTime) -> ExportLogsServiceRequest {
     let journal = batch.journal();
     let records = batch.lines().iter();
     let scope = ScopeLogs {
-        scope: Some(InstrumentationScope {
-            name: SCOPE.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..InstrumentationScope::default()
-        }),
+        scope: Some(scope(SCOPE)),
         log_records: records
             .map(|line| record::of(line, journal, observed))
             .collect(),
@@ -51,6 +72,14 @@ fn message(batch: &Batch, observed: SystemTime) -> ExportLogsServiceRequest {
             scope_logs: vec![scope],
             ..ResourceLogs::default()
         }],
+    }
+}
+
+fn scope(name: &str) -> InstrumentationScope {
+    InstrumentationScope {
+        name: name.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..InstrumentationScope::default()
     }
 }
 
@@ -72,3 +101,6 @@ const SERVICE: &str = "partner-gateway";
 
 /// The namespace of the records' names, too.
 const SCOPE: &str = "partner_gateway.audit";
+
+/// The namespace of the spans' names.
+const SERVICE_SCOPE: &str = "partner_gateway";

@@ -47,6 +47,16 @@ impl Ask {
             Self::Read => "read",
         }
     }
+
+    /// Its method and the form of its path, for who follows the call.
+    #[must_use]
+    pub fn traced(self) -> (&'static str, &'static str) {
+        let method = match self {
+            Self::Reject => "PATCH",
+            Self::Read => "GET",
+        };
+        (method, "/v1/customers/{customer}/transfers/{transfer}")
+    }
 }
 
 /// The transfer that a request is about.
@@ -59,12 +69,14 @@ pub struct Target {
 }
 
 /// The identifiers of one request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Labels {
     /// The call's.
     pub correlation: CorrelationId,
     /// The request's own.
     pub request: RequestId,
+    /// Where it stands in a trace, where Partner Center is told of that.
+    pub parent: Option<HeaderValue>,
 }
 
 impl Template {
@@ -84,6 +96,13 @@ impl Template {
             api: api.to_string().trim_end_matches('/').to_owned(),
             headers,
         }
+    }
+
+    /// The host of the API.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let uri = self.api.parse::<Uri>().unwrap_or_default();
+        uri.host().unwrap_or_default().to_owned()
     }
 
     /// Builds the request that rejects a transfer or reads it.
@@ -132,6 +151,9 @@ impl Template {
         ] {
             headers.insert(name, HeaderValue::try_from(value)?);
         }
+        if let Some(parent) = labels.parent {
+            headers.insert(TRACE_PARENT, parent);
+        }
         Ok(headers)
     }
 
@@ -143,9 +165,10 @@ impl Template {
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
 const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const CONTRACT_VERSION: HeaderName = HeaderName::from_static("ms-contract-version");
 const APPLICATION: HeaderName = HeaderName::from_static("ms-partnercenter-application");
 const VALIDATE_MFA: HeaderName = HeaderName::from_static("validatemfa");
 
 /// The headers of a request, `Host` and `Content-Length` included.
-const HEADERS: usize = 11;
+const HEADERS: usize = 12;

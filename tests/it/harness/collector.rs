@@ -19,6 +19,7 @@ pub(crate) struct Collector {
     process: Option<Process>,
     address: SocketAddr,
     file: PathBuf,
+    spans: PathBuf,
     dir: TempDir,
 }
 
@@ -35,18 +36,22 @@ impl Collector {
     pub(crate) async fn writing_to(file: &Path, setting: &str) -> Self {
         let dir = tempfile::tempdir().expect("directory");
         let (file, address) = (dir.path().join(file), free_address());
+        let spans = dir.path().join("spans.jsonl");
         let text = format!(
             "receivers: {{otlp: {{protocols: {{http: {{endpoint: '{address}', {setting}}}}}}}}}\n\
-             exporters: {{lines: {{path: '{}'}}}}\n\
+             exporters: {{lines: {{path: '{}'}}, lines/spans: {{path: '{}'}}}}\n\
              service:\n  telemetry: {{metrics: {{level: none}}, logs: {{encoding: json}}}}\n  \
-             pipelines: {{logs: {{receivers: [otlp], exporters: [lines]}}}}\n",
-            file.display()
+             pipelines:\n    logs: {{receivers: [otlp], exporters: [lines]}}\n    \
+             traces: {{receivers: [otlp], exporters: [lines/spans]}}\n",
+            file.display(),
+            spans.display()
         );
         fs::write(dir.path().join(SETTINGS), text).expect("file");
         let mut collector = Self {
             process: None,
             address,
             file,
+            spans,
             dir,
         };
         collector.restart().await;
@@ -77,17 +82,26 @@ impl Collector {
 
     /// The log records that it has passed on, in their order. A line that a kill cut short is nothing passed on.
     pub(crate) fn records(&self) -> Vec<Value> {
-        let written = fs::read_to_string(&self.file).expect("a file");
-        let requests = written
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok());
-        let below = |value: Value, name: &str| value[name].as_array().expect(name).clone();
-        requests
-            .flat_map(|request: Value| below(request, "resourceLogs"))
-            .flat_map(|resource| below(resource, "scopeLogs"))
-            .flat_map(|scope| below(scope, "logRecords"))
-            .collect()
+        received(&self.file, ["resourceLogs", "scopeLogs", "logRecords"])
     }
+
+    /// The spans that it has passed on, in their order.
+    pub(crate) fn spans(&self) -> Vec<Value> {
+        received(&self.spans, ["resourceSpans", "scopeSpans", "spans"])
+    }
+}
+
+fn received(file: &Path, [resources, scopes, items]: [&str; 3]) -> Vec<Value> {
+    let written = fs::read_to_string(file).expect("a file");
+    let requests = written
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let below = |value: Value, name: &str| value[name].as_array().expect(name).clone();
+    requests
+        .flat_map(|request: Value| below(request, resources))
+        .flat_map(|resource| below(resource, scopes))
+        .flat_map(|scope| below(scope, items))
+        .collect()
 }
 
 /// Whether its log says so, in a whole line.

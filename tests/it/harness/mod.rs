@@ -219,6 +219,7 @@ pub(crate) fn config(dir: &TempDir) -> Config {
             format: telemetry::Format::Text,
             filter: "info".to_owned(),
         },
+        traces: None,
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct ToSandbox {
     services: Arc<Mutex<HashMap<String, (Service, Sandbox)>>>,
     unconnected: Arc<Mutex<HashMap<String, VecDeque<Unconnected>>>>,
     observers: Arc<Mutex<Vec<Box<Observer>>>>,
+    /// The bodies that the collector was sent.
+    pub(crate) collected: Arc<Mutex<Vec<Bytes>>>,
     pub(crate) unreachable: Arc<AtomicBool>,
 }
 
@@ -59,6 +61,7 @@ impl ToSandbox {
             services: Arc::default(),
             unconnected: Arc::default(),
             observers: Arc::default(),
+            collected: Arc::default(),
             unreachable: Arc::default(),
         }
     }
@@ -156,6 +159,7 @@ impl Transport for ToSandbox {
         let hanging = hanging.get(&host).map(watch::Sender::subscribe);
         let issuers = Arc::clone(&self.issuers);
         let issuer = move |host: &str| issuers.lock().expect("issuers").get(host).cloned();
+        let collected = Arc::clone(&self.collected);
         let services = Arc::clone(&self.services);
         let service = move |host: &str| services.lock().expect("services").get(host).cloned();
         Box::pin(async move {
@@ -167,6 +171,12 @@ impl Transport for ToSandbox {
             let request = Request::from_parts(head, body);
             if let Some(mut hanging) = hanging {
                 hanging.wait_for(|resumed| *resumed).await.expect("a host");
+            }
+            if host == "collector.test" {
+                let body = request.into_body();
+                collected.lock().expect("bodies").push(body);
+                let nothing = Full::default().map_err(io::Error::other).boxed_unsync();
+                return Ok(http::Response::new(nothing));
             }
             if let Some(issuer) = issuer(&host) {
                 let answer = issuer.serve(&request);

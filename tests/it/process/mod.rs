@@ -27,6 +27,7 @@ mod shipping;
 mod sinks_away;
 mod site;
 mod telling;
+mod tracing;
 mod two_sided;
 mod verifying;
 mod watching;

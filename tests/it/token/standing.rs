@@ -281,7 +281,7 @@ async fn account(world: &World) -> Value {
     checks.as_array().unwrap().last().unwrap().clone()
 }
 
-async fn ask(world: &World, target: &str) -> (String, String) {
+pub(crate) async fn ask(world: &World, target: &str) -> (String, String) {
     let (head, ()) = Request::get(target).body(()).unwrap().into_parts();
     let answer = world.gateway.admin().answer(&head).await.unwrap();
     let kind = answer.headers()["content-type"]

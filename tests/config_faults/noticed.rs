@@ -1,4 +1,4 @@
-//! What the contract has and this version does not do.
+//! What is worth telling of a configuration that is sound.
 
 use crate::site::{ACCOUNTS, CALLERS, Site};
 
@@ -21,7 +21,7 @@ telemetry: {traces: {otlp_endpoint: 'http://collector:4318/v1/traces'}}";
     config.yaml: policy: no rule grants anything, so every call is refused
     config.yaml:3: accounts.contoso.cloud: this cloud closed in October 2021
     config.yaml:9: audit.flush_interval: has no effect while audit.durability is strict
-    config.yaml:11: telemetry.traces.otlp_endpoint: is read but has no effect in this version
+    config.yaml:11: telemetry.traces.otlp_endpoint: traces of calls go over the network unencrypted
     ");
     insta::assert_snapshot!(notices("china", ""), @"
     config.yaml: policy: no rule grants anything, so every call is refused

@@ -1,10 +1,6 @@
 //! The service's own log, on stderr, and the form of its metrics.
 //!
-//! Fields are named from one list: `call.id`, `correlation.id`, `customer.id`, `transfer.id`,
-//! `account`, `operation`, `http.status`, `outcome`, `code`, `duration_ms`, `upstream.status`,
-//! `upstream.error`, `audit.id`, `audit.seq`, `audit.upto`, `audit.unsent`, `audit.open`, `sink`, `refused`, `path`, `error`, `address`, `issuer`, `issuer.keys`, `reason`, `policy`, `key`,
-//! `config_reloaded`, `config_reload_failed`, `token.expires_in_s`, `token.obstacle`,
-//! `token.retry_after_ms`, `token.trace_id`.
+//! Fields of the log are named from one list, [`FIELDS`]. Names of spans and of what they tell stand in `spans::told`.
 //! Never logged: tokens, secrets, header values, bodies.
 
 pub mod log;
@@ -28,3 +24,45 @@ pub enum Format {
     /// For people.
     Text,
 }
+
+/// The names of all fields that lines and their spans have. A test holds the code against them.
+pub const FIELDS: [&str; 38] = [
+    "account",
+    "address",
+    "audit.id",
+    "audit.journal",
+    "audit.next",
+    "audit.open",
+    "audit.seq",
+    "audit.sink_seq",
+    "audit.unsent",
+    "audit.upto",
+    "call.id",
+    "code",
+    "config_reload_failed",
+    "config_reloaded",
+    "correlation.id",
+    "customer.id",
+    "duration_ms",
+    "error",
+    "http.status",
+    "issuer",
+    "issuer.keys",
+    "key",
+    "operation",
+    "outcome",
+    "path",
+    "policy",
+    "reason",
+    "records",
+    "refused",
+    "sink",
+    "stream",
+    "token.expires_in_s",
+    "token.obstacle",
+    "token.retry_after_ms",
+    "token.trace_id",
+    "trace.id",
+    "transfer.id",
+    "upstream.error",
+];

@@ -44,6 +44,7 @@ mod soak;
 mod sockets;
 mod standing;
 mod strays;
+mod telling;
 mod token;
 mod traces;
 mod unsaid;

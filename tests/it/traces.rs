@@ -1,5 +1,6 @@
 //! The spans of calls: which there are, what they tell, and who gets them.
 
+mod cost;
 mod exporting;
 mod following;
 pub(crate) mod spans;

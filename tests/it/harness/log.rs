@@ -49,11 +49,20 @@ impl Log {
 
     /// The lines with this message, so far.
     pub(crate) fn lines(&self, message: &str) -> Vec<Value> {
+        self.which(|line| line["message"] == message)
+    }
+
+    /// The lines of this level, so far.
+    pub(crate) fn at(&self, level: &str) -> Vec<Value> {
+        self.which(|line| line["level"] == level)
+    }
+
+    fn which(&self, is_wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
         let bytes = self.bytes.0.lock().expect("bytes");
         let lines = std::str::from_utf8(&bytes).expect("text").lines();
         lines
             .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
-            .filter(|line| line["message"] == message)
+            .filter(is_wanted)
             .collect()
     }
 }

@@ -38,6 +38,7 @@ async fn tells_what_the_readme_lists_and_nothing_that_it_does_not() {
             "_sink_",
             "_witness_",
             "_trace_spans_",
+            "_witness_",
             "refresh_token_age",
             "credential_expiry",
             "mfa_compliant",

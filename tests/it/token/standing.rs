@@ -230,7 +230,9 @@ async fn asks_for_no_second_factor_where_the_application_stands_for_itself() {
 
 /// The name and labels of a sample, as the README has them.
 pub(crate) fn documented(sample: &str) -> String {
-    let (name, labels) = sample.split_once('{').unwrap();
+    let Some((name, labels)) = sample.split_once('{') else {
+        return sample.to_owned();
+    };
     let labels = labels.trim_end_matches('}').split(',');
     let labels: Vec<_> = labels
         .map(|label| label.split('=').next().unwrap())

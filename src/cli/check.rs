@@ -349,7 +349,7 @@ mod tests {
         insta::assert_snapshot!(said, @"
         DIR/gateway.yaml: sound
         DIR/gateway.yaml: policy: no rule grants anything, so every call is refused
-        DIR/gateway.yaml:8: telemetry.traces.otlp_endpoint: is read but has no effect in this version
+        DIR/gateway.yaml:8: telemetry.traces.otlp_endpoint: traces of calls go over the network unencrypted
         ");
     }
 

@@ -39,8 +39,15 @@ pub(crate) fn logs_url(text: &str) -> Result<Uri, String> {
     collector_url(text, "logs")
 }
 
-/// Reads the URL that spans are posted to, path included.
+/// Reads the URL that spans are posted to; one without a path gets the usual one, as OpenTelemetry's own exporters
+/// have it (<https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp>).
 pub(crate) fn traces_url(text: &str) -> Result<Uri, String> {
+    let uri = text.parse::<Uri>().ok();
+    let is_bare = uri.is_some_and(|uri| uri.host().is_some() && uri.path() == "/");
+    if is_bare && !text.contains(['?', '#']) {
+        let base = text.strip_suffix('/').unwrap_or(text);
+        return collector_url(&format!("{base}/v1/traces"), "traces");
+    }
     collector_url(text, "traces")
 }
 

@@ -11,7 +11,8 @@ fn reads_where_traces_go_and_of_which_calls() {
     headers: {authorization: {env: BEARER}}
     propagate_upstream: true";
     let site = Site::new();
-    let usual = "telemetry: {traces: {otlp_endpoint: 'http://[::1]:4318/v1/traces'}}";
+    // The base alone, as OpenTelemetry's exporters take it.
+    let usual = "telemetry: {traces: {otlp_endpoint: 'http://[::1]:4318/'}}";
 
     let told = site.config(&with(more), &[("BEARER", "Bearer hunter2")]);
     let usual = site.config(&with(usual), &[]).traces.unwrap();
@@ -21,6 +22,7 @@ fn reads_where_traces_go_and_of_which_calls() {
     assert!(!format!("{told:?}").contains("hunter2"));
     assert_eq!(told.collector.endpoint, "https://collector:4318/v1/traces");
     assert_eq!(told.collector.headers.len(), 1);
+    assert_eq!(usual.collector.endpoint, "http://[::1]:4318/v1/traces");
     for (traces, expected) in [(told, (1.0, true)), (usual, (0.1, false))] {
         let (ratio, propagates) = expected;
         assert!((traces.sample_ratio - ratio).abs() < f64::EPSILON);
@@ -46,8 +48,6 @@ fn refuses_what_would_give_secrets_away_and_what_cannot_be_meant() {
     config.yaml:18: telemetry.traces.propagate_upstream: found "perhaps"; accepted: true, false
     config.yaml:19: telemetry.traces.ratio: unknown key; accepted: ca_file, headers, otlp_endpoint, propagate_upstream, sample_ratio
     "#);
-    let bare = "telemetry: {traces: {otlp_endpoint: 'https://collector:4318'}}";
-    insta::assert_snapshot!(faults(&with(bare)), @r#"config.yaml:13: telemetry.traces.otlp_endpoint: found "https://collector:4318"; accepted: a URL with its path, such as https://collector:4318/v1/traces"#);
     let query = "telemetry: {traces: {otlp_endpoint: 'https://c:4318/v1/traces?key=hunter2'}}";
     insta::assert_snapshot!(faults(&with(query)), @"config.yaml:13: telemetry.traces.otlp_endpoint: found a URL with a query (not shown); accepted: a URL without one, and what is secret in headers");
 }

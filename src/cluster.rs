@@ -5,10 +5,12 @@
 
 pub mod bucket;
 pub mod bucket_error;
+pub mod entry;
 pub mod link;
 pub mod servers;
 
 mod credentials;
+mod past;
 mod shape;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};

@@ -15,7 +15,6 @@ use async_nats::{
     jetstream::{
         self, ErrorCode,
         context::{CreateStreamErrorKind, GetStreamErrorKind, PublishError, PublishErrorKind},
-        message::StreamMessage,
         stream::{Config, LastRawMessageErrorKind, Stream},
     },
 };
@@ -24,6 +23,8 @@ use bytes::Bytes;
 use crate::cluster::{
     Cluster, Connected,
     bucket_error::{BucketError, unanswered},
+    entry::{Entry, OPERATION, Written, is_deletion},
+    past::Past,
     shape::Shape,
 };
 
@@ -35,24 +36,7 @@ pub struct Bucket {
     shape: Shape,
     /// The connection over which it was last made or found.
     made: AtomicU64,
-}
-
-/// What stands under a key.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The value; nothing where there is none, or it was deleted.
-    pub value: Option<Bytes>,
-    /// What the next write has to name; 0 where nothing ever stood there.
-    pub revision: u64,
-}
-
-/// What came of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// It stands under this revision.
-    At(u64),
-    /// Somebody else has written since.
-    Conflict,
+    past: Past,
 }
 
 impl Bucket {
@@ -65,6 +49,7 @@ impl Bucket {
             name,
             shape,
             made: AtomicU64::new(NEVER),
+            past: Past::default(),
         }
     }
 
@@ -154,11 +139,16 @@ impl Bucket {
         let expected = HeaderValue::from(revision);
         headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected);
         headers.insert(header::NATS_EXPECTED_STREAM, self.stream());
+        let before = self.past.highest();
         let publishing = async {
             let context = &connected.jetstream;
             let sent = context.publish_with_headers(self.subject(key), headers, value);
             match async { sent.await?.await }.await {
-                Ok(acknowledged) => Ok(Written::At(acknowledged.sequence)),
+                Ok(acknowledged) => {
+                    let sequence = acknowledged.sequence;
+                    self.past.wrote(&self.name, sequence, before);
+                    Ok(Written::At(sequence))
+                }
                 Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
                     Ok(Written::Conflict)
                 }
@@ -181,7 +171,8 @@ impl Bucket {
                 found => return found.map(drop),
             }
             match connected.jetstream.create_stream(self.config()).await {
-                Ok(_) => Ok(()),
+                // Another may have made it first.
+                Ok(_) => self.find(&connected).await.map(drop),
                 Err(error) => match error.kind() {
                     CreateStreamErrorKind::JetStream(said) => Err(BucketError::Refused(said)),
                     _ => Err(unanswered(&error)),
@@ -205,6 +196,12 @@ impl Bucket {
         Ok(())
     }
 
+    /// Whether entries of this bucket were lost in this run that would still stand: none that is absent can be taken
+    /// for one that never was.
+    pub fn has_lost(&self) -> bool {
+        self.past.has_lost(self.shape.max_age())
+    }
+
     async fn find(&self, connected: &Connected) -> Result<Stream, BucketError> {
         let stream = match connected.jetstream.get_stream(self.stream()).await {
             Ok(stream) => stream,
@@ -215,7 +212,9 @@ impl Bucket {
                 });
             }
         };
-        let faults = self.shape.faults(&stream.cached_info().config);
+        let info = stream.cached_info();
+        self.past.found(&self.name, info.created);
+        let faults = self.shape.faults(&info.config);
         if faults.is_empty() {
             return Ok(stream);
         }
@@ -286,15 +285,6 @@ impl Bucket {
         self.shape.config(self.stream(), self.subject(">"))
     }
 }
-
-/// A key that was deleted has a message without a value that says so.
-fn is_deletion(message: &StreamMessage) -> bool {
-    let operation = message.headers.get(OPERATION);
-    operation.is_some_and(|operation| matches!(operation.as_str(), "DEL" | "PURGE"))
-}
-
-/// What a message says of itself that is no value.
-const OPERATION: &str = "KV-Operation";
 
 /// Connections are counted from 1 on.
 const NEVER: u64 = 0;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use humantime::format_duration;
 
 /// The shape of a bucket.
@@ -11,6 +11,8 @@ pub(in crate::cluster) struct Shape {
     replicas: usize,
     /// How old entries get; nothing where they are kept for good.
     max_age: Option<Duration>,
+    /// How large an entry may get, with all that is sent with it, in bytes.
+    largest: i32,
 }
 
 impl Shape {
@@ -19,6 +21,7 @@ impl Shape {
         Self {
             replicas,
             max_age: None,
+            largest: LARGEST_LASTING,
         }
     }
 
@@ -27,6 +30,7 @@ impl Shape {
         Self {
             replicas,
             max_age: Some(max_age),
+            largest: LARGEST_PASSING,
         }
     }
 
@@ -50,6 +54,11 @@ impl Shape {
         }
     }
 
+    /// How old entries get; nothing where they are kept for good.
+    pub(in crate::cluster) fn max_age(&self) -> Option<Duration> {
+        self.max_age
+    }
+
     /// Every way in which a bucket could lose or refuse what it is given.
     pub(in crate::cluster) fn faults(&self, found: &Config) -> Vec<String> {
         let least = self.replicas;
@@ -61,6 +70,10 @@ impl Shape {
             ),
             None => "a time to live other than none".to_owned(),
         };
+        let smaller = format!("room for less than {} KiB in a message", self.largest >> 10);
+        let is_bounded = found.max_messages > 0 || found.max_bytes > 0;
+        let drops_old = is_bounded && found.discard != DiscardPolicy::New;
+        let is_small = found.max_message_size > 0 && found.max_message_size < self.largest;
         let copied = found.mirror.is_some() || found.sources.is_some();
         let all = [
             (found.max_messages_per_subject < 1, "a history without end"),
@@ -70,6 +83,12 @@ impl Shape {
             ),
             (!self.lets_live(found.max_age), &other),
             (found.num_replicas < least, &fewer),
+            (
+                found.retention != RetentionPolicy::Limits,
+                "retention other than limits",
+            ),
+            (drops_old, "bounds at which it discards what is old"),
+            (is_small, &smaller),
             (found.no_ack, "no_ack on"),
             (found.sealed, "sealed"),
             (copied, "a mirror or sources"),
@@ -85,5 +104,94 @@ impl Shape {
             Some(least) => found >= least,
             None => found.is_zero(),
         }
+    }
+}
+
+/// A refresh token has some KiB, and is sealed.
+const LARGEST_LASTING: i32 = 32 << 10;
+
+/// Of an answer that replicas share: 256 KiB and its headers.
+const LARGEST_PASSING: i32 = 260 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_every_way_in_which_entries_could_be_lost_or_refused() {
+        type Change = fn(&mut Config);
+        let faults: [(Change, &str); 7] = [
+            (
+                |it| it.retention = RetentionPolicy::Interest,
+                "retention other than limits",
+            ),
+            (
+                |it| it.retention = RetentionPolicy::WorkQueue,
+                "retention other than limits",
+            ),
+            (
+                |it| (it.max_messages, it.discard) = (1_000_000, DiscardPolicy::Old),
+                "bounds at which it discards what is old",
+            ),
+            (
+                |it| (it.max_bytes, it.discard) = (1 << 30, DiscardPolicy::Old),
+                "bounds at which it discards what is old",
+            ),
+            (|it| it.max_message_size = 200, "room for less than"),
+            (|it| it.no_ack = true, "no_ack on"),
+            (|it| it.sealed = true, "sealed"),
+        ];
+
+        for shape in shapes() {
+            for (change, fault) in faults {
+                let mut config = shape.config("KV_a".to_owned(), "$KV.a.>".to_owned());
+                change(&mut config);
+
+                let found = shape.faults(&config);
+
+                assert_eq!(found.len(), 1, "{found:?}");
+                assert!(found[0].starts_with(fault), "{found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn has_nothing_against_bounds_at_which_writes_are_refused() {
+        let changes: [fn(&mut Config); 4] = [
+            |_| {},
+            |it| it.discard = DiscardPolicy::Old,
+            |it| (it.max_messages, it.max_bytes) = (1_000_000, 1 << 30),
+            |it| it.max_message_size = 1 << 20,
+        ];
+
+        for shape in shapes() {
+            for change in changes {
+                let mut config = shape.config("KV_a".to_owned(), "$KV.a.>".to_owned());
+                change(&mut config);
+
+                assert_eq!(shape.faults(&config), Vec::<String>::new());
+            }
+        }
+    }
+
+    #[test]
+    fn wants_room_for_what_the_bucket_is_for() {
+        let [lasting, passing] = shapes();
+        let mut config = lasting.config("KV_a".to_owned(), "$KV.a.>".to_owned());
+        config.max_message_size = 64 << 10;
+        assert_eq!(lasting.faults(&config), Vec::<String>::new());
+
+        let mut config = passing.config("KV_a".to_owned(), "$KV.a.>".to_owned());
+        config.max_message_size = 64 << 10;
+
+        let small = "room for less than 260 KiB in a message";
+        assert_eq!(passing.faults(&config), [small]);
+    }
+
+    fn shapes() -> [Shape; 2] {
+        [
+            Shape::lasting(1),
+            Shape::passing(1, Duration::from_hours(24)),
+        ]
     }
 }

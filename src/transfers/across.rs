@@ -116,8 +116,8 @@ mod tests {
     use super::*;
     use crate::{
         cluster::{
-            bucket::{Entry, Written},
             bucket_error::BucketError,
+            entry::{Entry, Written},
         },
         command::Operation,
         ids::BootId,
@@ -375,6 +375,41 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn looks_at_the_transfer_first_where_entries_were_lost() {
+        let board = Memory::default();
+        let (one, other) = (board.replica(), board.replica());
+        first(&one).await.keep(answer("done")).await;
+
+        board.cells().entries.clear();
+        board.cells().has_lost = true;
+        let claim = first(&other).await;
+        assert!(claim.is_taken_over());
+        drop(claim);
+        settle().await;
+        board.cells().entries.clear();
+        board.cells().lose = 1;
+        let answer_lost = first(&other).await;
+
+        assert!(answer_lost.is_taken_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn knows_a_holder_from_another_under_the_same_revision() {
+        let board = Memory::default();
+        let looker = board.replica();
+        let _dead = ManuallyDrop::new(first(&board.replica()).await);
+        let seen = looker.enter(key(), fingerprint(), soon()).await;
+        assert_eq!(seen.err(), Some(Repeat::InProgress));
+        *board.cells() = Cells::default();
+
+        let alive = first(&board.replica()).await;
+        let entered = looker.enter(key(), fingerprint(), soon()).await;
+
+        assert_eq!(entered.err(), Some(Repeat::InProgress));
+        drop(alive);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn leaves_an_answer_that_is_too_large_to_be_looked_up() {
         let board = Memory::default();
         let (one, other) = (board.replica(), board.replica());
@@ -444,6 +479,7 @@ mod tests {
         lose: usize,
         is_away: bool,
         is_silent: bool,
+        has_lost: bool,
     }
 
     impl Memory {
@@ -511,6 +547,10 @@ mod tests {
     impl Board for Memory {
         fn prepare(&self) -> BoxFuture<'_, Result<(), BucketError>> {
             Box::pin(self.reach())
+        }
+
+        fn has_lost(&self) -> bool {
+            self.cells().has_lost
         }
 
         fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Entry, BucketError>> {

@@ -6,14 +6,18 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::cluster::{
-    bucket::{Bucket, Entry, Written},
+    bucket::Bucket,
     bucket_error::BucketError,
+    entry::{Entry, Written},
 };
 
 /// Entries that all replicas see, each with a revision that every write has to name.
 pub trait Board: fmt::Debug + Send + Sync {
     /// Makes it where it is absent, and looks whether it is sound.
     fn prepare(&self) -> BoxFuture<'_, Result<(), BucketError>>;
+
+    /// Whether entries were lost in this run that would still stand.
+    fn has_lost(&self) -> bool;
 
     /// Reads an entry.
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Entry, BucketError>>;
@@ -37,6 +41,10 @@ pub trait Board: fmt::Debug + Send + Sync {
 impl Board for Bucket {
     fn prepare(&self) -> BoxFuture<'_, Result<(), BucketError>> {
         Box::pin(self.make_once())
+    }
+
+    fn has_lost(&self) -> bool {
+        Self::has_lost(self)
     }
 
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Entry, BucketError>> {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::{
-    cluster::bucket::Written,
+    cluster::entry::Written,
     transfers::{
         kept::{Fingerprint, Kept, Key},
         shared::{MARGIN, Shared, Trouble, Unreached},
@@ -27,7 +27,8 @@ pub(in crate::transfers) struct Hold {
     holder: Arc<str>,
     stand: Stand,
     has_looked: bool,
-    /// Whether the key was another call's, of which nobody knows what became.
+    /// Whether the key was another call's, of which nobody knows what became, or may have been one's whose entry is
+    /// lost.
     is_taken_over: bool,
     /// Whether this call may have sent something.
     may_be_sent: bool,
@@ -182,9 +183,12 @@ impl Hold {
                 self.stand = Stand::At(entry.revision);
                 Ok(Look::Ours)
             }
-            State::UnderWay { lease_ms, .. } => {
+            State::UnderWay { holder, lease_ms } => {
                 let lease = Duration::from_millis(lease_ms);
-                if !self.shared.has_run_out(&self.name, entry.revision, lease) {
+                if !self
+                    .shared
+                    .has_run_out(&self.name, entry.revision, &holder, lease)
+                {
                     return Ok(Look::UnderWay);
                 }
                 // Before it is ours: the answer to the write may be lost.
@@ -198,8 +202,11 @@ impl Hold {
         let lease = until.saturating_duration_since(Instant::now());
         let value = self.under_way(lease.saturating_add(MARGIN));
         self.stand = Stand::Perhaps;
-        let written = self.shared.board().write(&self.name, value, revision);
-        match written.await? {
+        let board = self.shared.board();
+        let written = board.write(&self.name, value, revision).await;
+        // Only after the write is it known whether the bucket was the one of before.
+        self.is_taken_over |= board.has_lost();
+        match written? {
             Written::At(revision) => {
                 self.stand = Stand::At(revision);
                 Ok(Look::Ours)

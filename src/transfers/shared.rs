@@ -60,9 +60,11 @@ struct Circuit {
 }
 
 /// An entry of another replica as it was first seen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Sighting {
     revision: u64,
+    /// A bucket that was made anew counts revisions from 1 again.
+    holder: Arc<str>,
     since: Instant,
 }
 
@@ -139,13 +141,18 @@ impl Shared {
         &self,
         name: &Arc<str>,
         revision: u64,
+        holder: &str,
         lease: Duration,
     ) -> bool {
-        let seen = self.sightings.get(name);
-        let seen = seen.filter(|sighting| sighting.revision == revision);
+        let is_it = |seen: &Sighting| seen.revision == revision && *seen.holder == *holder;
+        let seen = self.sightings.get(name).filter(is_it);
         let since = seen.map_or_else(Instant::now, |sighting| sighting.since);
-        self.sightings
-            .insert(Arc::clone(name), Sighting { revision, since });
+        let sighting = Sighting {
+            revision,
+            holder: holder.into(),
+            since,
+        };
+        self.sightings.insert(Arc::clone(name), sighting);
         since.elapsed() >= lease
     }
 

@@ -20,10 +20,7 @@ use tracing::debug;
 use crate::{
     cause,
     clock::SharedClock,
-    cluster::{
-        bucket::{Bucket, Written},
-        bucket_error::BucketError,
-    },
+    cluster::{bucket::Bucket, bucket_error::BucketError, entry::Written},
     file::Disk,
     secret::SecretSource,
     token::refresh_store::{

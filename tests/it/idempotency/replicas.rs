@@ -168,6 +168,23 @@ async fn go_on_alone_where_they_may_and_tell_each_other_once_the_server_is_back(
     assert_eq!(sandbox.seen().len(), 1);
 }
 
+#[tokio::test]
+async fn look_at_a_transfer_first_where_the_bucket_was_deleted_under_them() {
+    let (server, sandbox) = (NatsServer::start().await, sandbox());
+    let (one, other) = two(&server, &sandbox, Without::Refuse).await;
+    // The other one knows the bucket, too.
+    keyed(&one).send().await;
+    keyed(&other).send().await;
+    let operator = server.operator().await;
+    operator.delete_stream(BUCKET).await.unwrap();
+
+    let again = keyed(&other).send().await;
+
+    assert_eq!(again.header("gateway-outcome"), Some("reconciled"));
+    let methods: Vec<_> = sandbox.seen().into_iter().map(|it| it.method).collect();
+    assert_eq!(methods, [Method::PATCH, Method::GET]);
+}
+
 fn sandbox() -> Sandbox {
     Sandbox::new(sandbox::Settings::default())
 }

@@ -20,12 +20,15 @@ use async_nats::{
 };
 use bytes::Bytes;
 
-use crate::cluster::{
-    Cluster, Connected,
-    bucket_error::{BucketError, unanswered},
-    entry::{Entry, OPERATION, Written, is_deletion},
-    past::Past,
-    shape::Shape,
+use crate::{
+    cause,
+    cluster::{
+        Cluster, Connected,
+        bucket_error::{BucketError, unanswered},
+        entry::{Entry, OPERATION, Written, is_deletion},
+        past::Past,
+        shape::Shape,
+    },
 };
 
 /// One bucket.
@@ -266,6 +269,10 @@ impl Bucket {
         match (error.kind(), said) {
             // Nobody listens on the subject.
             (PublishErrorKind::StreamNotFound, _) => self.absent(),
+            (PublishErrorKind::MaxPayloadExceeded, _) => BucketError::TooLarge(cause::chain(error)),
+            (_, Some(said)) if said.error_code() == ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM => {
+                BucketError::TooLarge(said.to_string())
+            }
             (_, Some(said)) => self.refused(said.clone()),
             _ => unanswered(error),
         }

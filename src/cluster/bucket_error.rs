@@ -26,6 +26,9 @@ pub enum BucketError {
     /// The server says that this may not be done.
     #[error("NATS denies: {0}")]
     Denied(String),
+    /// A value is larger than the server or the bucket takes.
+    #[error("the value is larger than NATS takes: {0}")]
+    TooLarge(String),
     /// `JetStream` says no.
     #[error("JetStream says {0}")]
     Refused(jetstream::Error),
@@ -40,7 +43,7 @@ impl BucketError {
     pub fn is_lasting(&self) -> bool {
         match self {
             Self::Away(away) => away.is_lasting(),
-            Self::Absent(_) | Self::Shape { .. } | Self::Denied(_) => true,
+            Self::Absent(_) | Self::Shape { .. } | Self::Denied(_) | Self::TooLarge(_) => true,
             // Of its own statuses, 503 is a cluster without a leader or a server that starts.
             Self::Refused(said) => said.code() < 500,
             Self::Unanswered(_) => false,

@@ -422,6 +422,34 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn leaves_an_answer_that_the_server_does_not_take_to_be_looked_up() {
+        let board = Memory::default();
+        let (one, other) = (board.replica(), board.replica());
+        let large = answer(&"x".repeat(1000));
+        board.cells().most = Some(1000);
+
+        first(&one).await.keep(large.clone()).await;
+
+        let asked = board.cells().asked;
+        assert_eq!(again(&one).await, large);
+        assert_eq!(board.cells().asked, asked, "it is told once");
+        assert!(first(&other).await.is_taken_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn asks_for_other_keys_where_one_entry_is_too_large() {
+        let board = Memory::default();
+        let replica = board.replica();
+        board.cells().most = Some(0);
+
+        let refused = replica.enter(key(), fingerprint(), soon()).await;
+        board.cells().most = None;
+
+        assert!(matches!(refused.err(), Some(Repeat::Unreached(_))));
+        drop(first(&replica).await);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn touches_nothing_that_it_cannot_read() {
         let board = Memory::default();
         let replica = board.going_on();
@@ -480,6 +508,8 @@ mod tests {
         is_away: bool,
         is_silent: bool,
         has_lost: bool,
+        /// What an entry may have in bytes at most.
+        most: Option<usize>,
     }
 
     impl Memory {
@@ -513,6 +543,10 @@ mod tests {
         ) -> Result<Written, BucketError> {
             self.reach().await?;
             let mut cells = self.cells();
+            let size = value.as_ref().map_or(0, Bytes::len);
+            if cells.most.is_some_and(|most| size > most) {
+                return Err(BucketError::TooLarge(size.to_string()));
+            }
             let there = cells.entries.get(name).map_or(0, |(_, there)| *there);
             if there != revision {
                 return Ok(Written::Conflict);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::{
-    cluster::entry::Written,
+    cluster::{bucket_error::BucketError, entry::Written},
     transfers::{
         kept::{Fingerprint, Kept, Key},
         shared::{MARGIN, Shared, Trouble, Unreached},
@@ -138,10 +138,10 @@ impl Hold {
     /// Puts the answer there for the others.
     pub(in crate::transfers) async fn keep(&mut self, kept: &Kept) -> Settled {
         let value = Value::answered(&self.fingerprint, kept);
-        // What is too large is left so that the next replica looks at the transfer.
+        // What is too large here is left so that the next replica looks at the transfer.
         let value = value.unwrap_or_else(|| self.under_way(Duration::ZERO));
         let shared = Arc::clone(&self.shared);
-        match shared.ask(self.put(value)).await {
+        match shared.ask(self.settle(value)).await {
             Ok(Settled::Lost) => {
                 warn!("another replica has taken a call over; its answer stays");
                 Settled::Lost
@@ -176,7 +176,7 @@ impl Hold {
         }
         match value.state {
             State::Answered(answered) => {
-                let kept = answered.into_kept().ok_or(Trouble::Unreadable)?;
+                let kept = answered.to_kept().ok_or(Trouble::Unreadable)?;
                 Ok(Look::Answered(kept))
             }
             State::UnderWay { holder, .. } if *holder == *self.holder => {
@@ -216,6 +216,17 @@ impl Hold {
                 self.is_taken_over = false;
                 Ok(Look::UnderWay)
             }
+        }
+    }
+
+    async fn settle(&mut self, value: Bytes) -> Result<Settled, Trouble> {
+        match self.put(value).await {
+            // And so is what is too large there.
+            Err(Trouble::Bucket(BucketError::TooLarge(why))) => {
+                debug!(error = why, "an answer is not kept for other replicas");
+                self.put(self.under_way(Duration::ZERO)).await
+            }
+            done => done,
         }
     }
 

@@ -52,6 +52,16 @@ pub(in crate::transfers) enum Trouble {
     Unreadable,
 }
 
+impl Trouble {
+    /// Whether other keys can be asked for all the same.
+    fn is_of_one_entry(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable | Self::Bucket(BucketError::TooLarge(_))
+        )
+    }
+}
+
 /// Spares calls the wait for a cluster that did not answer a moment ago.
 #[derive(Debug, Default)]
 struct Circuit {
@@ -123,9 +133,10 @@ impl Shared {
                 self.answered();
                 return Ok(answer);
             }
-            Ok(Err(Trouble::Unreadable)) => {
+            Ok(Err(trouble)) if trouble.is_of_one_entry() => {
                 self.answered();
-                error!(error = %Trouble::Unreadable, "a call with a key cannot go on");
+                let why = cause::chain(&trouble);
+                error!(error = %why, "a call with a key cannot go on");
                 return Err(Unreached { retry_after: PAUSE });
             }
             Ok(Err(trouble)) => trouble,

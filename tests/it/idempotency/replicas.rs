@@ -185,6 +185,23 @@ async fn look_at_a_transfer_first_where_the_bucket_was_deleted_under_them() {
     assert_eq!(methods, [Method::PATCH, Method::GET]);
 }
 
+#[tokio::test]
+async fn go_on_sharing_where_the_server_does_not_take_an_answer() {
+    // Room for a claim, and for what makes the bucket, but not for an answer.
+    let (server, sandbox) = (NatsServer::with("max_payload: 1024").await, sandbox());
+    let (one, other) = two(&server, &sandbox, Without::Refuse).await;
+
+    let made = keyed(&one).send().await;
+    let again = keyed(&one).send().await;
+    let next = one.reject().header("Idempotency-Key", "next").send().await;
+    let elsewhere = keyed(&other).send().await;
+
+    is_replayed(&again, &made);
+    // The transfer had ended, which Partner Center was asked.
+    assert_eq!((made.status, next.status), (200, 400));
+    assert_eq!(elsewhere.header("gateway-outcome"), Some("reconciled"));
+}
+
 fn sandbox() -> Sandbox {
     Sandbox::new(sandbox::Settings::default())
 }

@@ -176,8 +176,13 @@ impl Gateway {
         };
         let beside = async {
             tokio::select! {
-                ((), (), ()) = async {
-                    tokio::join!(self.warm_up(), self.keep_alive(), self.close_orphans())
+                ((), (), (), ()) = async {
+                    tokio::join!(
+                        self.warm_up(),
+                        self.keep_alive(),
+                        self.close_orphans(),
+                        self.transfers.idempotency.keep_sharing()
+                    )
                 } => {}
                 () = self.drain.begun() => {}
             }

@@ -6,6 +6,7 @@ mod accounts;
 mod calls;
 mod gateway;
 mod journal;
+mod sharing;
 mod sinks;
 mod spans;
 mod witnesses;
@@ -17,6 +18,7 @@ pub(in crate::front) fn page(watched: &Watched) -> Result<String, prometheus::Er
     let page = Page::default();
     let transfers = &watched.transfers;
     calls::write(&page, &watched.tally, &transfers.places)?;
+    sharing::write(&page, &transfers.idempotency)?;
     accounts::write(&page, &transfers.accounts)?;
     journal::write(&page, &transfers.journal)?;
     sinks::write(&page, &watched.sinks)?;

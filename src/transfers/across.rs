@@ -2,7 +2,7 @@
 //!
 //! One call of each process at a time asks the others; whoever else has the key here waits for that one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -21,6 +21,23 @@ impl Idempotency {
         if let Some(shared) = &self.0.shared {
             shared.prepare().await;
         }
+    }
+
+    /// Asks the others once a minute while keys are not shared: a replica without calls must notice that they are again.
+    pub async fn keep_sharing(&self) {
+        let Some(shared) = &self.0.shared else { return };
+        loop {
+            sleep(AGAIN).await;
+            if !shared.is_shared() {
+                shared.prepare().await;
+            }
+        }
+    }
+
+    /// Whether keys are shared now; nothing where there are no other replicas.
+    #[must_use]
+    pub fn is_shared(&self) -> Option<bool> {
+        self.0.shared.as_ref().map(|shared| shared.is_shared())
     }
 
     /// Finds out whether a call is the first among all replicas, waiting for one that is under way elsewhere.
@@ -99,13 +116,14 @@ impl Idempotency {
     }
 }
 
+const AGAIN: Duration = Duration::from_mins(1);
+
 #[cfg(test)]
 mod tests {
     use std::{
         collections::HashMap,
         mem::ManuallyDrop,
         sync::{Mutex, MutexGuard},
-        time::Duration,
     };
 
     use bytes::Bytes;
@@ -447,6 +465,26 @@ mod tests {
 
         assert!(matches!(refused.err(), Some(Repeat::Unreached(_))));
         drop(first(&replica).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn notices_without_calls_that_keys_are_shared_again() {
+        let board = Memory::default();
+        let replica = board.replica();
+        assert_eq!(replica.is_shared(), Some(true));
+        board.cells().is_away = true;
+        replica.warm_up().await;
+        assert_eq!(replica.is_shared(), Some(false));
+        let keeping = replica.clone();
+        let keeping = tokio::spawn(async move { keeping.keep_sharing().await });
+        settle().await;
+
+        board.cells().is_away = false;
+        advance(Duration::from_secs(61)).await;
+        settle().await;
+
+        assert_eq!(replica.is_shared(), Some(true));
+        keeping.abort();
     }
 
     #[tokio::test(start_paused = true)]

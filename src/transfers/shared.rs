@@ -67,6 +67,10 @@ impl Trouble {
 struct Circuit {
     /// Nobody asks before this; then one does.
     open_until: Option<Instant>,
+    /// What the log was told in the last minute, and when.
+    reasons: Vec<(String, Instant)>,
+    /// Whether the log ends with keys that are not shared.
+    is_told: bool,
 }
 
 /// An entry of another replica as it was first seen.
@@ -112,9 +116,15 @@ impl Shared {
 
     /// Makes the bucket, where it is absent.
     pub(in crate::transfers) async fn prepare(&self) {
-        if let Err(why) = self.board.prepare().await {
-            self.failed(&why.into());
+        match self.board.prepare().await {
+            Ok(()) => self.answered(),
+            Err(why) => self.failed(&why.into()),
         }
+    }
+
+    /// Whether keys are shared as far as is known.
+    pub(in crate::transfers) fn is_shared(&self) -> bool {
+        self.circuit().open_until.is_none()
     }
 
     /// A name of its own for each call that holds a key; the journal tells of the run that it begins with.
@@ -136,7 +146,11 @@ impl Shared {
             Ok(Err(trouble)) if trouble.is_of_one_entry() => {
                 self.answered();
                 let why = cause::chain(&trouble);
-                error!(error = %why, "a call with a key cannot go on");
+                if self.circuit().is_news(&why) {
+                    error!(error = %why, "a call with a key cannot go on");
+                } else {
+                    debug!(error = %why, "another call with a key cannot go on");
+                }
                 return Err(Unreached { retry_after: PAUSE });
             }
             Ok(Err(trouble)) => trouble,
@@ -168,17 +182,23 @@ impl Shared {
     }
 
     fn answered(&self) {
-        if self.circuit().open_until.take().is_some() {
+        let mut circuit = self.circuit();
+        circuit.open_until = None;
+        if std::mem::take(&mut circuit.is_told) {
             info!("idempotency keys are shared again");
         }
     }
 
     fn failed(&self, trouble: &Trouble) {
-        let open = Instant::now() + PAUSE;
-        let is_news = self.circuit().open_until.replace(open).is_none();
         let why = cause::chain(trouble);
+        let mut circuit = self.circuit();
+        circuit.open_until = Some(Instant::now() + PAUSE);
+        if !circuit.is_news(&why) {
+            debug!(error = %why, "idempotency keys are still not shared");
+            return;
+        }
+        circuit.is_told = true;
         match trouble {
-            _ if !is_news => debug!(error = %why, "idempotency keys are still not shared"),
             Trouble::Bucket(why_not) if why_not.is_lasting() => {
                 error!(error = %why, "idempotency keys are not shared");
             }
@@ -192,6 +212,17 @@ impl Shared {
 }
 
 impl Circuit {
+    /// Whether the log was not told this a moment ago.
+    fn is_news(&mut self, why: &str) -> bool {
+        self.reasons.retain(|(_, at)| at.elapsed() < APART);
+        let was_told = self.reasons.iter().any(|(told, _)| told == why);
+        let is_news = !was_told && self.reasons.len() < MOST_REASONS;
+        if is_news {
+            self.reasons.push((why.to_owned(), Instant::now()));
+        }
+        is_news
+    }
+
     fn pass(&mut self) -> Result<(), Unreached> {
         let now = Instant::now();
         let Some(until) = self.open_until else {
@@ -229,6 +260,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long nobody asks after a question was not answered.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// Each reason is told once in so long, and at most so many of them.
+const APART: Duration = Duration::from_mins(1);
+const MOST_REASONS: usize = 8;
+
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// So much later than the first, at most, another replica's callers have its answer.
@@ -243,3 +278,25 @@ const MOST_SIGHTINGS: u64 = 10_000;
 
 /// Longer than any call may take.
 const LONGEST_SIGHTING: Duration = Duration::from_hours(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn tells_a_reason_that_lasts_once_a_minute() {
+        let mut circuit = Circuit::default();
+        let mut told = Vec::new();
+
+        for second in 0..180 {
+            if circuit.is_news("away") {
+                told.push(second);
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+
+        assert_eq!(told, [0, 60, 120]);
+        let others = (0..20).filter(|number| circuit.is_news(&number.to_string()));
+        assert_eq!(others.count(), MOST_REASONS);
+    }
+}

@@ -42,6 +42,7 @@ async fn tells_what_the_readme_lists_and_nothing_that_it_does_not() {
             "credential_expiry",
             "mfa_compliant",
             "listener_certificate",
+            "idempotency_shared",
         ]
         .iter()
         .any(|part| row.contains(part))

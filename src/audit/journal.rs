@@ -4,6 +4,7 @@
 //! written every hand-in fails at once, and each later one tries anew, so it heals when the disk does.
 
 mod reach;
+mod sealing;
 
 use std::{
     fs::File,
@@ -49,6 +50,8 @@ struct Shared {
     board: Arc<Board>,
     queue: Queue,
     orphans: Mutex<Vec<Orphan>>,
+    /// Whether the last checkpoint of this run was asked for.
+    sealed: Mutex<bool>,
     _lock: File,
 }
 
@@ -102,6 +105,7 @@ impl Journal {
             board,
             queue,
             orphans: Mutex::new(orphans),
+            sealed: Mutex::new(false),
             _lock: lock,
         }));
         let recovered = recovered.into_iter().map(|it| Draft::recovered(boot, it));
@@ -201,7 +205,7 @@ impl Journal {
     pub async fn stop(&self) -> Result<(), Unwritable> {
         self.close().await?;
         self.append(Draft::stopped(self.boot())).await?;
-        self.sign().await?;
+        self.seal().await?;
         // Whoever opens the journal next must not meet the writer in what it does after it has answered.
         drop(self.settle().await);
         Ok(())
@@ -234,11 +238,6 @@ impl Journal {
     /// When it could not be written.
     pub async fn settle(&self) -> Result<(), Unwritable> {
         self.ask(Job::Probe).await
-    }
-
-    /// Has everything handed in so far signed, and waits until it is on the disk with its checkpoint.
-    pub(in crate::audit) async fn sign(&self) -> Result<(), Unwritable> {
-        self.ask(Job::Sign).await
     }
 
     async fn ask(&self, job: impl FnOnce(Waiting) -> Job) -> Result<(), Unwritable> {

@@ -55,6 +55,22 @@ async fn signs_at_every_interval_also_where_nothing_happens() {
     assert_eq!(verified(world.dir.path(), &[&key]), [2, 3, 4]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn signs_nothing_behind_the_last_checkpoint_of_a_run() {
+    let dir = tempdir();
+    let mut settings = settings(dir.path());
+    settings.checkpoint_interval = Duration::from_mins(1);
+    let written = start_with(&settings).await.unwrap();
+
+    written.stop().await.unwrap();
+    let stopped = kinds_of(&read(dir.path()));
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    written.settle().await.unwrap();
+
+    assert_eq!(stopped.last().unwrap(), "checkpoint");
+    assert_eq!(kinds_of(&read(dir.path())), stopped);
+}
+
 #[tokio::test]
 async fn makes_a_key_for_its_own_user_at_the_first_start_and_keeps_it() {
     let dir = tempdir();

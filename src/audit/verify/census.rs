@@ -138,12 +138,18 @@ impl Census {
         self.read.insert(account.journal, account);
     }
 
-    /// Journals of which more was witnessed than was read. Where gateways run it may be there by now.
+    /// Journals of which more was witnessed than was read, or something else about the last record of it. Where gateways
+    /// run it may be there by now.
     #[must_use]
     pub fn behind(&self) -> Vec<JournalId> {
         let is_behind = |read: &&Account| {
-            let last = self.last.get(&read.journal);
-            read.is_whole && last.is_some_and(|it| it.upto > read.last)
+            let Some(witnessed) = self.witnessed.get(&read.journal) else {
+                return false;
+            };
+            let mut later = witnessed.range(read.last..);
+            let differs =
+                |told: &Testimony, upto| matches!(read.judge(upto, told.head), Judged::Differs(_));
+            later.any(|(upto, all)| all.iter().any(|told| differs(told, *upto)))
         };
         let behind = self.read.values().filter(is_behind);
         behind.map(|read| read.journal).collect()
@@ -251,6 +257,8 @@ mod tests {
             (15, "ten", Some(Kind::Other)),
             (21, "later", Some(Kind::Short { last: 20 })),
             (3, "before", None),
+            (20, "last", None),
+            (20, "other", Some(Kind::Other)),
         ] {
             let mut census = Census::default();
             census.take(Account::made(by, (1, 9), &[], &[(7, own, end(upto, line))]));
@@ -289,6 +297,18 @@ mod tests {
             (report.same, report.differences, report.apart),
             (1, vec![], vec![])
         );
+    }
+
+    #[test]
+    fn looks_again_where_the_end_of_the_last_record_is_not_the_one_that_was_witnessed() {
+        let [own, by] = [(); 2].map(|()| JournalId::random());
+        for (line, again) in [("last", vec![]), ("other", vec![own])] {
+            let mut census = Census::default();
+            census.take(Account::made(own, (1, 9), &[end(8, "eight")], &[]));
+            census.take(Account::made(by, (1, 9), &[], &[(7, own, end(9, line))]));
+
+            assert_eq!(census.behind(), again, "{line}");
+        }
     }
 
     fn end(upto: u64, line: &str) -> End {

@@ -27,6 +27,8 @@ pub struct Account {
     pub(in crate::audit::verify::census) journal: JournalId,
     first: u64,
     pub(in crate::audit::verify::census) last: u64,
+    /// Its last line. After a crash the checkpoint over it may have been published, and stand nowhere else.
+    tail: Vec<u8>,
     /// What its checkpoints sign, in their order.
     ends: Vec<End>,
     pub(in crate::audit::verify::census) seen: Vec<Seen>,
@@ -115,6 +117,7 @@ impl Account {
             journal,
             first: 0,
             last: 0,
+            tail: Vec::new(),
             ends: Vec::new(),
             seen: Vec::new(),
             is_whole: false,
@@ -125,7 +128,11 @@ impl Account {
         if self.first == 0 {
             self.first = record.seq;
         }
-        self.last = self.last.max(record.seq);
+        if record.seq >= self.last {
+            self.last = record.seq;
+            self.tail.clear();
+            self.tail.extend_from_slice(line);
+        }
         if record.is_checkpoint() {
             let head = record.head.as_deref().and_then(|head| head.parse().ok());
             let is_next = |upto: &u64| self.ends.last().is_none_or(|end| end.upto < *upto);
@@ -185,6 +192,7 @@ impl Account {
         let found = self.ends.binary_search_by_key(&upto, |end| end.upto);
         match found.ok().and_then(|at| self.ends.get(at)) {
             Some(end) if end.head == head => Judged::Same,
+            _ if upto == self.last && LineHash::of(&self.tail) == head => Judged::Same,
             _ if upto == self.last && !self.is_whole => Judged::Unknown,
             _ => Judged::Differs(Kind::Other),
         }
@@ -225,6 +233,7 @@ impl Account {
         Self {
             first,
             last,
+            tail: b"last".to_vec(),
             ends: ends.to_vec(),
             seen: seen.collect(),
             is_whole: true,

@@ -26,6 +26,8 @@ pub(in crate::delivery::witness) struct Peers {
 struct Known {
     last: Sighting,
     turn: u64,
+    /// Whether it was heard of more than once, as nobody is who publishes under a new name each time.
+    is_settled: bool,
 }
 
 /// What is to be written down.
@@ -58,7 +60,8 @@ impl Peers {
     }
 
     /// Takes the news in their order, and returns at most one thing to write down of each journal: the first
-    /// contradiction, or else how far it has come; and of no more journals than are remembered.
+    /// contradiction, or else how far it has come; and of no more journals than are remembered, first of those that
+    /// contradict.
     pub(in crate::delivery::witness) fn take(&mut self, news: Vec<Sighting>) -> Vec<Heard> {
         let mut worth = Vec::<Heard>::new();
         for seen in news {
@@ -67,9 +70,17 @@ impl Peers {
             };
             let same = |other: &&mut Heard| other.seen.journal == heard.seen.journal;
             let has_room = worth.len() < MOST;
+            let is_plain = |other: &Heard| other.denied.is_none();
             match worth.iter_mut().find(same) {
-                Some(before) if before.denied.is_none() => *before = heard,
+                Some(before) if is_plain(before) => *before = heard,
                 None if has_room => worth.push(heard),
+                None if !is_plain(&heard) => {
+                    // What is merely new the next checkpoint tells again; a contradiction nothing does.
+                    if let Some(at) = worth.iter().rposition(is_plain) {
+                        worth.remove(at);
+                        worth.push(heard);
+                    }
+                }
                 Some(_) | None => {}
             }
         }
@@ -87,10 +98,16 @@ impl Peers {
         let Some(known) = self.known.get_mut(&seen.journal) else {
             self.make_place();
             let last = seen.clone();
-            self.known.insert(seen.journal, Known { last, turn });
+            let known = Known {
+                last,
+                turn,
+                is_settled: false,
+            };
+            self.known.insert(seen.journal, known);
             return Some(Heard { seen, denied: None });
         };
         known.turn = turn;
+        known.is_settled = true;
         let before = known.last.end;
         if seen.end == before {
             return None;
@@ -105,12 +122,14 @@ impl Peers {
         Some(Heard { seen, denied })
     }
 
-    /// Forgets the journal that was not heard of for the longest time, where there are too many.
+    /// Forgets a journal, where there are too many: of those that were heard of once, or else of all, the one that was
+    /// not heard of for the longest time.
     fn make_place(&mut self) {
         if self.known.len() < MOST {
             return;
         }
-        let oldest = self.known.iter().min_by_key(|(_, known)| known.turn);
+        let each = self.known.iter();
+        let oldest = each.min_by_key(|(_, known)| (known.is_settled, known.turn));
         if let Some(oldest) = oldest.map(|(journal, _)| *journal) {
             self.known.remove(&oldest);
         }
@@ -183,8 +202,30 @@ mod tests {
             assert_eq!(peers.take(news).len(), 1);
             assert!(peers.known.len() <= MOST);
         }
-        let flood = (0..1000).map(|_| seen(JournalId::random(), 1, "x", 1));
-        assert_eq!(peers.take(flood.collect()).len(), MOST);
+        assert_eq!(peers.take(strangers(1000)).len(), MOST);
+    }
+
+    #[test]
+    fn lets_strangers_hide_no_contradiction() {
+        let mut peers = peers();
+        let kept = JournalId::random();
+        peers.take(vec![seen(kept, 1, "a", 1), seen(kept, 9, "b", 1)]);
+
+        let mut news = strangers(MOST * 2);
+        news.push(seen(kept, 9, "c", 1));
+        news.extend(strangers(MOST * 2));
+        let told = peers.take(news);
+
+        assert_eq!(told.len(), MOST);
+        let told: Vec<_> = told.into_iter().filter(|it| it.denied.is_some()).collect();
+        let before = seen(kept, 9, "b", 1).end;
+        assert_eq!(told, [denied(seen(kept, 9, "c", 1), before)]);
+        assert!(peers.known.len() <= MOST);
+    }
+
+    fn strangers(count: usize) -> Vec<Sighting> {
+        let each = (0..count).map(|_| seen(JournalId::random(), 1, "x", 1));
+        each.collect()
     }
 
     fn peers() -> Peers {

@@ -19,6 +19,10 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Census {
     read: BTreeMap<JournalId, Account>,
+    /// What disks have of journals that ended because a sink had something else.
+    ended: BTreeMap<JournalId, Account>,
+    /// Contradictions that were counted: who told, in which record, of which journal and end.
+    told: BTreeSet<(JournalId, u64, JournalId, u64)>,
     witnessed: BTreeMap<JournalId, BTreeMap<u64, Vec<Testimony>>>,
     last: BTreeMap<JournalId, Last>,
     apart: Vec<Apart>,
@@ -132,6 +136,15 @@ impl Census {
         }
     }
 
+    /// Takes what a disk has of a journal that ended there because a sink had more, or something else. Both are what it
+    /// was: a witness that goes together with either is right.
+    pub fn take_ended(&mut self, mut account: Account) {
+        for seen in std::mem::take(&mut account.seen) {
+            self.testify(account.journal, seen);
+        }
+        self.ended.insert(account.journal, account);
+    }
+
     /// Takes what was read of a journal a second time, in the same place.
     pub fn take_again(&mut self, mut account: Account) {
         account.seen.clear();
@@ -163,7 +176,8 @@ impl Census {
             time,
             denied,
         } = seen;
-        if let Some(known) = denied {
+        let is_first = denied.is_some() && self.told.insert((by, at, journal, upto));
+        if let Some(known) = denied.filter(|_| is_first) {
             self.differ(
                 journal,
                 Testimony { head, by, at },
@@ -214,14 +228,17 @@ impl Census {
     pub fn close(mut self) -> Report {
         let mut report = Report::default();
         for (journal, ends) in std::mem::take(&mut self.witnessed) {
-            let Some(read) = self.read.remove(&journal) else {
-                continue;
+            let ended = self.ended.remove(&journal);
+            let (read, ended) = match (self.read.remove(&journal), ended) {
+                (Some(read), ended) => (read, ended),
+                (None, Some(ended)) => (ended, None),
+                (None, None) => continue,
             };
             let each = ends.into_iter();
             for (upto, told) in
                 each.flat_map(|(upto, all)| all.into_iter().map(move |it| (upto, it)))
             {
-                match read.judge(upto, told.head) {
+                match either(&read, ended.as_ref(), upto, told.head) {
                     Judged::Same => report.same = report.same.saturating_add(1),
                     Judged::Older => report.older = report.older.saturating_add(1),
                     Judged::Unknown => {}
@@ -241,6 +258,14 @@ impl Census {
         report.differences = self.differences;
         report.apart = self.apart;
         report
+    }
+}
+
+/// What becomes of a testimony about a journal that may have ended on a disk, too.
+fn either(read: &Account, ended: Option<&Account>, upto: u64, head: LineHash) -> Judged {
+    match ended.map(|ended| ended.judge(upto, head)) {
+        Some(Judged::Same) => Judged::Same,
+        _ => read.judge(upto, head),
     }
 }
 
@@ -308,6 +333,28 @@ mod tests {
             census.take(Account::made(by, (1, 9), &[], &[(7, own, end(9, line))]));
 
             assert_eq!(census.behind(), again, "{line}");
+        }
+    }
+
+    #[test]
+    fn takes_the_word_of_either_for_a_journal_that_ended() {
+        let [own, by] = [(); 2].map(|()| JournalId::random());
+        for (upto, line, differs) in [
+            (12, "disk", false),
+            (12, "sink", false),
+            (15, "sink later", false),
+            (12, "neither", true),
+        ] {
+            let mut census = Census::default();
+            let (disk, sink) = ([end(12, "disk")], [end(12, "sink"), end(15, "sink later")]);
+            census.take(Account::made(by, (1, 9), &[], &[(7, own, end(upto, line))]));
+            census.take_ended(Account::made(own, (1, 13), &disk, &[]));
+            census.take(Account::made(own, (1, 16), &sink, &[]));
+
+            let report = census.close();
+
+            assert_eq!(report.differences.is_empty(), !differs, "{line}");
+            assert_eq!((report.same, report.apart), (u64::from(!differs), vec![]));
         }
     }
 

@@ -1,5 +1,6 @@
 //! `audit verify --all`: every journal there is, each by itself and all against each other.
 
+mod found;
 mod telling;
 
 use std::{
@@ -9,7 +10,7 @@ use std::{
 
 use tokio::runtime::Runtime;
 
-use self::telling::Told;
+use self::{found::each_once, telling::Told};
 use super::{
     against::{Held, NoCopy, Sink, runtime},
     progress::Bar,
@@ -26,11 +27,10 @@ use crate::{
                 Census, Report,
                 account::{self, Account},
             },
-            copy::{Comparison, Difference},
-            findings::{Fault, Findings},
+            copy::Comparison,
+            findings::Findings,
             identity,
             kept::Kept,
-            seals::Flaw,
         },
     },
     config::{Config, environment::Environment, load::load},
@@ -64,7 +64,9 @@ pub(in crate::cli::audit) struct One {
 #[derive(Clone, Debug)]
 enum Source {
     Directory(PathBuf),
-    /// In the sink alone.
+    /// One that ended there, while the sink has its copy of it with something else.
+    Ended(PathBuf),
+    /// In the sink alone, or beside one that ended.
     Copy(JournalId),
 }
 
@@ -144,16 +146,21 @@ impl Desk {
         if let Some(own) = own.filter(|own| own.is_dir() && !dirs.contains(own)) {
             dirs.insert(0, own.clone());
         }
-        if self.sink.is_none() {
-            // Of a journal that ended, a sink has more than the disk, and its copy is read.
-            for dir in dirs.clone() {
-                let ended = fork::ended(&dir).map_err(|source| Unknown::Ended { dir, source })?;
-                dirs.extend(ended);
+        for dir in dirs.clone() {
+            let ended = fork::ended(&dir).map_err(|source| Unknown::Ended { dir, source })?;
+            dirs.extend(ended);
+        }
+        let (mut ids, mut sources) = (Vec::new(), Vec::new());
+        for dir in each_once(dirs) {
+            let journal = identity(&dir)?;
+            // Of a journal that ended, disk and sink have different ends by right, and each is read by itself.
+            if self.sink.is_some() && fork::went_on_in(&dir).is_some() {
+                sources.push(Source::Ended(dir));
+            } else {
+                ids.push(journal);
+                sources.push(Source::Directory(dir));
             }
         }
-        let ids = dirs.iter().map(|dir| identity(dir));
-        let ids: Vec<JournalId> = ids.collect::<Result<_, _>>()?;
-        let mut sources: Vec<_> = dirs.into_iter().map(Source::Directory).collect();
         if let Some((sink, runtime)) = &self.sink {
             let all = sink.journals(runtime).map_err(Unknown::Copy)?;
             let others = all.into_iter().filter(|journal| !ids.contains(journal));
@@ -169,11 +176,16 @@ impl Desk {
         let (mut census, mut ones) = (Census::default(), Vec::new());
         for source in sources {
             let (one, account) = self.read(source)?;
-            census.take(account);
+            match source {
+                Source::Ended(_) => census.take_ended(account),
+                Source::Directory(_) | Source::Copy(_) => census.take(account),
+            }
             ones.push(one);
         }
         for journal in census.behind() {
-            let again = ones.iter_mut().find(|one| one.journal() == journal);
+            let again = ones
+                .iter_mut()
+                .find(|one| one.journal() == journal && !matches!(one.source, Source::Ended(_)));
             if let Some(one) = again {
                 let (now, account) = self.read(&one.source.clone())?;
                 *one = now;
@@ -186,7 +198,9 @@ impl Desk {
     fn read(&self, source: &Source) -> Result<(One, Account), Unknown> {
         let mut trusted = match (self.brought.first(), source) {
             (Some(key), _) => Trusted::Brought(*key),
-            (None, Source::Directory(dir)) => verify::key_beside(&self.key_of(dir))?,
+            (None, Source::Directory(dir) | Source::Ended(dir)) => {
+                verify::key_beside(&self.key_of(dir))?
+            }
             (None, Source::Copy(_)) => Trusted::Nothing,
         };
         loop {
@@ -214,7 +228,7 @@ impl Desk {
         let mut bar = Bar::on_terminal();
         let mut show = |progress| bar.show(progress);
         let read = match (source, &self.sink) {
-            (Source::Directory(dir), None) => {
+            (Source::Directory(dir), None) | (Source::Ended(dir), _) => {
                 account::verify(dir, Evidence { key, kept }, &mut show)
                     .map(|(found, account)| (Found::Directory(Box::new(found), None), account))
                     .map_err(NoCopy::Journal)
@@ -252,8 +266,8 @@ impl One {
     fn journal(&self) -> JournalId {
         match (&self.source, &self.found) {
             (Source::Copy(journal), _) => *journal,
-            (Source::Directory(_), Found::Directory(findings, _)) => findings.journal,
-            (Source::Directory(_), Found::Copy(_)) => JournalId::random(),
+            (_, Found::Directory(findings, _)) => findings.journal,
+            (_, Found::Copy(_)) => JournalId::random(),
         }
     }
 
@@ -264,35 +278,6 @@ impl One {
                 findings.damage.is_none() && is_even
             }
             Found::Copy(comparison) => comparison.is_even(),
-        }
-    }
-}
-
-impl Found {
-    /// The key that a checkpoint names in place of the one that was given.
-    fn other_key(&self) -> Option<&str> {
-        match self {
-            Self::Directory(findings, _) => match &findings.damage.as_ref()?.fault {
-                Fault::Checkpoint {
-                    flaw: Flaw::OtherKey { found, .. },
-                    ..
-                } => Some(found),
-                _ => None,
-            },
-            Self::Copy(comparison) => comparison.differences.iter().find_map(|it| match it {
-                Difference::Checkpoint {
-                    flaw: Flaw::OtherKey { found, .. },
-                    ..
-                } => Some(found.as_str()),
-                _ => None,
-            }),
-        }
-    }
-
-    fn signed_nothing(&self) -> bool {
-        match self {
-            Self::Directory(findings, _) => findings.signed.is_none(),
-            Self::Copy(comparison) => comparison.signed.is_none(),
         }
     }
 }

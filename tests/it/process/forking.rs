@@ -153,6 +153,13 @@ async fn tells_of_both(site: &Site, old: &str, records: usize, sink_seq: usize, 
     let query = audit(&["query", "--dir", &dir.display().to_string(), "--limit", "1"]).await;
     let of_former = audit(&["query", "--dir", &kept, "--all", "--json"]).await;
 
+    let all = ["--all", "--config", &*config, "--against", "central"];
+    let all = audit(&[&["verify", "--json"], &all[..]].concat()).await;
+    let copies = json(&all)["journals"].as_array().unwrap().clone();
+    let of_old: Vec<_> = copies.iter().filter(|it| it["journal"] == old).collect();
+    let records_of_old: Vec<_> = of_old.iter().map(|it| &it["records"]).collect();
+    assert_eq!(all.code, Some(0), "{all:?}");
+    assert_eq!(records_of_old, [&json!(end), &json!(sink_seq)]);
     let said = json(&new);
     assert_eq!(
         (new.code, &said["records"], &said["ended"]),

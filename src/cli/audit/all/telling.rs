@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Found, One, Source};
+use super::{Found, One, Source, found::word};
 use crate::{
     audit::{
         public_key::PublicKey,
@@ -50,7 +50,7 @@ impl Told<'_> {
 pub(in crate::cli::audit) fn as_text(told: &Told<'_>, out: &mut dyn Write) -> io::Result<()> {
     for one in told.ones {
         match (&one.source, &one.found) {
-            (Source::Directory(dir), Found::Directory(findings, held)) => {
+            (Source::Directory(dir) | Source::Ended(dir), Found::Directory(findings, held)) => {
                 let told = alone::Told {
                     dir,
                     ended: ALL_READ,
@@ -59,6 +59,9 @@ pub(in crate::cli::audit) fn as_text(told: &Told<'_>, out: &mut dyn Write) -> io
                     held: held.as_ref(),
                 };
                 alone::as_text(&told, out)?;
+                if let Source::Ended(_) = one.source {
+                    writeln!(out, "ended: {ENDED}")?;
+                }
             }
             (_, Found::Copy(comparison)) => copy_as_text(one, comparison, out)?,
             (Source::Copy(_), Found::Directory(..)) => {}
@@ -148,13 +151,15 @@ pub(in crate::cli::audit) fn as_json(told: &Told<'_>, out: &mut dyn Write) -> io
 
 fn one(one: &One) -> Value {
     match (&one.source, &one.found) {
-        (Source::Directory(dir), Found::Directory(findings, held)) => alone::value(&alone::Told {
-            dir,
-            ended: ALL_READ,
-            trusted: &one.trusted,
-            findings,
-            held: held.as_ref(),
-        }),
+        (Source::Directory(dir) | Source::Ended(dir), Found::Directory(findings, held)) => {
+            alone::value(&alone::Told {
+                dir,
+                ended: ALL_READ,
+                trusted: &one.trusted,
+                findings,
+                held: held.as_ref(),
+            })
+        }
         (_, Found::Copy(found)) => json!({
             "intact": found.is_even(),
             "journal": one.journal().to_string(),
@@ -252,7 +257,7 @@ fn what_is_twice(apart: &Apart, ones: &[One]) -> String {
 fn places(journal: JournalId, ones: &[One]) -> Vec<String> {
     let of = ones.iter().filter(|one| one.journal() == journal);
     of.filter_map(|one| match &one.source {
-        Source::Directory(dir) => Some(dir.display().to_string()),
+        Source::Directory(dir) | Source::Ended(dir) => Some(dir.display().to_string()),
         Source::Copy(_) => None,
     })
     .collect()
@@ -260,14 +265,6 @@ fn places(journal: JournalId, ones: &[One]) -> Vec<String> {
 
 fn names(journals: &[JournalId]) -> Vec<String> {
     journals.iter().map(ToString::to_string).collect()
-}
-
-fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Other => "other_line",
-        Kind::Short { .. } => "short",
-        Kind::Contradicted { .. } => "contradicted",
-    }
 }
 
 /// What is to be done.
@@ -293,6 +290,9 @@ const MISSING_MEND: &str = "give its directory by --dir, or a sink that has it b
 
 const TWICE_MEND: &str = "leave out what is a mere copy; where two gateways were started on copies of one directory, stop \
                           one and give it an empty audit.dir, and keep both journals";
+
+const ENDED: &str = "a sink had more of this journal than the disk, or something else, and another one goes on; what the \
+                     sink has of it is verified by itself";
 
 /// Journals that ended are among those that are told of.
 const ALL_READ: &[PathBuf] = &[];

@@ -35,6 +35,8 @@ pub(in crate::delivery::nats) struct Wanted {
     prefix: &'static str,
     what: &'static str,
     replicas: usize,
+    /// In bytes, the longest message that is taken; 0 where the server alone has a limit.
+    longest: i32,
 }
 
 impl Wanted {
@@ -44,6 +46,7 @@ impl Wanted {
             prefix: SUBJECT,
             what: "Audit records",
             replicas: settings.replicas,
+            longest: 0,
         }
     }
 
@@ -54,6 +57,8 @@ impl Wanted {
             prefix: CHECKPOINTS,
             what: "Checkpoints",
             replicas: settings.replicas,
+            // Whoever may publish could have everybody else read megabytes.
+            longest: LONGEST_MESSAGE,
         }
     }
 
@@ -168,6 +173,7 @@ fn shape(wanted: &Wanted) -> Config {
         max_bytes: -1,
         max_messages_per_subject: -1,
         max_consumers: -1,
+        max_message_size: wanted.longest,
         deny_delete: true,
         deny_purge: true,
         ..Config::default()

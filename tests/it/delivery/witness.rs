@@ -2,6 +2,7 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
+use async_nats::jetstream::stream::Config;
 use partner_gateway::{
     audit::{chain::LineHash, journal::Journal},
     delivery::{
@@ -152,6 +153,35 @@ async fn publishes_the_last_checkpoint_of_a_run() {
 
     let published = published(&server, gateway.journal.id()).await;
     assert_eq!(published.last(), gateway.lines().last());
+}
+
+#[tokio::test]
+async fn makes_a_stream_that_takes_nothing_longer_than_a_record_and_takes_one_without_that_limit() {
+    let server = NatsServer::start().await;
+    let (checkpoints, journal) = (Checkpoints::new(server.cluster()), JournalId::random());
+    let line = |upto| forged(journal, upto, "a", BootId::next());
+    checkpoints.publish(journal, line(1).into()).await.unwrap();
+    let operator = server.operator().await;
+    let stream = operator.get_stream(format!("{STREAM}_CHECKPOINTS")).await;
+    let made = stream.unwrap().cached_info().config.clone();
+
+    let send = async || {
+        let subject = format!("partner_gateway.checkpoints.{journal}");
+        let sent = operator.publish(subject, vec![b'x'; 20 << 10].into()).await;
+        sent.unwrap().await
+    };
+    let before = send().await;
+    let limitless = Config {
+        max_message_size: -1,
+        ..made.clone()
+    };
+    operator.update_stream(&limitless).await.unwrap();
+    let after = send().await;
+    let taken = checkpoints.publish(journal, line(2).into()).await;
+
+    assert_eq!(made.max_message_size, 16 << 10);
+    assert!(before.is_err() && after.is_ok(), "{before:?} {after:?}");
+    assert!(taken.is_ok(), "{taken:?}");
 }
 
 /// A journal that is signed all the time.

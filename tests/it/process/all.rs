@@ -206,12 +206,8 @@ async fn finds_a_directory_that_was_copied_under_another_gateway() {
     let common = mere.1["journals"][0]["signed_upto"].as_u64().unwrap();
     assert_eq!(twice["apart_after"], common, "{said}");
     let (code, said) = told(&[], &[&one, &three], &auditor).await;
-    let kinds: Vec<_> = said["differences"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| &it["kind"])
-        .collect();
+    let differences = said["differences"].as_array().unwrap().iter();
+    let kinds: Vec<_> = differences.map(|it| &it["kind"]).collect();
     assert_eq!(code, Some(1));
     assert!(kinds.contains(&&json!("contradicted")), "{said}");
 }

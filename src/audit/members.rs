@@ -315,15 +315,7 @@ mod tests {
             policy: Some("text"),
             forked_from: Some(forked),
             request_ids: vec!["text".to_owned()],
-            attempts: vec![AttemptMember {
-                request_id: "text".to_owned(),
-                started: "text".to_owned(),
-                duration_us: Some(1),
-                status: Some(200),
-                error: Some("text"),
-                error_code: text(),
-                token: "text".to_owned(),
-            }],
+            attempts: vec![attempt()],
             transfer_status: text(),
             body_sha256: Some(LineHash::NONE),
             body_bytes: Some(1),
@@ -345,17 +337,34 @@ mod tests {
             checkpoint: Some(LineHash::NONE),
             key_id: Some("text"),
             signature: Some("text"),
-            witnessed: Some(Witnessed {
-                journal: "text".to_owned(),
-                upto: 1,
-                head: "text".to_owned(),
-                time: "text".to_owned(),
-                key_id: "text".to_owned(),
-            }),
+            witnessed: Some(witnessed()),
             contradicts: Some(Contradicted {
                 upto: 1,
                 head: "text".to_owned(),
             }),
+        }
+    }
+
+    fn attempt() -> AttemptMember {
+        AttemptMember {
+            request_id: "text".to_owned(),
+            started: "text".to_owned(),
+            duration_us: Some(1),
+            status: Some(200),
+            error: Some("text"),
+            error_code: Some("text".to_owned()),
+            token: "text".to_owned(),
+        }
+    }
+
+    fn witnessed() -> Witnessed {
+        let text = || "text".to_owned();
+        Witnessed {
+            journal: text(),
+            upto: 1,
+            head: text(),
+            time: text(),
+            key_id: text(),
         }
     }
 

@@ -79,7 +79,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn notices_a_bucket_of_another_age_until_its_entries_would_be_gone() {
         let past = Past::default();
-        let age = Some(Duration::from_secs(60));
+        let age = Some(Duration::from_mins(1));
         past.found("a", DateTime::UNIX_EPOCH);
         past.found("a", DateTime::UNIX_EPOCH);
         assert!(!past.has_lost(age));
@@ -87,7 +87,7 @@ mod tests {
         past.found("a", DateTime::UNIX_EPOCH + Duration::from_millis(1));
 
         assert!(past.has_lost(age));
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert!(!past.has_lost(age));
         assert!(past.has_lost(None));
     }

@@ -475,8 +475,9 @@ mod tests {
         board.cells().is_away = true;
         replica.warm_up().await;
         assert_eq!(replica.is_shared(), Some(false));
-        let keeping = replica.clone();
-        let keeping = tokio::spawn(async move { keeping.keep_sharing().await });
+        let mut keeping = JoinSet::new();
+        let kept = replica.clone();
+        keeping.spawn(async move { kept.keep_sharing().await });
         settle().await;
 
         board.cells().is_away = false;
@@ -484,7 +485,7 @@ mod tests {
         settle().await;
 
         assert_eq!(replica.is_shared(), Some(true));
-        keeping.abort();
+        drop(keeping);
     }
 
     #[tokio::test(start_paused = true)]

@@ -169,7 +169,7 @@ async fn finds_a_directory_that_was_copied_under_another_gateway() {
     copy_dir(&one.path("audit"), &copy.path("audit"));
     let mere = told(&[], &[&one, &copy], &auditor).await;
     let same = format!("{}/../audit", one.path("audit").display());
-    let once = told(&["--dir", &same], &[&one], &auditor).await;
+    let again = told(&["--dir", &same], &[&one], &auditor).await;
 
     let both = [one.start().await, copy.start().await];
     for gateway in &both {
@@ -191,7 +191,7 @@ async fn finds_a_directory_that_was_copied_under_another_gateway() {
     }
     let (code, said) = told(&[], &[&one, &copy], &auditor).await;
 
-    assert_eq!((once.0, &once.1["twice"]), (Some(0), &json!([])));
+    assert_eq!((again.0, &again.1["twice"]), (Some(0), &json!([])));
     assert_eq!(
         (mere.0, &mere.1["twice"][0]["apart_after"]),
         (Some(1), &Value::Null)

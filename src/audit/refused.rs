@@ -6,6 +6,8 @@
 //! The gateway that enters records and the command that removes some may do so at once: who changes the file has its
 //! lock. It is that of the file itself, so whoever waited for it looks whether another file is in its place by then.
 
+pub mod entry;
+
 use std::{
     collections::{BTreeSet, HashSet},
     fs::{self, File, OpenOptions},
@@ -15,13 +17,12 @@ use std::{
     time::SystemTime,
 };
 
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
     audit::{
         durable::{PRIVATE, make_directory, remove, sync_directory, write_new},
-        link::Link,
+        refused::entry::{Entries, Entry},
     },
     ids::{JournalId, RecordId},
 };
@@ -46,42 +47,6 @@ pub struct Ledger {
     journal: JournalId,
     /// The highest record of the journal in it; nothing as long as that is not known.
     highest: Option<u64>,
-}
-
-/// A record that stands in the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entered {
-    /// Whose record it is: of an earlier journal in the same directory, it may be.
-    pub journal: JournalId,
-    /// Its number.
-    pub seq: u64,
-    /// Its own name.
-    pub id: RecordId,
-    /// What the sink said.
-    pub reason: String,
-    /// Its line, where that is there and says that it is this record's.
-    pub line: Option<String>,
-}
-
-/// What stands in the ledger.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entries {
-    /// The records, in the order in which they were entered.
-    pub records: Vec<Entered>,
-    /// How many lines besides do not tell of a record.
-    pub unreadable: usize,
-}
-
-/// An entry as it is written.
-#[derive(Deserialize)]
-struct Entry {
-    journal: String,
-    seq: u64,
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    reason: String,
-    line: Option<String>,
 }
 
 impl Ledger {
@@ -281,30 +246,6 @@ impl Refusal {
             "line": self.line,
         });
         format!("{entry}\n")
-    }
-}
-
-impl Entry {
-    fn entered(self) -> Option<Entered> {
-        let Self {
-            journal,
-            seq,
-            id,
-            reason,
-            line,
-        } = self;
-        let is_own = |line: &String| {
-            let line = format!("{line}\n");
-            Link::read(line.as_bytes())
-                .is_some_and(|it| it.journal == journal && it.seq == seq && it.id == id)
-        };
-        Some(Entered {
-            line: line.filter(is_own),
-            journal: journal.parse().ok()?,
-            seq,
-            id: id.parse().ok()?,
-            reason,
-        })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     audit::{
         chain::LineHash,
         reader,
-        refused::{Entered, Ledger},
+        refused::{Ledger, entry::Entered},
     },
     delivery::{
         batch::{Batch, Line},

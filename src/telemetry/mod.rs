@@ -26,7 +26,7 @@ pub enum Format {
 }
 
 /// The names of all fields that lines and their spans have. A test holds the code against them.
-pub const FIELDS: [&str; 38] = [
+pub const FIELDS: [&str; 39] = [
     "account",
     "address",
     "audit.id",
@@ -37,6 +37,7 @@ pub const FIELDS: [&str; 38] = [
     "audit.sink_seq",
     "audit.unsent",
     "audit.upto",
+    "bucket",
     "call.id",
     "code",
     "config_reload_failed",

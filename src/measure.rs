@@ -4,7 +4,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// Amounts of one kind, counted by how large they were.
@@ -82,6 +82,30 @@ impl Distribution {
             total,
             sum: number(self.sum.load(Ordering::Relaxed)) / units,
         }
+    }
+}
+
+/// When something was last, if it ever was.
+#[derive(Debug, Default)]
+pub struct Moment {
+    /// In milliseconds since 1970; 0 for never.
+    millis: AtomicU64,
+}
+
+impl Moment {
+    /// Notes when it was; never, without a time.
+    pub fn note(&self, time: Option<SystemTime>) {
+        let since = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let millis = since.map_or(0, |since| since.as_millis());
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        self.millis.store(millis, Ordering::Relaxed);
+    }
+
+    /// When it was, as a time since 1970.
+    #[must_use]
+    pub fn since_1970(&self) -> Option<Duration> {
+        let millis = self.millis.load(Ordering::Relaxed);
+        (millis > 0).then(|| Duration::from_millis(millis))
     }
 }
 

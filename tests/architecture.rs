@@ -328,7 +328,7 @@ const ROOMS: &str = "
     partner_center: ids measure clock command authorization token http_client cause spans
     audit: ids measure clock http_client file
     cluster: cause http_client file secret
-    delivery: ids clock cause http_client file secret audit cluster
+    delivery: ids measure clock cause http_client file secret audit cluster
     transfers: ids command clock cause identity authorization token partner_center audit cluster spans
     telemetry: ids measure audit
     front: ids measure command clock cause shutdown transfers audit delivery telemetry identity authorization partner_center validity spans

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::measure::{Distribution, SIZES, TIMES};
+use crate::measure::{Distribution, Moment, SIZES, TIMES};
 
 /// How the journal does. The writer tells; whoever wants to know reads.
 #[derive(Debug)]
@@ -23,8 +23,7 @@ pub struct Vitals {
     pub batches: Distribution,
     /// The calls of earlier runs that this one closed.
     pub closed: Closed,
-    /// In milliseconds since 1970; 0 before the first time.
-    synced: AtomicU64,
+    synced: Moment,
     extent: Mutex<Extent>,
     /// In bytes; 0 before it was looked at.
     disk_left: AtomicU64,
@@ -57,7 +56,7 @@ impl Default for Vitals {
             commits: Distribution::of(TIMES),
             batches: Distribution::of(SIZES),
             closed: Closed::default(),
-            synced: AtomicU64::default(),
+            synced: Moment::default(),
             extent: Mutex::default(),
             disk_left: AtomicU64::default(),
         }
@@ -67,17 +66,13 @@ impl Default for Vitals {
 impl Vitals {
     /// Notes that all that was written is on the disk.
     pub(in crate::audit) fn synced(&self, at: SystemTime) {
-        let since = at.duration_since(SystemTime::UNIX_EPOCH);
-        let millis = since.map_or(0, |since| since.as_millis());
-        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-        self.synced.store(millis, Ordering::Relaxed);
+        self.synced.note(Some(at));
     }
 
     /// When that was last, since 1970; nothing before the first time.
     #[must_use]
     pub fn synced_at(&self) -> Option<Duration> {
-        let millis = self.synced.load(Ordering::Relaxed);
-        (millis > 0).then(|| Duration::from_millis(millis))
+        self.synced.since_1970()
     }
 
     /// Notes how much the journal takes.

@@ -7,6 +7,8 @@ use std::{
 
 use tokio::sync::watch;
 
+use crate::measure::Moment;
+
 /// How far a sink is.
 #[derive(Debug)]
 pub struct Progress {
@@ -15,9 +17,8 @@ pub struct Progress {
     durable: watch::Receiver<u64>,
     /// The last record that it has acknowledged, or that was set aside.
     reached: AtomicU64,
-    /// When it last acknowledged one; as for all times here, in milliseconds since 1970, 0 for never.
-    acknowledged_at: AtomicU64,
-    oldest_unsent_at: AtomicU64,
+    acknowledged_at: Moment,
+    oldest_unsent_at: Moment,
     refused: AtomicU64,
     skipped: AtomicU64,
     rewinds: AtomicU64,
@@ -33,8 +34,8 @@ impl Progress {
             kind,
             durable,
             reached: AtomicU64::new(reached),
-            acknowledged_at: AtomicU64::new(0),
-            oldest_unsent_at: AtomicU64::new(0),
+            acknowledged_at: Moment::default(),
+            oldest_unsent_at: Moment::default(),
             refused: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
             rewinds: AtomicU64::new(0),
@@ -69,13 +70,13 @@ impl Progress {
     /// When it last acknowledged a record in this run, as a time since 1970.
     #[must_use]
     pub fn acknowledged_at(&self) -> Option<Duration> {
-        read(&self.acknowledged_at)
+        self.acknowledged_at.since_1970()
     }
 
     /// When the oldest record was written that the sink is waited for with, as a time since 1970.
     #[must_use]
     pub fn oldest_unsent_at(&self) -> Option<Duration> {
-        read(&self.oldest_unsent_at)
+        self.oldest_unsent_at.since_1970()
     }
 
     /// How many records were refused for good in this run.
@@ -107,11 +108,11 @@ impl Progress {
     }
 
     pub(in crate::delivery) fn acknowledged(&self, at: SystemTime) {
-        write(&self.acknowledged_at, Some(at));
+        self.acknowledged_at.note(Some(at));
     }
 
     pub(in crate::delivery) fn waits_with(&self, oldest: Option<SystemTime>) {
-        write(&self.oldest_unsent_at, oldest);
+        self.oldest_unsent_at.note(oldest);
     }
 
     /// Counts a record that was refused, and tells how many those are by now.
@@ -132,17 +133,4 @@ impl Progress {
     pub(in crate::delivery) fn hold(&self, held: bool) {
         self.held.store(held, Ordering::Relaxed);
     }
-}
-
-fn write(place: &AtomicU64, time: Option<SystemTime>) {
-    let since = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-    let millis = since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    });
-    place.store(millis, Ordering::Relaxed);
-}
-
-fn read(place: &AtomicU64) -> Option<Duration> {
-    let millis = place.load(Ordering::Relaxed);
-    (millis > 0).then(|| Duration::from_millis(millis))
 }

@@ -126,18 +126,8 @@ impl Sink {
         let journal = identity(dir)?;
         // The cursor first, then the sink, then the journal: each has at least what the one before it says.
         let expected = self.expected(dir, journal)?;
-        let holds = within(Some(PATIENCE), self.readable.holds(journal));
-        let holds = runtime.block_on(holds);
-        let Holding { upto, others } = holds.map_err(|source| self.broken(source))?;
-        let mut entries = Entries {
-            sink: self,
-            runtime,
-            journal,
-            behind: 0,
-            upto,
-            page: Vec::new().into_iter(),
-            broken: None,
-        };
+        let Holding { upto, others } = self.holding(journal, runtime)?;
+        let mut entries = self.entries(journal, upto, runtime);
         let (findings, comparison, account) =
             account::compare(dir, evidence, &expected, &mut entries, progress)?;
         if let Some(source) = entries.broken {
@@ -157,8 +147,7 @@ impl Sink {
         runtime: &Runtime,
     ) -> Result<Vec<JournalId>, NoCopy> {
         // To a journal that nobody has, every other one is another.
-        let holds = runtime.block_on(self.readable.holds(JournalId::random()));
-        let others = holds.map_err(|source| self.broken(source))?.others;
+        let others = self.holding(JournalId::random(), runtime)?.others;
         // What goes by other names is no journal of a gateway's.
         let named = others.iter().filter_map(|(name, _)| name.parse().ok());
         Ok(named.collect())
@@ -171,9 +160,26 @@ impl Sink {
         key: Option<&PublicKey>,
         runtime: &Runtime,
     ) -> Result<(Comparison, Account), NoCopy> {
-        let holds = runtime.block_on(self.readable.holds(journal));
-        let upto = holds.map_err(|source| self.broken(source))?.upto;
-        let mut entries = Entries {
+        let upto = self.holding(journal, runtime)?.upto;
+        let mut entries = self.entries(journal, upto, runtime);
+        let followed = account::follow_copy(journal, key, &mut entries);
+        match entries.broken {
+            Some(source) => Err(self.broken(source)),
+            None => Ok(followed),
+        }
+    }
+
+    /// How far the sink's copy of a journal goes, and which others it has.
+    fn holding(&self, journal: JournalId, runtime: &Runtime) -> Result<Holding, NoCopy> {
+        let holds = within(Some(PATIENCE), self.readable.holds(journal));
+        runtime
+            .block_on(holds)
+            .map_err(|source| self.broken(source))
+    }
+
+    /// The lines of its copy, from the first one on.
+    fn entries<'a>(&'a self, journal: JournalId, upto: u64, runtime: &'a Runtime) -> Entries<'a> {
+        Entries {
             sink: self,
             runtime,
             journal,
@@ -181,11 +187,6 @@ impl Sink {
             upto,
             page: Vec::new().into_iter(),
             broken: None,
-        };
-        let followed = account::follow_copy(journal, key, &mut entries);
-        match entries.broken {
-            Some(source) => Err(self.broken(source)),
-            None => Ok(followed),
         }
     }
 

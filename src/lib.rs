@@ -22,6 +22,7 @@ pub mod front;
 pub mod http_client;
 pub mod identity;
 pub mod ids;
+pub mod json;
 pub mod measure;
 pub mod partner_center;
 pub mod secret;

@@ -312,6 +312,7 @@ const ROOMS: &str = "
     lib:
     ids:
     measure:
+    json:
     cause:
     clock:
     shutdown:
@@ -326,11 +327,11 @@ const ROOMS: &str = "
     authorization: ids command identity
     token: clock http_client file secret cause flight validity cluster
     partner_center: ids measure clock command authorization token http_client cause spans
-    audit: ids measure clock http_client file
+    audit: ids measure json clock http_client file
     cluster: cause http_client file secret
     delivery: ids measure clock cause http_client file secret audit cluster
     transfers: ids command clock cause identity authorization token partner_center audit cluster spans
-    telemetry: ids measure audit
+    telemetry: ids measure json audit
     front: ids measure command clock cause shutdown transfers audit delivery telemetry identity authorization partner_center validity spans
     config: ids command file secret identity authorization token partner_center audit delivery transfers telemetry front cluster
     cli: every

@@ -171,12 +171,16 @@ impl LineHash {
     /// the one before it.
     #[must_use]
     pub fn is_spelled(&self, text: &str) -> bool {
-        let digit = |nibble: u8| match nibble {
+        text.bytes().eq(self.digits())
+    }
+
+    fn digits(&self) -> impl Iterator<Item = u8> {
+        let spelled = |nibble: u8| match nibble {
             0..10 => b'0'.wrapping_add(nibble),
             _ => b'a'.wrapping_add(nibble).wrapping_sub(10),
         };
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        text.bytes().eq(digits.map(digit))
+        let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        nibbles.map(spelled)
     }
 }
 
@@ -214,7 +218,12 @@ fn digit(byte: u8) -> Option<u8> {
 
 impl fmt::Display for LineHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // Every record has three of them; digit by digit they would take longer than all the rest of its line.
+        let mut text = [0; 2 * SHA256_OUTPUT_LEN];
+        for (place, digit) in text.iter_mut().zip(self.digits()) {
+            *place = digit;
+        }
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -114,8 +114,8 @@ mod tests {
                 ..Members::default()
             };
             let Draft { members, .. } = Draft::fitting(RecordId::next(), members);
-            let record = [b"{", &*members, b"}"].concat();
-            let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+            let record = format!("{{{members}}}");
+            let record: serde_json::Value = serde_json::from_str(&record).unwrap();
             record["reason"].as_str().unwrap().to_owned()
         };
 

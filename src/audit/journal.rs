@@ -108,7 +108,7 @@ impl Journal {
             sealed: Mutex::new(false),
             _lock: lock,
         }));
-        let recovered = recovered.into_iter().map(|it| Draft::recovered(boot, it));
+        let recovered = recovered.into_iter().map(|it| Draft::recovered(boot, &it));
         let started = Draft::started(boot, policy, forked_from.as_ref());
         for first in std::iter::once(started).chain(recovered) {
             // A journal that cannot be written now may be, later; until then every call is refused.

@@ -3,7 +3,11 @@
 //! A [`Draft`] holds everything that its maker knows, already as JSON, so that the one writer has only
 //! to put number, time and hash around it.
 
-use std::time::SystemTime;
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+    time::SystemTime,
+};
 
 use serde::Serialize;
 
@@ -12,7 +16,7 @@ use crate::{
         chain::{CHECKPOINT, Head, LineHash},
         fork::Fork,
         link::PRUNED,
-        members::{AttemptMember, Members},
+        members::{AttemptMember, Members, display},
         orphans::{Closing, Orphan},
         trail::Facts,
     },
@@ -27,7 +31,7 @@ pub struct Draft {
     /// What it means for the call it tells of.
     pub(in crate::audit) purpose: Purpose,
     /// The members from `kind` on, without braces.
-    pub(in crate::audit) members: Vec<u8>,
+    pub(in crate::audit) members: String,
 }
 
 /// What a record means for the call it tells of.
@@ -92,7 +96,7 @@ impl Draft {
             RecordId::next(),
             &Members {
                 decision: Some("allowed"),
-                request_ids: requests.iter().map(ToString::to_string).collect(),
+                request_ids: requests,
                 ..Members::of_call("intent", facts, boot)
             },
         )
@@ -110,10 +114,10 @@ impl Draft {
                 status: Some(ending.status),
                 code: ending.code,
                 outcome: Some(ending.outcome),
-                replay_of: ending.replay_of.map(|first| first.to_string()),
+                replay_of: ending.replay_of.as_ref().map(display),
                 forwarded: Some(ending.forwarded),
                 attempts: AttemptMember::all(&upstream),
-                transfer_status: upstream.transfer_status,
+                transfer_status: upstream.transfer_status.as_deref().map(Cow::Borrowed),
                 body_sha256: Some(LineHash::of(ending.body)),
                 body_bytes: Some(ending.body.len()),
                 duration_us: Some(facts.began.elapsed().as_micros()),
@@ -137,7 +141,11 @@ impl Draft {
                 outcome: Some(closing.outcome),
                 forwarded: Some(closing.forwarded),
                 attempts: AttemptMember::all(&closing.upstream),
-                transfer_status: closing.upstream.transfer_status.clone(),
+                transfer_status: closing
+                    .upstream
+                    .transfer_status
+                    .as_deref()
+                    .map(Cow::Borrowed),
                 ..Members::of_orphan("outcome", orphan, boot)
             },
         )
@@ -160,11 +168,11 @@ impl Draft {
 
     /// Tells that a torn tail was cut off.
     #[must_use]
-    pub fn recovered(boot: BootId, recovered: Recovered) -> Self {
+    pub fn recovered(boot: BootId, recovered: &Recovered) -> Self {
         Self::new(
             RecordId::next(),
             &Members {
-                cut: Some(recovered.cut),
+                cut: Some(&recovered.cut),
                 orphans: Some(recovered.orphans),
                 low_water: recovered.low_water,
                 ..Members::of_run("recovered", boot)
@@ -211,7 +219,7 @@ impl Draft {
 
     /// Stands for answers that have no record of their own, and for bytes that never became a request.
     #[must_use]
-    pub fn summary(id: RecordId, boot: BootId, counts: Vec<Count>) -> Self {
+    pub fn summary(id: RecordId, boot: BootId, counts: &[Count]) -> Self {
         Self::new(
             id,
             &Members {
@@ -235,26 +243,36 @@ impl Draft {
     /// Puts the finished line together, without its newline.
     #[must_use]
     pub fn line(&self, journal: JournalId, seq: u64, time: SystemTime, prev: LineHash) -> Vec<u8> {
-        let time = humantime::format_rfc3339_micros(time);
-        let head = format!(
-            r#"{{"v":1,"journal":"{journal}","seq":{seq},"id":"{}","time":"{time}","#,
-            self.id
-        );
-        let tail = format!(r#","prev":"{prev}"}}"#);
-        [head.as_bytes(), &self.members, tail.as_bytes()].concat()
+        let most = usize::try_from(self.most_bytes()).unwrap_or_default();
+        let mut line = String::with_capacity(most);
+        let written = self.write(&mut line, journal, seq, time, prev);
+        // Writing to memory cannot fail.
+        written.unwrap_or_default();
+        line.into_bytes()
+    }
+
+    fn write(
+        &self,
+        line: &mut String,
+        journal: JournalId,
+        seq: u64,
+        time: SystemTime,
+        prev: LineHash,
+    ) -> fmt::Result {
+        let (id, time) = (self.id, humantime::format_rfc3339_micros(time));
+        write!(
+            line,
+            r#"{{"v":1,"journal":"{journal}","seq":{seq},"id":"{id}","time":"{time}","#
+        )?;
+        line.push_str(&self.members);
+        write!(line, r#","prev":"{prev}"}}"#)
     }
 
     pub(in crate::audit) fn new(id: RecordId, members: &Members<'_>) -> Self {
-        // Serialising strings and numbers into memory cannot fail; an empty object would still be a
-        // record that tells its number and time.
-        let json = serde_json::to_vec(members).unwrap_or_default();
-        let members = json
-            .strip_prefix(b"{")
-            .and_then(|json| json.strip_suffix(b"}"));
         Self {
             id,
             purpose: Purpose::Tells,
-            members: members.unwrap_or_default().to_vec(),
+            members: members.written(),
         }
     }
 }

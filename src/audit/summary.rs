@@ -232,7 +232,7 @@ impl Window {
                 count: *count,
             })
         };
-        let draft = |record| Draft::summary(record, boot, told_in(record).collect());
+        let draft = |record| Draft::summary(record, boot, &told_in(record).collect::<Vec<_>>());
         records.iter().copied().map(draft).collect()
     }
 }

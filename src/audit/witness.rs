@@ -174,7 +174,7 @@ mod tests {
 
         let draft = Draft::witness(BootId::next(), &seen, Some(denied));
 
-        let text = format!("{{{}}}", String::from_utf8(draft.members).unwrap());
+        let text = format!("{{{}}}", draft.members);
         let told: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(told["kind"], "witness");
         let expected = serde_json::json!({

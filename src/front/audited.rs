@@ -261,7 +261,7 @@ fn log(trail: &Trail, rendered: &Rendered, reply: &Reply, id: RecordId) {
         account = facts.account.get().map(|through| &*through.account),
         audit.id = %id,
         trace.id = %facts.trace,
-        duration_ms = %facts.began.elapsed().as_millis(),
+        duration_ms = facts.began.elapsed().as_millis(),
         "call answered",
     );
 }

@@ -7,7 +7,10 @@
 pub mod activity;
 pub mod request;
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, StatusCode, header};
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
 use crate::{http_client::Answer, ids::TransferId};
@@ -24,16 +27,14 @@ pub struct ErrorBody {
 /// Whether a body proves that the transfer is rejected: it is the transfer's, and its status says so.
 #[must_use]
 pub fn proves_rejection(body: &[u8], transfer: TransferId) -> bool {
-    let Some(entity) = object(body) else {
-        return false;
-    };
-    is_named(&entity, transfer) && says(&entity, "status", "reject")
+    let status = entity(body, transfer).and_then(Entity::status);
+    status.is_some_and(|status| status.eq_ignore_ascii_case("reject"))
 }
 
 /// Whether a body is the transfer's, whatever its status.
 #[must_use]
 pub fn is_of_transfer(body: &[u8], transfer: TransferId) -> bool {
-    object(body).is_some_and(|entity| is_named(&entity, transfer) && entity.contains_key("status"))
+    entity(body, transfer).is_some_and(|entity| entity.status.is_some())
 }
 
 /// Whether Partner Center says that the transfer had ended before, one way or another.
@@ -56,11 +57,8 @@ pub fn is_in_progress(answer: &Answer) -> bool {
 /// The transfer's state in a body that names it, as spelt there.
 #[must_use]
 pub fn transfer_status(body: &[u8], transfer: TransferId) -> Option<String> {
-    let entity = object(body).filter(|entity| is_named(entity, transfer))?;
-    entity
-        .get("status")?
-        .as_str()
-        .map(|status| cut(status, LONGEST_STATUS))
+    let status = entity(body, transfer)?.status()?;
+    Some(cut(&status, LONGEST_STATUS))
 }
 
 /// Reads an error body of any shape; what is not there stays empty.
@@ -121,15 +119,44 @@ pub fn no_token_will_do(status: StatusCode, error: &ErrorBody) -> bool {
     status == StatusCode::UNAUTHORIZED && matches!(code, Some(WRONG_AUDIENCE | NO_MFA))
 }
 
-fn is_named(entity: &Map<String, Value>, transfer: TransferId) -> bool {
-    says(entity, "id", &transfer.to_string())
+/// What counts of a transfer in a body. One that says something twice is nobody's word for either.
+#[derive(Deserialize)]
+struct Entity<'a> {
+    #[serde(borrow)]
+    id: Option<Said<'a>>,
+    #[serde(borrow)]
+    status: Option<Said<'a>>,
 }
 
-fn says(entity: &Map<String, Value>, member: &str, wanted: &str) -> bool {
-    entity
-        .get(member)
-        .and_then(Value::as_str)
-        .is_some_and(|is| is.eq_ignore_ascii_case(wanted))
+/// The value of a member.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Said<'a> {
+    Text(#[serde(borrow)] Cow<'a, str>),
+    Otherwise(IgnoredAny),
+}
+
+impl<'a> Entity<'a> {
+    fn status(self) -> Option<Cow<'a, str>> {
+        self.status.and_then(Said::text)
+    }
+}
+
+impl<'a> Said<'a> {
+    fn text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Otherwise(_) => None,
+        }
+    }
+}
+
+/// Reads a body that names the transfer.
+fn entity(body: &[u8], transfer: TransferId) -> Option<Entity<'_>> {
+    let mut entity: Entity<'_> = serde_json::from_slice(body).ok()?;
+    let id = entity.id.take().and_then(Said::text)?;
+    let is_named = id.eq_ignore_ascii_case(&transfer.to_string());
+    is_named.then_some(entity)
 }
 
 fn object(body: &[u8]) -> Option<Map<String, Value>> {
@@ -211,6 +238,18 @@ mod tests {
     }
 
     #[test]
+    fn reads_a_state_however_its_letters_are_written() {
+        let transfer = "ac4a9d22-ba07-444e-890f-cfe084eed498".parse().unwrap();
+        let body = r#"{"lineItems":[{"status":"x"}],"status":"Re\u006aect",
+            "id":"ac4a9d22-ba07-444e-890f-cfe084eed498"}"#;
+
+        let status = transfer_status(body.as_bytes(), transfer);
+
+        assert_eq!(status.as_deref(), Some("Reject"));
+        assert!(proves_rejection(body.as_bytes(), transfer));
+    }
+
+    #[test]
     fn believes_a_rejection_only_with_proof() {
         let transfer = "ac4a9d22-ba07-444e-890f-cfe084eed498".parse().unwrap();
         let proves = |body: &str| proves_rejection(body.as_bytes(), transfer);
@@ -227,6 +266,9 @@ mod tests {
             r#"{"id":"ac4a9d22-ba07-444e-890f-cfe084eed498","status":"Rejected"}"#,
             r#"{"id":"ac4a9d22-ba07-444e-890f-cfe084eed499","status":"Reject"}"#,
             r#"[{"id":"ac4a9d22-ba07-444e-890f-cfe084eed498","status":"Reject"}]"#,
+            r#"{"id":"ac4a9d22-ba07-444e-890f-cfe084eed498","status":["Reject"]}"#,
+            r#"{"id":"ac4a9d22-ba07-444e-890f-cfe084eed498","status":"Active","status":"Reject"}"#,
+            r#"{"id":"1","id":"ac4a9d22-ba07-444e-890f-cfe084eed498","status":"Reject"}"#,
         ] {
             assert!(!proves(body), "{body}");
         }

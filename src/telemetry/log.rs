@@ -11,7 +11,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use crate::telemetry::{Format, Settings};
+use crate::telemetry::{Format, Settings, line::JsonLine};
 
 /// The log cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ pub fn init(settings: &Settings) -> Result<LogFilter, LogError> {
     let lines = fmt::layer().with_writer(io::stderr).with_target(false);
     let set = match settings.format {
         Format::Json => filtered
-            .with(lines.json().flatten_event(true).with_current_span(true))
+            .with(lines.event_format(JsonLine).fmt_fields(JsonLine))
             .try_init(),
         Format::Text => filtered.with(lines.with_ansi(false)).try_init(),
     };

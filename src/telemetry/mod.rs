@@ -3,6 +3,7 @@
 //! Fields of the log are named from one list, [`FIELDS`]. Names of spans and of what they tell stand in `spans::told`.
 //! Never logged: tokens, secrets, header values, bodies.
 
+pub mod line;
 pub mod log;
 pub mod metrics;
 pub mod reloads;

@@ -28,6 +28,7 @@ use crate::{
         setback::{self, Setback},
         standing::Standing,
         state::{Fetched, State},
+        waiting::Waiting,
     },
 };
 
@@ -258,22 +259,6 @@ fn cut_short() -> TokenUnavailable {
     }
 }
 
-/// Counts one who waits, as long as it is kept.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn begin(waiters: &'a AtomicUsize) -> Self {
-        waiters.fetch_add(1, Ordering::Relaxed);
-        Self(waiters)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 fn tell(setback: &Setback, now: Instant) {
     let cause = setback.cause();
     let error = cause::chain(cause);
@@ -283,9 +268,21 @@ fn tell(setback: &Setback, now: Instant) {
         .refusal()
         .and_then(|it: &Refusal| it.trace_id.as_deref());
     if cause.is_permanent() {
-        error!(error, token.obstacle = obstacle, token.retry_after_ms = %wait, token.trace_id = trace, "no token obtained");
+        error!(
+            error,
+            token.obstacle = obstacle,
+            token.retry_after_ms = wait,
+            token.trace_id = trace,
+            "no token obtained"
+        );
     } else {
-        warn!(error, token.obstacle = obstacle, token.retry_after_ms = %wait, token.trace_id = trace, "no token obtained");
+        warn!(
+            error,
+            token.obstacle = obstacle,
+            token.retry_after_ms = wait,
+            token.trace_id = trace,
+            "no token obtained"
+        );
     }
 }
 

@@ -24,6 +24,7 @@ pub mod response;
 mod setback;
 pub mod standing;
 mod state;
+mod waiting;
 
 use http::Uri;
 

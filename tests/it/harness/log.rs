@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use partner_gateway::telemetry::log::discreet;
+use partner_gateway::telemetry::{line::JsonLine, log::discreet};
 use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::{Layer as _, filter::LevelFilter, fmt, layer::SubscriberExt as _};
@@ -30,8 +30,8 @@ impl Log {
         let bytes = Bytes::default();
         let to = bytes.clone();
         let lines = fmt::layer()
-            .json()
-            .flatten_event(true)
+            .event_format(JsonLine)
+            .fmt_fields(JsonLine)
             .with_writer(move || to.clone())
             .with_filter(LevelFilter::INFO);
         let all = fmt::layer().with_writer(|| canary::Ear);

@@ -25,9 +25,7 @@ fn lists_every_value_in_the_readme_as_it_stands() {
         .lines()
         .filter_map(|row| row.split('`').nth(1))
         .collect();
-    let mut keys = BTreeSet::new();
-    name(&yaml("values.yaml"), "", &mut keys);
-    for key in &keys {
+    for key in &keys() {
         let listed = rows
             .iter()
             .any(|row| key == row || key.starts_with(&format!("{row}.")));
@@ -37,13 +35,15 @@ fn lists_every_value_in_the_readme_as_it_stands() {
 
 #[test]
 fn knows_every_value_in_the_schema_and_refuses_others() {
-    let schema = schema();
-    let mut keys = BTreeSet::new();
-    name(&yaml("values.yaml"), "", &mut keys);
+    let (schema, of_nats) = (schema("values"), schema("charts/nats/values"));
     let known = |key: &str| {
-        let mut at = &schema;
+        let key = key
+            .strip_prefix("nats.")
+            .map_or((&schema, key), |below| (&of_nats, below));
+        let (schema, key) = key;
+        let mut at = schema;
         for part in key.split('.') {
-            at = resolved(&schema, &at["properties"][part]);
+            at = resolved(schema, &at["properties"][part]);
             if at["additionalProperties"].is_object() {
                 return true;
             }
@@ -51,15 +51,31 @@ fn knows_every_value_in_the_schema_and_refuses_others() {
         !at.is_null()
     };
 
-    for key in &keys {
+    for key in &keys() {
         assert!(known(key), "{key}");
     }
     assert!(!known("image.repositry"));
+    assert!(!known("nats.image.repositry"));
     let mut open = Vec::new();
     leave_open(&schema, "", &mut open);
+    leave_open(&of_nats, "", &mut open);
     // What the gateway itself checks.
     open.retain(|path| !path.starts_with("/properties/config/properties/"));
     assert_eq!(open, [""; 0]);
+}
+
+/// The dependency's own schema is asked only while it is on.
+#[test]
+fn refuses_a_value_of_nats_that_there_is_not_though_nats_is_off() {
+    let names = |schema: &Value| {
+        let properties = schema["properties"].as_object().expect("properties");
+        properties.keys().cloned().collect::<BTreeSet<_>>()
+    };
+
+    let own = schema("values");
+    let nats = &own["properties"]["nats"];
+    assert_eq!(names(nats), names(&schema("charts/nats/values")));
+    assert_eq!(nats["additionalProperties"], false);
 }
 
 #[test]
@@ -119,9 +135,18 @@ fn resolved<'a>(schema: &'a Value, at: &'a Value) -> &'a Value {
     schema.pointer(pointer).expect("a definition")
 }
 
-fn schema() -> Value {
-    let text = fs::read_to_string(chart().join("values.schema.json")).expect("a schema");
+fn schema(values: &str) -> Value {
+    let file = chart().join(format!("{values}.schema.json"));
+    let text = fs::read_to_string(file).expect("a schema");
     serde_json::from_str(&text).expect("JSON")
+}
+
+/// All keys of values of the chart and of the one it depends on.
+fn keys() -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    name(&yaml("values.yaml"), "", &mut keys);
+    name(&yaml("charts/nats/values.yaml"), "nats", &mut keys);
+    keys
 }
 
 /// Names of all keys with their paths.
@@ -138,7 +163,27 @@ fn name(value: &Value, path: &str, keys: &mut BTreeSet<String>) {
 }
 
 /// Rows, a value that is set in each, and what is said of it after an install.
-const SAID: [(&str, &str, &str); 13] = [
+const SAID: [(&str, &str, &str); 17] = [
+    (
+        "own-nats",
+        "test.enabled=true",
+        "get secret gateway-nats-accounts gateway-nats-tls\n  kubectl -n partner rollout status statefulset/gateway-nats\n",
+    ),
+    (
+        "own-nats",
+        "test.enabled=true",
+        "for: gateway-nats, gateway-nats.partner.svc, *.gateway-nats-headless.partner.svc\n",
+    ),
+    (
+        "own-nats",
+        "nats.tls.existingSecret=,config.cluster.nats.url=nats://gateway-nats",
+        "WARNING: records and keys travel to it in the clear",
+    ),
+    (
+        "own-nats",
+        "nats.networkPolicy.enabled=false",
+        "WARNING: NATS has no network policy",
+    ),
     (
         "production",
         "test.enabled=true",

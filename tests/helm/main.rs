@@ -1,7 +1,7 @@
 //! The chart, as both versions of Helm render it, and the image, as a node would run it.
 //!
 //! Each row of `ci/` is rendered, validated and looked into; what the chart promises of pods, of the network and of the
-//! way out stands in a test each.
+//! way out stands in a test each. The NATS that it depends on is run, too.
 
 #![expect(
     clippy::expect_used,
@@ -13,10 +13,12 @@
 mod checked;
 mod documented;
 mod image;
+mod nats;
 mod network;
 mod node;
 mod operations;
 mod pods;
 mod refused;
 mod rendered;
+mod servers;
 mod valid;

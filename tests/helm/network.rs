@@ -53,6 +53,7 @@ fn lets_pods_out_to_what_the_configuration_needs() {
         ("production", &[53, 53, 443, 443, 6443, 5432][..]),
         ("workload-identity", &[53, 53, 443][..]),
         ("nats", &[53, 53, 443, 4222][..]),
+        ("own-nats", &[53, 53, 443, 4222][..]),
         ("no-persistence", &[53, 53, 443, 4318][..]),
         (
             "everything",
@@ -79,10 +80,6 @@ fn lets_pods_out_to_where_the_values_say_that_it_is() {
     let observability = json!({"kubernetes.io/metadata.name": "observability"});
 
     for (port, peer) in [
-        (
-            4222,
-            json!({"podSelector": {"matchLabels": {"app.kubernetes.io/name": "nats"}}}),
-        ),
         (
             4318,
             json!({"namespaceSelector": {"matchLabels": observability}}),
@@ -116,7 +113,7 @@ fn keeps_pods_from_the_metadata_service_of_their_node() {
 }
 
 /// A rule that lacks ports or peers would open all of them, and so would a selector of nothing.
-fn is_narrow(rule: &Value, peers: &str) -> bool {
+pub(crate) fn is_narrow(rule: &Value, peers: &str) -> bool {
     let listed = |part: &str| rule[part].as_array().filter(|part| !part.is_empty());
     let narrow = |peer: &Value| {
         let selectors = peer.as_object().expect("a peer");
@@ -125,10 +122,15 @@ fn is_narrow(rule: &Value, peers: &str) -> bool {
     listed("ports").is_some() && listed(peers).is_some_and(|peers| peers.iter().all(narrow))
 }
 
-/// Peers of all rules that name a port.
+/// Peers of all rules of the gateway's policy that name a port.
 fn peers(rendered: &Rendered, direction: &str, port: &Value) -> Vec<Value> {
+    peers_of(rendered.only("NetworkPolicy"), direction, port)
+}
+
+/// Peers of all rules that name a port.
+pub(crate) fn peers_of(policy: &Value, direction: &str, port: &Value) -> Vec<Value> {
     let key = if direction == "ingress" { "from" } else { "to" };
-    let rules = &rendered.only("NetworkPolicy")["spec"][direction];
+    let rules = &policy["spec"][direction];
     let names_it = |rule: &&Value| {
         let ports = rule["ports"].as_array().into_iter().flatten();
         ports.into_iter().any(|it| it["port"] == *port)

@@ -304,7 +304,7 @@ fn full_name(rendered: &Rendered) -> String {
     name.expect("a name").to_owned()
 }
 
-fn contains(labels: &Value, wanted: &Value) -> bool {
+pub(crate) fn contains(labels: &Value, wanted: &Value) -> bool {
     let wanted = wanted.as_object().expect("labels");
     wanted.iter().all(|(key, value)| labels[key] == *value)
 }

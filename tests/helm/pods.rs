@@ -48,6 +48,7 @@ fn gives_no_pod_a_token_for_the_kubernetes_api_that_needs_none() {
         ("workload-identity", false),
         ("mtls", false),
         ("nats", false),
+        ("own-nats", false),
         ("no-persistence", false),
         ("everything", true),
     ] {
@@ -228,19 +229,19 @@ fn runs_the_image_by_its_digest_where_there_is_one() {
     assert_eq!(Rendered::of("production", &[]).container()["image"], image);
 }
 
-fn containers(spec: &Value) -> Vec<&Value> {
+pub(crate) fn containers(spec: &Value) -> Vec<&Value> {
     let kinds = ["initContainers", "containers"];
     kinds.iter().flat_map(|kind| list(&spec[*kind])).collect()
 }
 
 /// Names of volumes and where they are mounted.
-fn mounts(container: &Value) -> Vec<(String, String)> {
+pub(crate) fn mounts(container: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     let mounts = list(&container["volumeMounts"]).iter();
     let mounts = mounts.map(|mount| (text(&mount["name"]), text(&mount["mountPath"])));
     mounts.collect()
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }

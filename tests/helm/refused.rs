@@ -105,6 +105,68 @@ fn refuses_a_policy_that_would_keep_the_gateway_from_its_sinks() {
 }
 
 #[test]
+fn refuses_a_nats_of_its_own_that_nobody_would_go_to_or_anybody_could() {
+    let elsewhere = [
+        "tls://nats.other.svc",
+        "tls://gateway-nats.other.svc",
+        "tls://gateway-nats.partner.svc:4223",
+        "nats://gateway-nats",
+        "tls://gateway-nats\\,tls://nats.other.svc",
+        "tls://gateway-nats-headless",
+    ];
+    for url in elsewhere {
+        let url = format!("config.cluster.nats.url={url}");
+        refuses(
+            "own-nats",
+            &[&url],
+            "Accepted: tls://gateway-nats.partner.svc, or",
+        );
+    }
+    for (row, set, told) in [
+        (
+            "own-nats",
+            "nats.accounts.existingSecret=",
+            "nats.accounts.existingSecret is missing",
+        ),
+        (
+            "own-nats",
+            "nats.replicas=1",
+            "there cannot be more copies than servers",
+        ),
+        ("own-nats", "nats.replicas=2", "at '/replicas'"),
+        (
+            "own-nats",
+            "nats.shutdown.lameDuckSeconds=29",
+            "at '/shutdown/lameDuckSeconds'",
+        ),
+        ("own-nats", "nats.image.digest=latest", "at '/image/digest'"),
+        (
+            "minimal",
+            "nats.enabld=true",
+            "additional properties 'enabld' not allowed",
+        ),
+    ] {
+        refuses(row, &[set], told);
+    }
+    let unused = ["nats.enabled=true", "nats.accounts.existingSecret=accounts"];
+    refuses(
+        "minimal",
+        &unused,
+        "nobody would use it. Accepted: url: nats://gw-nats.partner.svc, with",
+    );
+    let open = [
+        "nats.tls.existingSecret=",
+        "config.cluster.nats.url=nats://gateway-nats",
+        "nats.networkPolicy.enabled=false",
+    ];
+    refuses(
+        "own-nats",
+        &open,
+        "whoever reaches a server could join the cluster",
+    );
+}
+
+#[test]
 fn refuses_to_run_without_accounts_and_callers() {
     for helm in HELMS {
         let output = template(helm, None, &[]);

@@ -10,12 +10,13 @@ use marked_yaml::{LoaderOptions, Node, parse_yaml_with_options};
 use serde_json::{Map, Value};
 
 /// The files of `ci/`, without their endings: the ways to run the gateway that are tried.
-pub(crate) const ROWS: [&str; 7] = [
+pub(crate) const ROWS: [&str; 8] = [
     "minimal",
     "production",
     "workload-identity",
     "mtls",
     "nats",
+    "own-nats",
     "no-persistence",
     "everything",
 ];
@@ -27,7 +28,10 @@ pub(crate) const HELMS: [&str; 2] = ["helm3", "helm4"];
 #[derive(Debug)]
 pub(crate) struct Rendered {
     pub(crate) text: String,
+    /// What the gateway consists of.
     pub(crate) objects: Vec<Value>,
+    /// What the NATS beside it consists of; nothing where there is none.
+    pub(crate) nats: Vec<Value>,
 }
 
 impl Rendered {
@@ -43,8 +47,14 @@ impl Rendered {
         let values = values.display();
         assert!(output.status.success(), "{values} {set:?}: {said}");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
-        let objects = documents(&text).map(parsed).collect();
-        Self { text, objects }
+        let is_of_nats =
+            |object: &Value| object["metadata"]["labels"]["app.kubernetes.io/name"] == "nats";
+        let (nats, objects) = documents(&text).map(parsed).partition(is_of_nats);
+        Self {
+            text,
+            objects,
+            nats,
+        }
     }
 
     /// All objects of a kind.
@@ -85,10 +95,21 @@ impl Rendered {
         &self.pod()["spec"]["containers"][0]
     }
 
-    /// Specs of all pods, the one of `helm test` included.
+    /// Specs of all pods, those of `helm test` and of NATS included.
     pub(crate) fn pod_specs(&self) -> Vec<&Value> {
         let test = self.all("Pod").into_iter().map(|pod| &pod["spec"]);
-        [&self.pod()["spec"]].into_iter().chain(test).collect()
+        let nats = self.nats.iter().filter(|it| it["kind"] == "StatefulSet");
+        let nats = nats.map(|set| &set["spec"]["template"]["spec"]);
+        let own = [&self.pod()["spec"]].into_iter();
+        own.chain(test).chain(nats).collect()
+    }
+
+    /// The only object of a kind that NATS consists of.
+    pub(crate) fn of_nats(&self, kind: &str) -> &Value {
+        let of_kind = |object: &&Value| object["kind"] == kind;
+        let found: Vec<_> = self.nats.iter().filter(of_kind).collect();
+        assert_eq!(found.len(), 1, "{kind}");
+        found[0]
     }
 
     /// The gateway's configuration as its `ConfigMap` has it.

@@ -22,6 +22,7 @@ Refuses, in words, what a schema cannot see. `partner-gateway check` says the re
 {{- fail (printf "\n\naudit.persistence.size is %s, but the journal may grow to %v (config.audit.max_bytes). Accepted: more; a pod whose emptyDir is too large is evicted, and its journal with it." .Values.audit.persistence.size $most) -}}
 {{- end -}}
 {{- include "partner-gateway.checkSinks" . -}}
+{{- include "partner-gateway.checkNats" . -}}
 {{- range .Values.env -}}
 {{- if hasPrefix "PARTNER_GATEWAY__" .name -}}
 {{- fail (printf "\n\nenv has %s, which would override the configuration unseen by this chart. Write the key under `config`." .name) -}}
@@ -54,11 +55,35 @@ Refuses, in words, what a schema cannot see. `partner-gateway check` says the re
 {{- if not (or $kept .Values.audit.persistence.enabled) -}}
 {{- fail "\n\naudit.persistence.enabled is false, so the journal goes with each pod. config.audit.sinks must then have a sink with `required: true` (postgres, nats or otlp), which has the records." -}}
 {{- end -}}
-{{- if and $policy.enabled (dig "cluster" "nats" nil .Values.config) (not $policy.egress.nats) -}}
+{{- if and $policy.enabled (dig "cluster" "nats" nil .Values.config) (not (or $policy.egress.nats .Values.nats.enabled)) -}}
 {{- fail "\n\nconfig.cluster.nats is set, but networkPolicy.egress.nats does not say where that is: pods by label, or addresses." -}}
 {{- end -}}
 {{- if and $policy.enabled (include "partner-gateway.collectorPorts" . | fromJsonArray) (not $policy.egress.collector) -}}
 {{- fail "\n\nA collector is configured, but networkPolicy.egress.collector does not say where it is: pods by label, or addresses." -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Where NATS comes with the gateway, the gateway must go to it. */}}
+{{- define "partner-gateway.checkNats" -}}
+{{- if .Values.nats.enabled -}}
+{{- $name := include "partner-gateway-nats.fullname" .Subcharts.nats -}}
+{{- $scheme := ternary "tls" "nats" (not (empty .Values.nats.tls.existingSecret)) -}}
+{{- $wanted := printf "%s://%s.%s.svc" $scheme $name .Release.Namespace -}}
+{{- $url := dig "cluster" "nats" "url" "" .Values.config -}}
+{{- if not $url -}}
+{{- fail (printf "\n\nnats.enabled is true, but config.cluster.nats does not name it, so that nobody would use it. Accepted: url: %s, with credentials that nats.accounts knows." $wanted) -}}
+{{- end -}}
+{{- $suffix := printf "(\\.%s(\\.svc(\\..+)?)?)?" (regexQuoteMeta .Release.Namespace) -}}
+{{- $own := printf "^%s://(%s%s|%s-[0-9]+\\.%s-headless%s)(:4222)?$" $scheme (regexQuoteMeta $name) $suffix (regexQuoteMeta $name) (regexQuoteMeta $name) $suffix -}}
+{{- range splitList "," $url -}}
+{{- if not (regexMatch $own (trim .)) -}}
+{{- fail (printf "\n\nnats.enabled is true, but config.cluster.nats.url is %q. Accepted: %s, or nats.enabled: false for a NATS that is elsewhere." $url $wanted) -}}
+{{- end -}}
+{{- end -}}
+{{- $copies := dig "cluster" "nats" "replicas" 3 .Values.config | int -}}
+{{- if gt $copies (int .Values.nats.replicas) -}}
+{{- fail (printf "\n\nconfig.cluster.nats.replicas is %d, but nats.replicas is %d: there cannot be more copies than servers." $copies (int .Values.nats.replicas)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -12,7 +12,10 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::process::{Process, free_address, within};
+use super::{
+    canary,
+    process::{Process, free_address, within},
+};
 
 /// A collector; it is gone when this is dropped.
 pub(crate) struct Collector {
@@ -87,6 +90,8 @@ impl Collector {
 
     /// The spans that it has passed on, in their order.
     pub(crate) fn spans(&self) -> Vec<Value> {
+        let written = fs::read(&self.spans).expect("a file");
+        canary::assert_untold("spans that a collector passed on", &written);
         received(&self.spans, ["resourceSpans", "scopeSpans", "spans"])
     }
 }

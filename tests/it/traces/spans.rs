@@ -1,13 +1,21 @@
 //! Spans as a collector gets them.
 
-use std::{collections::BTreeMap, io::Read as _};
+use std::{
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    panic::catch_unwind,
+};
 
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
+use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value::Value,
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::any_value::Value,
+    trace::v1::{ResourceSpans, ScopeSpans, Span as Told},
 };
 use prost::Message as _;
+
+use crate::harness::{BILLING, CUSTOMER, TRANSFER, canary};
 
 /// Spans, in the order in which they ended.
 #[derive(Debug)]
@@ -36,6 +44,7 @@ pub(crate) fn decoded(bodies: &[Bytes]) -> Spans {
         MultiGzDecoder::new(&**body)
             .read_to_end(&mut message)
             .unwrap();
+        assert_untold(&message);
         ExportTraceServiceRequest::decode(&*message).unwrap()
     });
     let scopes = requests
@@ -44,7 +53,16 @@ pub(crate) fn decoded(bodies: &[Bytes]) -> Spans {
     Spans(scopes.flat_map(|scope| scope.spans).map(span).collect())
 }
 
-fn span(span: opentelemetry_proto::tonic::trace::v1::Span) -> Span {
+/// Searches what a collector gets for secrets, and for whom a call was about and by whom.
+pub(crate) fn assert_untold(said: &[u8]) {
+    canary::assert_untold("spans for a collector", said);
+    let text = String::from_utf8_lossy(said);
+    for hidden in [CUSTOMER, TRANSFER, "billing"] {
+        assert!(!text.contains(hidden), "{hidden} in spans for a collector");
+    }
+}
+
+fn span(span: Told) -> Span {
     let attribute = |it: &opentelemetry_proto::tonic::common::v1::KeyValue| {
         let value = match it.value.as_ref().unwrap().value.as_ref().unwrap() {
             Value::StringValue(text) => text.clone(),
@@ -98,5 +116,40 @@ impl Spans {
         above.map_or(words.clone(), |above| {
             format!("{} > {words}", self.path(above))
         })
+    }
+}
+
+#[test]
+fn hears_what_no_span_may_tell() {
+    let header = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9";
+    for hidden in [
+        BILLING,
+        header,
+        CUSTOMER,
+        TRANSFER,
+        "billing",
+        "sandbox-client-secret",
+    ] {
+        let request = ExportTraceServiceRequest {
+            resource_spans: vec![ResourceSpans {
+                scope_spans: vec![ScopeSpans {
+                    spans: vec![Told {
+                        name: format!("call {hidden}"),
+                        ..Told::default()
+                    }],
+                    ..ScopeSpans::default()
+                }],
+                ..ResourceSpans::default()
+            }],
+        };
+        let mut body = GzEncoder::new(Vec::new(), Compression::fast());
+        body.write_all(&request.encode_to_vec()).unwrap();
+        let body = Bytes::from(body.finish().unwrap());
+
+        let heard = catch_unwind(|| decoded(&[body]));
+
+        let said = heard.map(drop).unwrap_err();
+        let said = said.downcast_ref::<String>().unwrap();
+        assert!(said.contains("in spans for a collector"), "{said}");
     }
 }

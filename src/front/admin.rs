@@ -1,6 +1,6 @@
 //! The operator listener: is it alive, is it ready, its metrics, and its journal.
 
-use std::{borrow::Cow, convert::Infallible, sync::Arc};
+use std::{borrow::Cow, convert::Infallible, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
@@ -48,6 +48,8 @@ pub struct Watched {
     pub reloads: Arc<Reloads>,
     /// TLS on the public listener, where it is offered.
     pub tls: Option<Tls>,
+    /// When the gateway started.
+    pub started: SystemTime,
 }
 
 /// One thing that must hold before traffic may come.
@@ -70,6 +72,7 @@ impl Watched {
         (tls, spans): (Option<Tls>, Option<Arc<spans::Tally>>),
     ) -> Self {
         Self {
+            started: transfers.clock.now(),
             transfers,
             sinks,
             witnesses,

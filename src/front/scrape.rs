@@ -24,11 +24,6 @@ pub(in crate::front) fn page(watched: &Watched) -> Result<String, prometheus::Er
     sinks::write(&page, &watched.sinks)?;
     witnesses::write(&page, watched.witnesses.as_deref())?;
     spans::write(&page, watched.spans.as_deref())?;
-    gateway::write(
-        &page,
-        &transfers.in_force.rules().identity,
-        &watched.reloads,
-        watched.tls.as_ref(),
-    )?;
+    gateway::write(&page, watched)?;
     page.text()
 }

@@ -122,6 +122,20 @@ impl Idempotency {
         }))
     }
 
+    /// How many answers are kept here, as `max_entries` counts them.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        // Else those that went or came since somebody last looked are counted wrongly.
+        self.0.answers.run_pending_tasks();
+        self.0.answers.weighted_size()
+    }
+
+    /// How many calls wait for others under their keys.
+    #[must_use]
+    pub fn waiters(&self) -> usize {
+        self.0.waiting.taken()
+    }
+
     /// Finds out whether a call is the first under its key, waiting for one that is under way.
     ///
     /// # Errors

@@ -95,6 +95,37 @@ async fn counts_answers_by_what_they_were() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tells_when_it_started_which_answers_it_keeps_and_who_waits_for_one() {
+    let world = World::new().await;
+    let of_keys = async || {
+        let page = page(&world).await;
+        ["idempotency_entries", "idempotency_waiters"].map(|name| page.number(name).to_owned())
+    };
+    let before = of_keys().await;
+    let started: f64 = page(&world)
+        .await
+        .number("start_timestamp_seconds")
+        .parse()
+        .unwrap();
+    world.network.hang("api.test");
+    let keyed = || world.reject().header("Idempotency-Key", "a").send();
+
+    let (.., meanwhile) = tokio::join!(keyed(), keyed(), async {
+        while world.network.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let meanwhile = of_keys().await;
+        world.network.resume("api.test");
+        meanwhile
+    });
+
+    assert_eq!(before, ["0", "0"]);
+    assert_eq!(meanwhile, ["0", "1"]);
+    assert_eq!(of_keys().await, ["1", "0"]);
+    assert!(started > 1_700_000_000.0, "{started}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn tells_the_gateways_own_share_of_a_call_from_what_it_waited_for() {
     let world = World::new().await;
     world.reject().send().await;

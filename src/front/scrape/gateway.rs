@@ -3,21 +3,14 @@
 use std::time::SystemTime;
 
 use crate::{
-    front::tls::Tls,
-    identity::{Identity, keys::Fetches},
-    telemetry::{
-        metrics::{Family, Page},
-        reloads::Reloads,
-    },
+    front::{admin::Watched, tls::Tls},
+    identity::keys::Fetches,
+    telemetry::metrics::{Family, Page},
 };
 
 /// Writes the numbers of the gateway itself.
-pub(in crate::front) fn write(
-    page: &Page,
-    identity: &Identity,
-    reloads: &Reloads,
-    tls: Option<&Tls>,
-) -> Result<(), prometheus::Error> {
+pub(in crate::front) fn write(page: &Page, watched: &Watched) -> Result<(), prometheus::Error> {
+    let identity = &watched.transfers.in_force.rules().identity;
     let keys = identity
         .key_ages()
         .map(|(issuer, age)| (vec![issuer], age.as_secs_f64()));
@@ -28,18 +21,23 @@ pub(in crate::front) fn write(
         counts.map(|(result, count)| (vec![issuer, result], count))
     });
     page.counters(&KEY_FETCHES, fetches)?;
-    let expiry = tls.and_then(Tls::expires_at).into_iter().map(|end| {
-        let since = end.duration_since(SystemTime::UNIX_EPOCH);
-        (vec![], since.unwrap_or_default().as_secs_f64())
-    });
+    let expiry = watched.tls.as_ref().and_then(Tls::expires_at);
+    let expiry = expiry.into_iter().map(|end| (vec![], timestamp(end)));
     page.gauges(&CERTIFICATE, expiry)?;
+    let reloads = &watched.reloads;
     let counts = reloads.by_result();
     page.counters(
         &RELOADS,
         counts.map(|(result, count)| (vec![result], count)),
     )?;
     page.gauges(&STALE, [(vec![], reloads.is_stale().into())])?;
+    page.gauges(&STARTED, [(vec![], timestamp(watched.started))])?;
     page.gauges(&BUILD, [(vec![env!("CARGO_PKG_VERSION")], 1.0)])
+}
+
+fn timestamp(at: SystemTime) -> f64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64()
 }
 
 const KEYS: Family = Family {
@@ -69,6 +67,12 @@ const RELOADS: Family = Family {
 const STALE: Family = Family {
     name: "partner_gateway_config_stale",
     help: "1 while the files hold a configuration that was refused, else 0.",
+    labels: &[],
+};
+
+const STARTED: Family = Family {
+    name: "partner_gateway_start_timestamp_seconds",
+    help: "When the gateway started, in seconds since 1970.",
     labels: &[],
 };
 

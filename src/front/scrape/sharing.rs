@@ -1,18 +1,34 @@
-//! What replicas share.
+//! Idempotency keys: what is kept, who waits, and whether replicas share them.
 
 use crate::{
+    measure::number,
     telemetry::metrics::{Family, Page},
     transfers::idempotency::Idempotency,
 };
 
-/// Writes whether the replicas share keys.
+/// Writes what there is of keys here, and whether the replicas share them.
 pub(in crate::front) fn write(
     page: &Page,
     idempotency: &Idempotency,
 ) -> Result<(), prometheus::Error> {
+    page.gauges(&ENTRIES, [(vec![], number(idempotency.entries()))])?;
+    let waiters = u64::try_from(idempotency.waiters()).unwrap_or(u64::MAX);
+    page.gauges(&WAITERS, [(vec![], number(waiters))])?;
     let shared = idempotency.is_shared().into_iter();
     page.gauges(&SHARED, shared.map(|is_shared| (vec![], is_shared.into())))
 }
+
+const ENTRIES: Family = Family {
+    name: "partner_gateway_idempotency_entries",
+    help: "Answers kept here under idempotency keys, as idempotency.max_entries counts them.",
+    labels: &[],
+};
+
+const WAITERS: Family = Family {
+    name: "partner_gateway_idempotency_waiters",
+    help: "Calls that wait for another under the same idempotency key.",
+    labels: &[],
+};
 
 const SHARED: Family = Family {
     name: "partner_gateway_idempotency_shared",

@@ -90,7 +90,7 @@ fn says_after_an_install_what_to_do_next() {
 }
 
 /// What Helm says after an install; Helm 4 needs no cluster to tell.
-fn notes(row: &str, set: &str) -> String {
+pub(crate) fn notes(row: &str, set: &str) -> String {
     let output = Command::new(tool("helm4"))
         .args(["install", "gw"])
         .arg(chart())

@@ -21,4 +21,5 @@ mod pods;
 mod refused;
 mod rendered;
 mod servers;
+mod told;
 mod valid;

@@ -42,7 +42,12 @@ impl Rendered {
 
     /// Likewise with a file from anywhere.
     pub(crate) fn from(values: &Path, set: &[&str]) -> Self {
-        let output = template(HELMS[0], Some(values), set);
+        Self::released(RELEASE, values, set)
+    }
+
+    /// Likewise under another name of the release.
+    pub(crate) fn released(release: &str, values: &Path, set: &[&str]) -> Self {
+        let output = template_as(release, HELMS[0], Some(values), set);
         let said = String::from_utf8_lossy(&output.stderr);
         let values = values.display();
         assert!(output.status.success(), "{values} {set:?}: {said}");
@@ -123,8 +128,12 @@ impl Rendered {
 
 /// Has Helm render the chart.
 pub(crate) fn template(helm: &str, values: Option<&Path>, set: &[&str]) -> Output {
+    template_as(RELEASE, helm, values, set)
+}
+
+fn template_as(release: &str, helm: &str, values: Option<&Path>, set: &[&str]) -> Output {
     let mut command = Command::new(tool(helm));
-    command.args(["template", "gw"]).arg(chart()).args([
+    command.args(["template", release]).arg(chart()).args([
         "--namespace",
         "partner",
         "--kube-version",
@@ -203,3 +212,6 @@ fn value(node: &Node) -> Value {
         Node::Sequence(list) => list.iter().map(value).collect(),
     }
 }
+
+/// What the release is called where its name is not the point.
+const RELEASE: &str = "gw";

@@ -41,7 +41,7 @@ pub enum GrantError {
     #[error("asking the token endpoint")]
     Unreachable(#[source] HttpError),
     /// The token endpoint refused.
-    #[error("the token endpoint answered {} {:?} {:?}", .0.status.as_u16(), .0.error, .0.error_codes)]
+    #[error("the token endpoint answered {}", .0.said())]
     Refused(Box<Refusal>),
     /// The token endpoint answered 200 with something that is not a usable token.
     #[error("the token endpoint's answer is not usable: {0}")]
@@ -53,7 +53,7 @@ pub enum GrantError {
     #[error("using the kept refresh token")]
     Store(#[from] StoreError),
     /// The refresh token is good no more.
-    #[error("consent must be renewed with `partner-gateway login`: the token endpoint answered {} {:?} {:?}", .0.status.as_u16(), .0.error, .0.error_codes)]
+    #[error("consent must be renewed with `partner-gateway login`: the token endpoint answered {}", .0.said())]
     ConsentRequired(Arc<Refusal>),
 }
 

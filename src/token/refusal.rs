@@ -50,6 +50,13 @@ impl Refusal {
         }
     }
 
+    /// What is said of it: the status, the error, and Entra ID's codes as Microsoft lists them.
+    pub(in crate::token) fn said(&self) -> String {
+        let codes = self.error_codes.iter().map(|code| format!(" AADSTS{code}"));
+        let codes: String = codes.collect();
+        format!("{} {:?}{codes}", self.status.as_u16(), self.error)
+    }
+
     /// Whether asking again soon is pointless.
     #[must_use]
     pub fn is_permanent(&self) -> bool {

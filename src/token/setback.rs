@@ -45,6 +45,12 @@ impl Setback {
         self.obstacle
     }
 
+    /// The first code of Entra ID's, where it refused with one.
+    pub(in crate::token) fn code(&self) -> Option<u64> {
+        let refusal = self.cause.refusal()?;
+        refusal.error_codes.first().copied()
+    }
+
     pub(in crate::token) fn holds(&self, now: Instant) -> bool {
         self.until > now
     }

@@ -11,6 +11,8 @@ pub struct Standing {
     pub left: Option<Duration>,
     /// What the last trip to the token endpoint met, unless it brought a token.
     pub obstacle: Option<Obstacle>,
+    /// The first code of Entra ID's with which it refused then.
+    pub code: Option<u64>,
     /// How many calls wait for a token.
     pub waiters: usize,
     /// The trips to the token endpoint so far.
@@ -60,9 +62,16 @@ impl fmt::Display for Standing {
             None => f.write_str("no token yet")?,
         }
         match self.obstacle {
-            Some(Obstacle::Throttled) => f.write_str("; the token endpoint asks to be left alone"),
-            Some(Obstacle::Failing) => f.write_str("; no new one came of the last attempt"),
-            Some(Obstacle::ConsentRequired) | None => Ok(()),
+            Some(Obstacle::Throttled) => {
+                f.write_str("; the token endpoint asks to be left alone")?;
+            }
+            Some(Obstacle::Failing) => f.write_str("; the last attempt at a new one failed")?,
+            Some(Obstacle::ConsentRequired) | None => {}
+        }
+        match (self.obstacle, self.code) {
+            (Some(_), Some(code)) => write!(f, ": AADSTS{code}"),
+            (Some(Obstacle::Failing), None) => f.write_str(", the log says why"),
+            _ => Ok(()),
         }
     }
 }

@@ -182,6 +182,7 @@ impl State {
             obtained_once: self.obtained_once,
             left: self.current.as_ref().map(|token| token.left(now)),
             obstacle: self.setback.as_ref().map(Setback::obstacle),
+            code: self.setback.as_ref().and_then(Setback::code),
             waiters,
             refreshes: self.refreshes,
         }

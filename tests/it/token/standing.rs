@@ -41,7 +41,7 @@ async fn tells_how_each_account_stands_and_stays_ready_whatever_that_is() {
     // Nobody can consent to what the application has in its own right.
     assert_eq!(
         unwilling,
-        told("no token; no new one came of the last attempt")
+        told("no token; the last attempt at a new one failed: AADSTS50076")
     );
 }
 
@@ -59,7 +59,10 @@ async fn tells_that_a_person_must_consent_for_the_first_time_or_again() {
 
         world.reject().send().await;
 
-        let told = "consent_required: a person must sign in and consent again; no token yet";
+        let code = if never { "" } else { ": AADSTS50076" };
+        let told = format!(
+            "consent_required: a person must sign in and consent again; no token yet{code}"
+        );
         assert_eq!(account(&world).await["detail"], told);
         let (_, page) = ask(&world, "/metrics").await;
         let number = r#"partner_gateway_consent_required{account="contoso"} 1"#;

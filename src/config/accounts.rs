@@ -112,7 +112,12 @@ fn flow(
     let given = section.take("flow");
     let for_user = given.map_or(Some(false), |flow| flow.read(for_user))?;
     if for_user {
-        let cursor = section.need("refresh_token")?;
+        let Some(cursor) = section.take("refresh_token") else {
+            let accepted = refresh_token::KINDS.join(", ");
+            let problem = format!("is missing; accepted: a section with exactly one of {accepted}");
+            section.fault_of_absent("refresh_token", problem);
+            return None;
+        };
         let store =
             cursor.section(|section| refresh_token::store(section, has_cluster, environment))?;
         stores.note(&store, name, &cursor);

@@ -84,7 +84,7 @@ fn settings(
         .and_then(|cursor| rule_name(&cursor, names));
     let principals = section
         .need("principals")
-        .and_then(|cursor| cursor.each(principal));
+        .and_then(|cursor| principals(&cursor));
     let operations = section
         .need("operations")
         .and_then(|cursor| cursor.each(operation));
@@ -133,6 +133,39 @@ fn rule_name(cursor: &Cursor<'_>, names: &mut HashSet<String>) -> Option<String>
         );
     }
     Some(name)
+}
+
+/// Tells of names that look like those of Kubernetes service accounts and mean others than one may think.
+fn principals(cursor: &Cursor<'_>) -> Option<Vec<String>> {
+    let principals = cursor.each(principal)?;
+    for (item, text) in cursor.items()?.iter().zip(&principals) {
+        if let Some(odd) = odd_service_account(text) {
+            item.notice(&odd);
+        }
+    }
+    Some(principals)
+}
+
+/// What is odd of a principal within `system:serviceaccount:NAMESPACE:NAME`
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens>).
+fn odd_service_account(principal: &str) -> Option<String> {
+    let rest = principal.strip_prefix(SERVICE_ACCOUNT)?;
+    match (rest.strip_suffix('*'), rest.split_once(':')) {
+        (Some(begun), None) if !begun.is_empty() => Some(format!(
+            "{} ends within the name of a namespace, and means the service accounts of every namespace whose name \
+             begins so, such as \"{begun}-2\"; for one namespace write \"{SERVICE_ACCOUNT}{begun}:*\"",
+            quoted(principal)
+        )),
+        (None, None | Some((_, ""))) => {
+            let namespace = rest.trim_end_matches(':');
+            Some(format!(
+                "{} is nobody's name, because the account is missing; write \"{SERVICE_ACCOUNT}{namespace}:NAME\", or \
+                 \"{SERVICE_ACCOUNT}{namespace}:*\" for all of the namespace",
+                quoted(principal)
+            ))
+        }
+        _ => None,
+    }
 }
 
 fn principal(text: &str) -> Result<String, String> {
@@ -186,8 +219,32 @@ fn customer(text: &str) -> Result<CustomerId, String> {
 /// What a rule may say of customers.
 const CUSTOMERS: &str = "GUIDs of customers, or * alone";
 
+/// How the names of Kubernetes service accounts begin.
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+
 /// How many rules a notice names before it only counts them.
 const MOST_NAMES: usize = 3;
 
 /// In calls; a million is far beyond what one gateway can carry.
 const MOST_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999_999);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_of_service_accounts_that_mean_others_than_one_may_think() {
+        let told = |name: &str| odd_service_account(&format!("system:serviceaccount:{name}"));
+
+        insta::assert_snapshot!(told("renewals*").unwrap(), @r#""system:serviceaccount:renewals*" ends within the name of a namespace, and means the service accounts of every namespace whose name begins so, such as "renewals-2"; for one namespace write "system:serviceaccount:renewals:*""#);
+        insta::assert_snapshot!(told("renewals").unwrap(), @r#""system:serviceaccount:renewals" is nobody's name, because the account is missing; write "system:serviceaccount:renewals:NAME", or "system:serviceaccount:renewals:*" for all of the namespace"#);
+        assert_eq!(
+            told("renewals:"),
+            told("renewals").map(|it| it.replacen("renewals\"", "renewals:\"", 1))
+        );
+        for sound in ["renewals:*", "renewals:worker", "renewals:worker-*", "*"] {
+            assert_eq!(told(sound), None, "{sound}");
+        }
+        assert_eq!(odd_service_account("billing"), None);
+    }
+}

@@ -31,8 +31,7 @@ pub(crate) fn store(
     has_cluster: bool,
     environment: &Environment,
 ) -> Option<Settings> {
-    let kinds = ["file", "kubernetes_secret", "nats", "key_vault"];
-    let given = section.exactly_one(&kinds)?;
+    let given = section.exactly_one(&KINDS)?;
     match given.key() {
         "file" => file(&given).map(Settings::File),
         "kubernetes_secret" => given
@@ -44,6 +43,9 @@ pub(crate) fn store(
         _ => nats(&given, has_cluster).map(Settings::Nats),
     }
 }
+
+/// The stores that there are, of which an account has one.
+pub(crate) const KINDS: [&str; 4] = ["file", "kubernetes_secret", "nats", "key_vault"];
 
 /// The file need not be there yet: `login` makes it. It is not watched, because the gateway itself
 /// changes it.

@@ -21,7 +21,7 @@ fn wants_a_store_for_a_user_and_none_without() {
     ];
 
     insta::assert_snapshot!(site.faults_of_each(texts.map(account)), @"
-    config.yaml:2: accounts.contoso.refresh_token: is missing
+    config.yaml:2: accounts.contoso.refresh_token: is missing; accepted: a section with exactly one of file, kubernetes_secret, nats, key_vault
     config.yaml:3: accounts.contoso.refresh_token: has no use without flow app_user; accepted: nothing, leave it out
     config.yaml:4: accounts.contoso.refresh_token: has no use without flow app_user; accepted: nothing, leave it out
     config.yaml:4: accounts.contoso.refresh_token: found none; accepted: exactly one of file, kubernetes_secret, nats, key_vault

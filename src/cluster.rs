@@ -94,10 +94,10 @@ impl Cluster {
         let client = self.client.get_or_try_init(|| self.connect()).await?;
         let standing = link.wait_for(|link| *link != Link::Unknown);
         let Ok(Ok(standing)) = tokio::time::timeout(PATIENCE, standing).await else {
-            return Err(self.line.away());
+            return Err(self.line.away().at(&self.settings.servers));
         };
         let Link::Up { times } = *standing else {
-            return Err(self.line.away());
+            return Err(self.line.away().at(&self.settings.servers));
         };
         let context = jetstream::context::ContextBuilder::new()
             .timeout(LONGEST_REQUEST)

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use async_nats::jetstream;
+use async_nats::jetstream::{self, ErrorCode};
 
 use crate::{cause, cluster::link::Away};
 
@@ -30,7 +30,7 @@ pub enum BucketError {
     #[error("the value is larger than NATS takes: {0}")]
     TooLarge(String),
     /// `JetStream` says no.
-    #[error("JetStream says {0}")]
+    #[error("JetStream says {0}{advice}", advice = advice(.0))]
     Refused(jetstream::Error),
     /// No answer, or none that can be read.
     #[error("asking NATS: {0}")]
@@ -48,6 +48,16 @@ impl BucketError {
             Self::Refused(said) => said.code() < 500,
             Self::Unanswered(_) => false,
         }
+    }
+}
+
+/// Which key of the configuration an error of `JetStream` is about, where it is about one.
+#[must_use]
+pub fn advice(said: &jetstream::Error) -> &'static str {
+    if said.error_code() == ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED {
+        "; look at cluster.nats.replicas: one server alone keeps one copy"
+    } else {
+        ""
     }
 }
 

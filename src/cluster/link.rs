@@ -4,6 +4,8 @@ use async_nats::{ClientError, ConnectErrorKind, Event, ServerError};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use crate::cluster::servers::Servers;
+
 /// There is no connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("NATS is away: {why}")]
@@ -46,6 +48,15 @@ impl Away {
             why,
             is_lasting: true,
         }
+    }
+
+    /// The same with the servers that were tried; where a person is needed, the words say for what.
+    pub(in crate::cluster) fn at(self, servers: &Servers) -> Self {
+        if self.is_lasting {
+            return self;
+        }
+        let servers: Vec<_> = servers.places().collect();
+        Self::passing(format!("{} (tried: {})", self.why, servers.join(", ")))
     }
 
     /// Whether a person is needed.
@@ -153,7 +164,17 @@ fn failed(why: &str) -> Away {
     if lasting.iter().any(|kind| kind.to_string() == why) {
         Away::held(format!("{why}; look at cluster.nats.credentials"))
     } else {
-        Away::passing(why.to_owned())
+        // The client keeps to itself what the operating system said.
+        let io = ConnectErrorKind::Io.to_string();
+        let dns = ConnectErrorKind::Dns.to_string();
+        let more = if why == io {
+            ": nothing listens there, or the network is in the way"
+        } else if why == dns {
+            ": the name of no server could be looked up"
+        } else {
+            ""
+        };
+        Away::passing(format!("{why}{more}"))
     }
 }
 
@@ -165,6 +186,24 @@ fn is_denial(why: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_the_servers_that_were_tried_and_what_the_words_of_the_client_mean() {
+        let servers = "nats://one:4222,nats://two:4223".parse().unwrap();
+
+        let away = failed(&ConnectErrorKind::Io.to_string()).at(&servers);
+        let denied = failed(&ConnectErrorKind::Authentication.to_string()).at(&servers);
+
+        assert_eq!(
+            away.to_string(),
+            "NATS is away: IO error: nothing listens there, or the network is in the way (tried: one:4222, two:4223)"
+        );
+        assert!(
+            denied
+                .to_string()
+                .ends_with("; look at cluster.nats.credentials")
+        );
+    }
 
     #[test]
     fn stands_whatever_the_server_complains_of_until_it_is_gone() {

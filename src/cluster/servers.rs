@@ -25,6 +25,13 @@ impl Servers {
         self.0.iter().map(ServerAddr::host)
     }
 
+    /// Each with its port.
+    pub(in crate::cluster) fn places(&self) -> impl Iterator<Item = String> {
+        self.0
+            .iter()
+            .map(|it| format!("{}:{}", it.host(), it.port()))
+    }
+
     pub(in crate::cluster) fn addresses(&self) -> Vec<ServerAddr> {
         self.0.clone()
     }

@@ -11,7 +11,7 @@ use async_nats::jetstream::{
 
 use crate::{
     cause,
-    cluster::{Connected, link::Away},
+    cluster::{Connected, bucket_error::advice, link::Away},
     delivery::sink::Setback,
 };
 
@@ -103,7 +103,7 @@ pub(in crate::delivery::nats) fn held(why: &str) -> Setback {
 }
 
 fn said_of(error: &jetstream::Error) -> Setback {
-    let told = format!("JetStream says {error}");
+    let told = format!("JetStream says {error}{}", advice(error));
     if FULL.contains(&error.error_code()) {
         return held(&format!(
             "{told}; the stream or its server is full: make room or raise its limits"

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 fuzz_target!(|bytes: &[u8]| {
     let signer = journal::signer();
-    drop(examine(bytes, None));
+    drop(examine(bytes, &[]));
     let Some(document) = sealed(bytes, &signer) else {
         return;
     };
 
-    let Ok(examined) = examine(document.as_bytes(), Some(&journal::public(&signer))) else {
+    let Ok(examined) = examine(document.as_bytes(), &[journal::public(&signer)]) else {
         return;
     };
 

@@ -9,12 +9,12 @@ use partner_gateway::audit::verify::{Evidence, kept::Kept, verify};
 
 fuzz_target!(|bytes: &[u8]| {
     let signer = journal::signer();
-    let key = journal::public(&signer);
+    let keys = [journal::public(&signer)];
     for bytes in [bytes.to_vec(), journal::chained(bytes, &signer)] {
         let dir = journal::laid_out(&bytes);
-        for key in [None, Some(&key)] {
+        for keys in [&[][..], &keys] {
             let evidence = Evidence {
-                key,
+                keys,
                 kept: &Kept::default(),
             };
 

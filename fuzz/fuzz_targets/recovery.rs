@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         let (head, recovered, orphans) = told(opened);
         let again = open(dir.path()).expect("what was opened once");
         let evidence = Evidence {
-            key: None,
+            keys: &[],
             kept: &Kept::default(),
         };
         let verified = verify(dir.path(), evidence, &mut |_| {});

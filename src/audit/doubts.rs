@@ -51,6 +51,8 @@ pub struct Call {
 pub struct Unknown {
     /// The call.
     pub call: Call,
+    /// Those of its `MS-RequestId`s that were sent, as far as the run that made it lived to tell, in their order.
+    pub sent: Vec<String>,
     /// What closed it.
     pub closed: Closed,
     /// The last record after that which tells the transfer's state.
@@ -90,7 +92,7 @@ pub struct Seen {
 /// When it cannot be read.
 pub fn doubts(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Doubts, Unreadable> {
     let evidence = Evidence {
-        key: None,
+        keys: &[],
         kept: &Kept::default(),
     };
     let mut reading = Reading::default();
@@ -152,9 +154,15 @@ impl Reading {
             let places = self.by_transfer.entry(transfer.to_owned()).or_default();
             places.push(self.unknown.len());
         }
+        let mut sent: Vec<_> = outcome.attempts.iter().map(Sent::name).collect();
+        if let Some(intent) = &intent {
+            // A later run that closed it read the transfer under names of its own.
+            sent.retain(|name| intent.request_ids.contains(name));
+        }
         let call = intent.or_else(|| serde_json::from_slice(line).ok());
         self.unknown.push(Unknown {
             call: call.unwrap_or_default(),
+            sent,
             closed: Closed {
                 seq,
                 time: time.to_string(),
@@ -179,4 +187,19 @@ struct Outcome<'a> {
     forwarded: Option<Cow<'a, str>>,
     #[serde(borrow)]
     transfer_status: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    attempts: Vec<Sent<'a>>,
+}
+
+/// One request to Partner Center.
+#[derive(Deserialize)]
+struct Sent<'a> {
+    #[serde(borrow, default)]
+    request_id: Cow<'a, str>,
+}
+
+impl Sent<'_> {
+    fn name(&self) -> String {
+        self.request_id.to_string()
+    }
 }

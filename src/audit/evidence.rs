@@ -41,6 +41,9 @@ pub(in crate::audit::evidence) struct Statement<'a> {
     ranges: Vec<Range>,
     #[serde(borrow)]
     public_key: Cow<'a, str>,
+    /// Those that signed checkpoints before it, in PEM.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former_keys: Vec<String>,
 }
 
 /// A journal that was verified from end to end.

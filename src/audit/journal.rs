@@ -71,6 +71,7 @@ impl Journal {
         let Opened {
             id,
             head,
+            signed_with,
             segment,
             recovered,
             orphans,
@@ -78,6 +79,7 @@ impl Journal {
             lock,
         } = opened;
         let key = SigningKey::obtain(settings, &head)?;
+        key.succeeds(signed_with.as_deref());
         let board = Arc::new(Board::of(settings));
         // What was read at start was on the disk.
         board.reached(head.seq());

@@ -76,6 +76,17 @@ impl PublicKey {
     }
 }
 
+/// The key of a name, if it is among these.
+pub(in crate::audit) fn named<'k>(id: &str, keys: &'k [PublicKey]) -> Option<&'k PublicKey> {
+    keys.iter().find(|key| key.id() == id)
+}
+
+/// The names of keys, any of which will do.
+pub(in crate::audit) fn names(keys: &[PublicKey]) -> String {
+    let ids: Vec<_> = keys.iter().map(PublicKey::id).collect();
+    ids.join(" or ")
+}
+
 const RAW_BYTES: usize = 32;
 
 /// What comes before the raw key in its `SubjectPublicKeyInfo` (RFC 8410, section 10.1).

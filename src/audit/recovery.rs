@@ -42,6 +42,8 @@ pub struct Opened {
     pub id: JournalId,
     /// The last good record.
     pub head: Head,
+    /// The key that the last checkpoint says has signed it.
+    pub signed_with: Option<String>,
     /// The segment to append to; a new one is made where there is none.
     pub segment: Option<Segment>,
     /// The torn tails that were cut off and not told of so far: now, or by a start that was killed.
@@ -136,7 +138,7 @@ fn forget_unwritten(path: &Path) -> Result<(), OpenError> {
 /// Names the damage as `audit verify` does, which looks closer at which of two records is the wrong one.
 fn damaged(dir: &Path, found: Damage) -> OpenError {
     let evidence = Evidence {
-        key: None,
+        keys: &[],
         kept: &Kept::default(),
     };
     let closer = verify::verify(dir, evidence, &mut |_| {});

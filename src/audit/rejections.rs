@@ -86,7 +86,7 @@ pub fn rejections(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Rejections, Unreadable> {
     let evidence = Evidence {
-        key: None,
+        keys: &[],
         kept: &Kept::default(),
     };
     let mut reading = Reading {

@@ -11,6 +11,7 @@ use aws_lc_rs::{error::Unspecified, signature::Ed25519KeyPair};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use tracing::error;
 
 use crate::{
     audit::{
@@ -122,6 +123,18 @@ impl SigningKey {
     #[must_use]
     pub fn public(&self) -> PublicKey {
         self.public
+    }
+
+    /// Says so where the last checkpoint was signed with another key: none of the two proves the journal alone.
+    pub(in crate::audit) fn succeeds(&self, former: Option<&str>) {
+        if let Some(former) = former.filter(|former| *former != self.id) {
+            error!(
+                audit.key_id = self.id,
+                audit.former_key_id = former.chars().take(64).collect::<String>(),
+                "the key that signs audit checkpoints is another one than before; keep the public key of the former one, \
+                 because the journal is verified with both: `audit verify --key FORMER --key NEW`"
+            );
+        }
     }
 
     /// Signs a text, in base64.

@@ -9,6 +9,7 @@ pub mod kept;
 mod lines;
 mod marks;
 pub mod seals;
+pub mod vouched;
 mod walk;
 
 use std::{
@@ -27,7 +28,7 @@ use crate::{
         fork,
         identity::{self, IDENTITY},
         link::Link,
-        low_water::{self, Unfit},
+        low_water::{self, CHECKPOINT_FILE, Unfit},
         public_key::PublicKey,
     },
     ids::JournalId,
@@ -36,8 +37,9 @@ use crate::{
 /// What the journal is held against, beside itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// The key that must have signed every checkpoint; without it no signature is checked.
-    pub key: Option<&'a PublicKey>,
+    /// The keys of which one, the one that it names, must have signed each checkpoint; without any no signature is
+    /// checked.
+    pub keys: &'a [PublicKey],
     /// Checkpoints that were kept elsewhere.
     pub kept: &'a Kept,
 }
@@ -57,6 +59,15 @@ pub enum Unreadable {
     #[error("{path:?} went while the journal was read, by retention or otherwise; do it again")]
     Gone {
         /// The segment.
+        path: PathBuf,
+    },
+    /// Nothing says whose journal it is.
+    #[error(
+        "{path:?} is missing, so that nobody knows which journal this is; a copy of a journal is the whole directory, \
+         without index, *.lock and signing.key"
+    )]
+    Nameless {
+        /// The file.
         path: PathBuf,
     },
     /// The journal's identity is not a GUID.
@@ -167,8 +178,20 @@ impl Unreadable {
 pub fn identity(dir: &Path) -> Result<JournalId, Unreadable> {
     whole(dir)?;
     let path = dir.join(IDENTITY);
-    let id = identity::read(&path).map_err(Unreadable::at(&path))?;
-    id.ok_or(Unreadable::Identity { path })
+    match identity::read(&path) {
+        Ok(id) => id.ok_or(Unreadable::Identity { path }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && dir.is_dir() => {
+            Err(Unreadable::Nameless { path })
+        }
+        Err(error) => Err(Unreadable::at(&path)(error)),
+    }
+}
+
+/// Whether the file is there that says how far the journal in `dir` reached at least: a copy without it may have lost
+/// its end.
+#[must_use]
+pub fn has_mark(dir: &Path) -> bool {
+    dir.join(CHECKPOINT_FILE).exists()
 }
 
 /// Sees to it that the journal in `dir` is not being moved.

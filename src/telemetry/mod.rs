@@ -27,11 +27,13 @@ pub enum Format {
 }
 
 /// The names of all fields that lines and their spans have. A test holds the code against them.
-pub const FIELDS: [&str; 39] = [
+pub const FIELDS: [&str; 41] = [
     "account",
     "address",
+    "audit.former_key_id",
     "audit.id",
     "audit.journal",
+    "audit.key_id",
     "audit.next",
     "audit.open",
     "audit.seq",

@@ -8,8 +8,11 @@ use crate::{
         chain::{Break, Head, LineHash},
         evidence::{Range, Sealed, Statement, VERSION, Whole, signed},
         link::Link,
-        public_key::PublicKey,
-        verify::seals::{Flaw, Seals},
+        public_key::{self, PublicKey},
+        verify::{
+            seals::{Flaw, Seals},
+            vouched::Vouched,
+        },
     },
     ids::{JournalId, TransferId},
 };
@@ -25,6 +28,8 @@ pub struct Examined {
     pub journal: Whole,
     /// The key that signed it.
     pub key: PublicKey,
+    /// Whose checkpoints sign the lines that are shown, in their order.
+    pub vouched: Vec<Vouched>,
     /// The records of the transfer.
     pub records: Vec<Record>,
     /// How many lines of other records are shown, because the chain runs through them.
@@ -53,7 +58,7 @@ pub enum Fault {
     OtherKey {
         /// The ID of the key in the document.
         found: String,
-        /// The ID of the key that was given.
+        /// The ID of the key that was given; of several, each.
         key: String,
     },
     /// The signature does not hold.
@@ -87,16 +92,16 @@ pub enum Fault {
     },
 }
 
-/// Checks a document, against a key where one is given and otherwise against the one in it.
+/// Checks a document, against keys where any are given and otherwise against those in it.
 ///
 /// # Errors
 ///
 /// When it proves nothing.
-pub fn examine(document: &[u8], trusted: Option<&PublicKey>) -> Result<Examined, Fault> {
+pub fn examine(document: &[u8], trusted: &[PublicKey]) -> Result<Examined, Fault> {
     let form = |error: serde_json::Error| Fault::Form(error.to_string());
     let sealed: Sealed<'_> = serde_json::from_slice(document).map_err(form)?;
     let stated: Statement<'_> = serde_json::from_str(&sealed.statement).map_err(form)?;
-    let key = key(&stated, trusted)?;
+    let (key, keys) = keys(&stated, trusted)?;
     let text = signed(&stated.journal.id, &sealed.statement);
     let signature = BASE64_STANDARD.decode(&*sealed.signature);
     if !signature.is_ok_and(|it| key.has_signed(text.as_bytes(), &it)) {
@@ -110,15 +115,22 @@ pub fn examine(document: &[u8], trusted: Option<&PublicKey>) -> Result<Examined,
         journal,
         name: &stated.journal.id,
         transfer: &stated.transfer,
-        key: &key,
+        keys: &keys,
         last: 0,
+        vouched: Vec::new(),
         records: Vec::new(),
         others: 0,
     };
     for range in &stated.ranges {
         reading.read(range)?;
     }
-    let (last, records, others) = (reading.last, reading.records, reading.others);
+    let Reading {
+        last,
+        records,
+        others,
+        vouched,
+        ..
+    } = reading;
     if last > stated.journal.last {
         return Err(Fault::Place { seq: last });
     }
@@ -130,25 +142,37 @@ pub fn examine(document: &[u8], trusted: Option<&PublicKey>) -> Result<Examined,
         made: stated.made.into_owned(),
         journal: stated.journal,
         key,
+        vouched,
         records,
         others,
     })
 }
 
-/// The key to check with.
-fn key(stated: &Statement<'_>, trusted: Option<&PublicKey>) -> Result<PublicKey, Fault> {
+/// The key that signed it, and those that may have signed its checkpoints.
+fn keys(
+    stated: &Statement<'_>,
+    trusted: &[PublicKey],
+) -> Result<(PublicKey, Vec<PublicKey>), Fault> {
     if stated.v != VERSION {
         return Err(Fault::Form(format!("it is of version {}", stated.v)));
     }
-    let own = PublicKey::from_pem(stated.public_key.as_bytes());
-    let own = own.map_err(|error| Fault::Form(format!("its key: {error}")))?;
-    match trusted {
-        Some(trusted) if *trusted != own => Err(Fault::OtherKey {
-            found: own.id(),
-            key: trusted.id(),
-        }),
-        _ => Ok(own),
+    let read = |pem: &str| {
+        let key = PublicKey::from_pem(pem.as_bytes());
+        key.map_err(|error| Fault::Form(format!("its key: {error}")))
+    };
+    let own = read(&stated.public_key)?;
+    if trusted.is_empty() {
+        let former = stated.former_keys.iter().map(|pem| read(pem));
+        let all = std::iter::once(Ok(own)).chain(former);
+        return Ok((own, all.collect::<Result<_, _>>()?));
     }
+    if !trusted.contains(&own) {
+        return Err(Fault::OtherKey {
+            found: own.id(),
+            key: public_key::names(trusted),
+        });
+    }
+    Ok((own, trusted.to_vec()))
 }
 
 fn is_listed(stated: &Statement<'_>, records: &[Record]) -> bool {
@@ -163,7 +187,8 @@ struct Reading<'a> {
     journal: JournalId,
     name: &'a str,
     transfer: &'a str,
-    key: &'a PublicKey,
+    keys: &'a [PublicKey],
+    vouched: Vec<Vouched>,
     /// The last record so far.
     last: u64,
     records: Vec<Record>,
@@ -175,12 +200,13 @@ impl Reading<'_> {
         let before = range.previous_checkpoint.as_deref();
         let before = before.map(|line| self.previous(line)).transpose()?;
         let (previous, hash) = before.unzip();
-        let mut seals = Seals::behind(self.journal, self.key, hash);
+        let mut seals = Seals::behind(self.journal, self.keys, hash);
         let mut head: Option<Head> = None;
-        let first = self.records.len();
+        let (first, mut begins) = (self.records.len(), None);
         for line in &range.lines {
             let record = self.record(line)?;
             let seq = record.seq;
+            begins.get_or_insert(seq);
             let next = match &head {
                 Some(head) => {
                     head.precedes(seq, &record.prev)?;
@@ -212,7 +238,18 @@ impl Reading<'_> {
         for record in self.records.iter_mut().skip(first) {
             record.is_signed = record.seq <= upto;
         }
+        for it in seals.vouched_from(begins.unwrap_or(1)) {
+            self.note(it);
+        }
         Ok(())
+    }
+
+    /// One hand is told once, over what is not shown in between.
+    fn note(&mut self, vouched: Vouched) {
+        match self.vouched.last_mut() {
+            Some(last) if last.key == vouched.key => last.upto = vouched.upto,
+            _ => self.vouched.push(vouched),
+        }
     }
 
     /// The number and hash of the checkpoint before a range.

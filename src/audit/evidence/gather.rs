@@ -6,6 +6,7 @@ use crate::{
     audit::{
         evidence::{Range, Statement, VERSION, Whole, seal},
         link::Link,
+        public_key::{self, PublicKey},
         signing::SigningKey,
         verify::{
             Evidence, Progress, Unreadable,
@@ -56,7 +57,7 @@ pub enum NotGathered {
 }
 
 /// Gathers what the journal in `dir` says of a transfer, and signs it. Verifies the whole journal on the
-/// way, with the same key.
+/// way, with the same key and those that signed before it.
 ///
 /// # Errors
 ///
@@ -64,14 +65,15 @@ pub enum NotGathered {
 pub fn gather(
     dir: &Path,
     transfer: TransferId,
-    key: &SigningKey,
+    (key, former): (&SigningKey, &[PublicKey]),
     now: SystemTime,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Gathered, NotGathered> {
     let mut gathering = Gathering::of(transfer);
     let public = key.public();
+    let keys = [&[public], former].concat();
     let evidence = Evidence {
-        key: Some(&public),
+        keys: &keys,
         kept: &Kept::default(),
     };
     let found = follow(dir, evidence, progress, &mut |record, line| {
@@ -97,6 +99,7 @@ pub fn gather(
         unsigned: gathering.unsigned,
         ranges: gathering.ranges,
         public_key: public.to_pem().into(),
+        former_keys: former_hands(&found, &public, former),
     };
     Ok(Gathered::Document(Document {
         text: seal(found.journal, &statement, key)?,
@@ -104,6 +107,16 @@ pub fn gather(
         unsigned,
         lines,
     }))
+}
+
+/// Those of the former keys that signed anything.
+fn former_hands(found: &Findings, own: &PublicKey, former: &[PublicKey]) -> Vec<String> {
+    let mut ids: Vec<_> = found.vouched.iter().map(|it| &*it.key).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let others = ids.into_iter().filter(|id| *id != own.id());
+    let keys = others.filter_map(|id| public_key::named(id, former));
+    keys.map(PublicKey::to_pem).collect()
 }
 
 fn whole(found: &Findings) -> Option<Whole> {

@@ -41,6 +41,7 @@ pub struct Found {
     id: JournalId,
     is_new: bool,
     head: Head,
+    signed_with: Option<String>,
     low_water: LowWater,
     /// The last segment.
     last: Option<PathBuf>,
@@ -90,6 +91,7 @@ impl Found {
             tail,
             open,
             cuts: told,
+            signed_with,
             ..
         } = survey;
         Ok(Self {
@@ -98,6 +100,7 @@ impl Found {
             id,
             is_new,
             head,
+            signed_with,
             low_water,
             last,
             tail,
@@ -158,6 +161,7 @@ impl Found {
         Ok(Opened {
             id: self.id,
             head: self.head,
+            signed_with: self.signed_with,
             segment: segment.transpose()?,
             recovered: cuts.into_iter().map(recovered).collect(),
             orphans,

@@ -37,6 +37,8 @@ pub(in crate::audit::recovery) struct Survey<'a> {
     pub(in crate::audit::recovery) open: Open,
     /// The tails that were cut off and told of.
     pub(in crate::audit::recovery) cuts: BTreeSet<String>,
+    /// The key that the last checkpoint names.
+    pub(in crate::audit::recovery) signed_with: Option<String>,
 }
 
 /// Why a journal cannot be gone on with.
@@ -65,6 +67,7 @@ impl<'a> Survey<'a> {
             tail: None,
             open,
             cuts: BTreeSet::new(),
+            signed_with: None,
         };
         for (index, (first, path)) in segments.iter().enumerate() {
             let next = segments.get(index.saturating_add(1)).map(|(next, _)| *next);
@@ -144,6 +147,7 @@ impl<'a> Survey<'a> {
         }
         if let Some(upto) = record.upto.filter(|_| record.is_checkpoint()) {
             self.beginning.note_signed(upto);
+            self.signed_with = record.key_id.as_deref().map(str::to_owned);
         }
         if let Some(cut) = &record.cut {
             self.cuts.insert(cut.file.clone());

@@ -16,6 +16,7 @@ use crate::{
             findings::{Fault, Findings},
             follow,
             seals::{Flaw, Signed},
+            vouched::Vouched,
         },
     },
     ids::JournalId,
@@ -67,6 +68,8 @@ pub struct Comparison {
     pub lag: Option<Range>,
     /// How far good signatures reach in the copy.
     pub signed: Option<Signed>,
+    /// Which key vouches for which of its records.
+    pub vouched: Vec<Vouched>,
     /// Differences, the first ones of them, as they were found.
     pub differences: Vec<Difference>,
     /// How many more there are.
@@ -135,7 +138,7 @@ pub(in crate::audit::verify) fn compare_telling(
     (progress, each): (&mut dyn FnMut(Progress), Each<'_>),
 ) -> Result<(Findings, Comparison), Unreadable> {
     let journal = super::identity(dir)?;
-    let mut along = Along::new(journal, evidence.key, expected, copy);
+    let mut along = Along::new(journal, evidence.keys, expected, copy);
     let findings = follow(dir, evidence, progress, &mut |record, line| {
         along.take(record.seq, line);
         each(record, line);
@@ -152,11 +155,11 @@ pub(in crate::audit::verify) fn compare_telling(
 /// Follows the copy by itself, where there is no journal to hold it against.
 pub(in crate::audit::verify) fn alone(
     journal: JournalId,
-    key: Option<&PublicKey>,
+    keys: &[PublicKey],
     copy: &mut dyn Iterator<Item = Entry>,
 ) -> Comparison {
     let expected = Expected::default();
-    let found = Along::new(journal, key, &expected, copy).end(false);
+    let found = Along::new(journal, keys, &expected, copy).end(false);
     Comparison {
         uncompared: 0,
         ..found

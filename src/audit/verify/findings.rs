@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::SystemTime};
 use crate::{
     audit::{
         chain::{Break, LineHash},
-        verify::seals::{Flaw, Signed},
+        verify::{
+            seals::{Flaw, Signed},
+            vouched::Vouched,
+        },
     },
     ids::JournalId,
 };
@@ -29,6 +32,8 @@ pub struct Findings {
     pub unchecked: u64,
     /// How far good signatures reach.
     pub signed: Option<Signed>,
+    /// Which key vouches for which of its records.
+    pub vouched: Vec<Vouched>,
     /// The last checkpoint, whatever its signature.
     pub last_checkpoint: Option<u64>,
     /// How many of the checkpoints that were kept elsewhere stand in the journal.

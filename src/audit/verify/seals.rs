@@ -7,7 +7,8 @@ use crate::{
         chain::{Head, LineHash},
         checkpoint::statement,
         link::Link,
-        public_key::PublicKey,
+        public_key::{self, PublicKey},
+        verify::vouched::{Hands, Vouched},
     },
     ids::JournalId,
 };
@@ -16,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(in crate::audit) struct Seals<'a> {
     journal: JournalId,
-    key: Option<&'a PublicKey>,
+    keys: &'a [PublicKey],
     previous: Previous,
     /// The first one, where it is not known so far on which one it was signed.
     unproved: Option<Unproved>,
@@ -26,6 +27,8 @@ pub(in crate::audit) struct Seals<'a> {
     pub(in crate::audit::verify) unchecked: u64,
     /// The last record that a good signature covers, and the number of its checkpoint.
     pub(in crate::audit) signed: Option<Signed>,
+    /// Whose signatures they are.
+    pub(in crate::audit::verify) hands: Hands,
     /// The number of the last checkpoint, whatever its signature.
     pub(in crate::audit::verify) last: Option<u64>,
 }
@@ -42,6 +45,7 @@ pub struct Signed {
 /// A checkpoint whose signature could not be checked.
 #[derive(Debug)]
 struct Unproved {
+    key: PublicKey,
     signed: Signed,
     head: String,
     signature: Vec<u8>,
@@ -69,7 +73,7 @@ pub enum Flaw {
     OtherKey {
         /// What it says.
         found: String,
-        /// The key's own ID.
+        /// The ID of the key at hand; of several, each.
         key: String,
     },
     /// The signature does not hold.
@@ -85,15 +89,16 @@ enum Previous {
 }
 
 impl<'a> Seals<'a> {
-    pub(in crate::audit::verify) fn new(journal: JournalId, key: Option<&'a PublicKey>) -> Self {
+    pub(in crate::audit::verify) fn new(journal: JournalId, keys: &'a [PublicKey]) -> Self {
         Self {
             journal,
-            key,
+            keys,
             previous: Previous::Known(Head::GENESIS.hash()),
             unproved: None,
             count: 0,
             unchecked: 0,
             signed: None,
+            hands: Hands::from(1),
             last: None,
         }
     }
@@ -101,18 +106,28 @@ impl<'a> Seals<'a> {
     /// The same in the middle of a journal, behind a checkpoint; one that is not known is as good as gone.
     pub(in crate::audit) fn behind(
         journal: JournalId,
-        key: &'a PublicKey,
+        keys: &'a [PublicKey],
         checkpoint: Option<LineHash>,
     ) -> Self {
         Self {
             previous: checkpoint.map_or(Previous::Gone(None), Previous::Known),
-            ..Self::new(journal, Some(key))
+            ..Self::new(journal, keys)
         }
     }
 
-    /// Notes that older segments are gone, and the hash of the last line that they held.
-    pub(in crate::audit::verify) fn begin_after(&mut self, prev: &str) {
+    /// Notes that all before a record is gone, and the hash of the last line of it.
+    pub(in crate::audit::verify) fn begin_after(&mut self, first: u64, prev: &str) {
+        self.hands.skip_to(first);
         self.previous = Previous::Gone(Some(prev.to_owned()));
+    }
+
+    /// Which key vouches for which records from one on.
+    pub(in crate::audit) fn vouched_from(&self, first: u64) -> impl Iterator<Item = Vouched> {
+        let all = self.hands.vouched.iter().cloned();
+        all.map(move |it| Vouched {
+            from: it.from.max(first),
+            ..it
+        })
     }
 
     /// Looks at a checkpoint that follows `before`; `hash` is its own line's.
@@ -138,15 +153,14 @@ impl<'a> Seals<'a> {
         if !is_head {
             return Err(Flaw::Head);
         }
-        match self.key {
-            Some(key) if *key_id != key.id() => {
-                return Err(Flaw::OtherKey {
-                    found: key_id.chars().take(64).collect(),
-                    key: key.id(),
-                });
-            }
-            Some(key) => self.judge(key, (upto, head, signature), record.seq)?,
-            None => self.unchecked = self.unchecked.saturating_add(1),
+        if self.keys.is_empty() {
+            self.unchecked = self.unchecked.saturating_add(1);
+        } else {
+            let key = *public_key::named(key_id, self.keys).ok_or_else(|| Flaw::OtherKey {
+                found: key_id.chars().take(64).collect(),
+                key: public_key::names(self.keys),
+            })?;
+            self.judge(key, (upto, head, signature), record.seq)?;
         }
         self.previous = Previous::Known(hash);
         self.count = self.count.saturating_add(1);
@@ -156,7 +170,7 @@ impl<'a> Seals<'a> {
 
     fn judge(
         &mut self,
-        key: &PublicKey,
+        key: PublicKey,
         (upto, head, signature): (u64, &str, &str),
         checkpoint: u64,
     ) -> Result<(), Flaw> {
@@ -178,6 +192,7 @@ impl<'a> Seals<'a> {
                     self.unchecked = self.unchecked.saturating_add(1);
                     let head = head.to_owned();
                     self.unproved = Some(Unproved {
+                        key,
                         signed,
                         head,
                         signature,
@@ -187,6 +202,7 @@ impl<'a> Seals<'a> {
             }
         }
         self.signed = Some(signed);
+        self.hands.sign(&key.id(), upto);
         Ok(())
     }
 
@@ -199,10 +215,11 @@ impl<'a> Seals<'a> {
         &mut self,
         previous: LineHash,
     ) -> Result<(), (u64, Flaw)> {
-        let (Some(key), Some(unproved)) = (self.key, self.unproved.take()) else {
+        let Some(unproved) = self.unproved.take() else {
             return Ok(());
         };
         let Unproved {
+            key,
             signed,
             head,
             signature,
@@ -213,6 +230,7 @@ impl<'a> Seals<'a> {
         }
         self.unchecked = self.unchecked.saturating_sub(1);
         self.signed.get_or_insert(signed);
+        self.hands.sign_first(&key.id(), signed.upto);
         Ok(())
     }
 }

@@ -72,7 +72,7 @@ impl<'a> Walk<'a> {
             name: journal.to_string(),
             marks: Marks::new(low_water, lines.first()),
             lines,
-            seals: Seals::new(journal, evidence.key),
+            seals: Seals::new(journal, evidence.keys),
             kept: evidence.kept,
             kept_found: 0,
             head: is_whole.then_some(Head::GENESIS),
@@ -152,7 +152,7 @@ impl<'a> Walk<'a> {
                 head.then(line)
             }
             None if seq == expected => {
-                self.seals.begin_after(&record.prev);
+                self.seals.begin_after(seq, &record.prev);
                 let before = Head::before(seq, &record.prev).ok_or(Break::Hash { seq })?;
                 self.marks.begin_after(before);
                 before.then(line)
@@ -239,10 +239,10 @@ mod tests {
         let (half, rest) = first.as_bytes().split_at(10);
         fs::write(&path, half).unwrap();
         let kept = Kept::default();
-        let (key, kept) = (None, &kept);
+        let (keys, kept) = (&[][..], &kept);
         let lines = Lines::of(dir.path()).unwrap();
         let low_water = LowWater::default();
-        let evidence = Evidence { key, kept };
+        let evidence = Evidence { keys, kept };
         let mut walk = Walk::new(JournalId::random(), lines, evidence, &low_water);
         let mut line = Vec::new();
         let Next::Line(spot) = walk.lines.next(1, &mut line).unwrap() else {

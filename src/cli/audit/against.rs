@@ -157,12 +157,12 @@ impl Sink {
     pub(in crate::cli::audit) fn follow(
         &self,
         journal: JournalId,
-        key: Option<&PublicKey>,
+        keys: &[PublicKey],
         runtime: &Runtime,
     ) -> Result<(Comparison, Account), NoCopy> {
         let upto = self.holding(journal, runtime)?.upto;
         let mut entries = self.entries(journal, upto, runtime);
-        let followed = account::follow_copy(journal, key, &mut entries);
+        let followed = account::follow_copy(journal, keys, &mut entries);
         match entries.broken {
             Some(source) => Err(self.broken(source)),
             None => Ok(followed),

@@ -14,7 +14,8 @@ use self::{found::each_once, telling::Told};
 use super::{
     against::{Held, NoCopy, Sink, runtime},
     progress::Bar,
-    verify::{self, Trusted, Unknown},
+    trust::{self, Trusted},
+    verify::{self, Unknown},
 };
 use crate::{
     audit::{
@@ -196,45 +197,34 @@ impl Desk {
     }
 
     fn read(&self, source: &Source) -> Result<(One, Account), Unknown> {
-        let mut trusted = match (self.brought.first(), source) {
-            (Some(key), _) => Trusted::Brought(*key),
-            (None, Source::Directory(dir) | Source::Ended(dir)) => {
-                verify::key_beside(&self.key_of(dir))?
+        let trusted = match source {
+            _ if !self.brought.is_empty() => Trusted::Brought(self.brought.clone()),
+            Source::Directory(dir) | Source::Ended(dir) => {
+                trust::of_the_gateway(dir, &self.key_of(dir))?
             }
-            (None, Source::Copy(_)) => Trusted::Nothing,
+            Source::Copy(_) => Trusted::Nothing,
         };
-        loop {
-            let (found, account) = self.read_with(source, &trusted)?;
-            // Each gateway may sign with a key of its own.
-            let known = |id: &str| self.brought.iter().find(|key| key.id() == id);
-            let other = found.other_key().and_then(known).copied();
-            match other.filter(|key| !trusted.is(key)) {
-                Some(key) if found.signed_nothing() => trusted = Trusted::Brought(key),
-                _ => {
-                    let source = source.clone();
-                    let one = One {
-                        source,
-                        trusted,
-                        found,
-                    };
-                    return Ok((one, account));
-                }
-            }
-        }
+        let (found, account) = self.read_with(source, &trusted)?;
+        let one = One {
+            source: source.clone(),
+            trusted,
+            found,
+        };
+        Ok((one, account))
     }
 
     fn read_with(&self, source: &Source, trusted: &Trusted) -> Result<(Found, Account), Unknown> {
-        let (key, kept) = (trusted.key(), &Kept::default());
+        let (keys, kept) = (trusted.keys(), &Kept::default());
         let mut bar = Bar::on_terminal();
         let mut show = |progress| bar.show(progress);
         let read = match (source, &self.sink) {
             (Source::Directory(dir), None) | (Source::Ended(dir), _) => {
-                account::verify(dir, Evidence { key, kept }, &mut show)
+                account::verify(dir, Evidence { keys, kept }, &mut show)
                     .map(|(found, account)| (Found::Directory(Box::new(found), None), account))
                     .map_err(NoCopy::Journal)
             }
             (Source::Directory(dir), Some((sink, runtime))) => sink
-                .hold(dir, Evidence { key, kept }, &mut show, runtime)
+                .hold(dir, Evidence { keys, kept }, &mut show, runtime)
                 .map(|(found, held, account)| {
                     // They are read, too.
                     let others = Vec::new();
@@ -242,7 +232,7 @@ impl Desk {
                     (Found::Directory(Box::new(found), Some(held)), account)
                 }),
             (Source::Copy(journal), Some((sink, runtime))) => sink
-                .follow(*journal, key, runtime)
+                .follow(*journal, keys, runtime)
                 .map(|(found, account)| (Found::Copy(found), account)),
             (Source::Copy(_), None) => return Err(Unknown::NoJournal),
         };

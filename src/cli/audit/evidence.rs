@@ -8,13 +8,17 @@ use std::{
 use super::{
     place::{Found, NoKey, Place, signing_key},
     progress::Bar,
+    verify,
 };
 use clap::Args;
 
 use crate::{
-    audit::evidence::{
-        gather::{Document, Gathered, NotGathered, gather},
-        write,
+    audit::{
+        evidence::{
+            gather::{Document, Gathered, NotGathered, gather},
+            write,
+        },
+        verify::{findings::Fault, seals::Flaw},
     },
     cause,
     clock::{Clock as _, SystemClock},
@@ -37,6 +41,9 @@ pub struct Question {
     /// The private key's file, where it is neither in the journal's directory nor named in the configuration.
     #[arg(long, value_name = "FILE")]
     pub signing_key: Option<PathBuf>,
+    /// The public key that signed checkpoints before the one that signs now, in PEM; may be given more than once.
+    #[arg(long, value_name = "FILE")]
+    pub key: Vec<PathBuf>,
 }
 
 /// There is no document.
@@ -46,6 +53,8 @@ enum Failed {
     Config(#[from] Faults),
     #[error(transparent)]
     Key(#[from] NoKey),
+    #[error("{0}")]
+    Former(verify::Unknown),
     #[error("{}", cause::chain(.0))]
     Journal(#[from] NotGathered),
     #[error("no record of the journal names transfer {transfer}; {records} records were read")]
@@ -54,6 +63,11 @@ enum Failed {
         "the journal is not intact, so that it is no evidence: {what}; `partner-gateway audit verify` tells more"
     )]
     Damaged { what: String },
+    #[error(
+        "the journal is not intact with this key alone: {what}; where the key was replaced on purpose, give the public \
+         key of the former one by --key"
+    )]
+    OtherKey { what: String },
     #[error("{path:?} is there already, and is left as it is; name another file")]
     Exists { path: PathBuf },
     #[error("writing {path:?}: {source}")]
@@ -79,12 +93,15 @@ fn gathered(question: &Question, environment: &Environment) -> Result<Document, 
     let place = &question.place;
     let found = Found::at(place.config.as_deref(), place.dir.as_deref(), environment)?;
     let key = signing_key(question.signing_key.as_ref().unwrap_or(&found.own_key))?;
+    let former = question.key.iter().map(|path| verify::public_key(path));
+    let former = former.collect::<Result<Vec<_>, _>>();
+    let former = former.map_err(Failed::Former)?;
     let transfer = question.transfer;
     let mut bar = Bar::on_terminal();
     let gathered = gather(
         &found.dir,
         transfer,
-        &key,
+        (&key, &former),
         SystemClock.now(),
         &mut |progress| {
             bar.show(progress);
@@ -94,8 +111,16 @@ fn gathered(question: &Question, environment: &Environment) -> Result<Document, 
     match gathered? {
         Gathered::Document(document) => Ok(document),
         Gathered::Nothing { records } => Err(Failed::Nothing { transfer, records }),
-        Gathered::Damaged(damage) => Err(Failed::Damaged {
-            what: damage.fault.to_string(),
+        Gathered::Damaged(damage) => Err(match damage.fault {
+            Fault::Checkpoint {
+                flaw: Flaw::OtherKey { .. },
+                ..
+            } => Failed::OtherKey {
+                what: damage.fault.to_string(),
+            },
+            fault => Failed::Damaged {
+                what: fault.to_string(),
+            },
         }),
     }
 }
@@ -128,7 +153,7 @@ fn hand_over(question: &Question, document: &Document) -> Result<(), Failed> {
 impl Failed {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Nothing { .. } | Self::Damaged { .. } => NOTHING,
+            Self::Nothing { .. } | Self::Damaged { .. } | Self::OtherKey { .. } => NOTHING,
             _ => NOT_READ,
         }
     }

@@ -19,8 +19,8 @@ use crate::{
 pub struct Question {
     /// The document.
     pub evidence: PathBuf,
-    /// The file of the public key.
-    pub key: Option<PathBuf>,
+    /// The files of public keys.
+    pub keys: Vec<PathBuf>,
     /// Whether a program reads the answer.
     pub json: bool,
 }
@@ -51,12 +51,13 @@ pub fn run(question: &Question) -> u8 {
 
 /// Whether the document is intact.
 fn answer(question: &Question) -> Result<bool, Unknown> {
-    let key = question.key.as_deref().map(key).transpose()?;
+    let keys = question.keys.iter().map(|path| key(path));
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
     let document = read(&question.evidence, LARGEST_EVIDENCE)?;
-    let examined = examine(&document, key.as_ref());
+    let examined = examine(&document, &keys);
     let told = Told {
         file: &question.evidence,
-        is_key_given: key.is_some(),
+        is_key_given: !keys.is_empty(),
         examined: &examined,
     };
     let mut out = io::stdout().lock();

@@ -8,8 +8,14 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-use super::shown;
-use crate::audit::evidence::examine::{Examined, Fault, Record};
+use super::{
+    hands::{hands, signed_by},
+    shown,
+};
+use crate::audit::{
+    evidence::examine::{Examined, Fault, Record},
+    verify::seals::Flaw,
+};
 
 /// What there is to tell.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +58,7 @@ pub(in crate::cli::audit) fn as_text(told: &Told<'_>, out: &mut dyn Write) -> io
         found.records.len(),
         found.others
     )?;
+    hands(&found.vouched, 1, out)?;
     let key = found.key.id();
     if told.is_key_given {
         return writeln!(out, "key: {key}, given by --key");
@@ -78,6 +85,7 @@ pub(in crate::cli::audit) fn as_json(told: &Told<'_>, out: &mut dyn Write) -> io
             "journal": found.journal,
             "key_id": found.key.id(),
             "key_from": key_from,
+            "signed_by": signed_by(&found.vouched),
             "records": found.records.iter().map(record).collect::<Vec<_>>(),
             "others": found.others,
             "fault": null,
@@ -95,15 +103,25 @@ fn line(record: &Record) -> String {
     let Members {
         time,
         kind,
+        operation,
         outcome,
         status,
+        code,
         forwarded,
+        transfer_status,
+        customer,
         principal,
     } = serde_json::from_str(&record.line).unwrap_or_default();
     let mut told = vec![format!("record {}: {time}, {kind}", record.seq)];
-    told.extend(outcome.map(|it| format!("outcome {it}")));
-    told.extend(status.map(|it| format!("status {it}")));
-    told.extend(forwarded.map(|it| format!("forwarded {it}")));
+    told.extend(operation);
+    let status = status.map(|it| it.to_string());
+    let ending: Vec<_> = [status, outcome, code].into_iter().flatten().collect();
+    if !ending.is_empty() {
+        told.push(ending.join(" "));
+    }
+    told.extend(forwarded.map(|it| format!("sent to Partner Center: {it}")));
+    told.extend(transfer_status.map(|it| format!("transfer is \"{it}\"")));
+    told.extend(customer.map(|it| format!("customer {it}")));
     told.extend(principal.map(|it| format!("for {it}")));
     if !record.is_signed {
         told.push("not signed yet".to_owned());
@@ -122,17 +140,26 @@ fn record(record: &Record) -> Value {
 struct Members {
     time: String,
     kind: String,
+    operation: Option<String>,
     outcome: Option<String>,
     status: Option<u16>,
+    code: Option<String>,
     forwarded: Option<String>,
+    transfer_status: Option<String>,
+    customer: Option<String>,
     principal: Option<String>,
 }
 
 /// What is to be done.
 fn mend(fault: &Fault) -> &'static str {
     match fault {
-        Fault::OtherKey { .. } => {
-            "see whether the gateway signed with another key then; otherwise somebody else made the document"
+        Fault::OtherKey { .. }
+        | Fault::Checkpoint {
+            flaw: Flaw::OtherKey { .. },
+            ..
+        } => {
+            "where the gateway's key was replaced, give the public key of each that signed, by --key as often as needed; \
+             otherwise somebody else made the document"
         }
         _ => {
             "ask for the document again, as a file, from whoever holds the journal; `audit evidence` makes the same \

@@ -38,7 +38,8 @@ Reads the whole journal and changes nothing; it may be done while the gateway ru
 last record and is no record yet, because it is being written or the process was killed, is no damage.
 
 A signature proves as much as the key is safe: give the public key by --key from where whoever can write
-the journal cannot. Records behind the last checkpoint can be removed without a trace in the journal; only
+the journal cannot. Where the key was replaced, give the public key of each that signed: each checkpoint is checked
+with the key that it names, and told is which key vouches for which records. Records behind the last checkpoint can be removed without a trace in the journal; only
 a later checkpoint that was kept elsewhere, given by --checkpoint, tells.
 
 With --against, the copy of the journal that a sink has (nats, postgres) is read, too, from end to end, and held
@@ -71,6 +72,7 @@ that nothing was changed since it was made, but not who made it.
 Examples:
   partner-gateway audit verify --config gateway.yaml
   partner-gateway audit verify --config gateway.yaml --key audit.pub --against central
+  partner-gateway audit verify --config gateway.yaml --key old.pub --key new.pub
   partner-gateway audit verify --config gateway.yaml --all --against central --key gateway-0.pub --key gateway-1.pub
   partner-gateway audit verify --all --dir /mnt/gateway-0/audit --dir /mnt/gateway-1/audit
   partner-gateway audit verify --config gateway.yaml --dir audit/ended/JOURNAL --against central
@@ -79,7 +81,8 @@ Examples:
 
 pub(in crate::cli::audit) const EVIDENCE_HELP: &str = "\
 Reads and verifies the whole journal first, also while the gateway runs, and changes nothing. Of a journal that
-is not intact there is no evidence.
+is not intact there is no evidence. Where the key was replaced, give the public key of each former one by --key; the
+document carries them.
 
 The document shows the records of OTHER calls, too: every line from a record of the transfer up to the next
 checkpoint, at most audit.checkpoint_interval later, and the checkpoint before them. The chain hashes whole
@@ -103,13 +106,13 @@ Example:
 pub(in crate::cli::audit) const RECONCILE_HELP: &str = "\
 Lists two kinds of calls. In doubt are those whose outcome says `forwarded: unknown`: something was sent, and
 nobody could tell afterwards whether Partner Center did it. Open are those with an intent and no outcome: a gateway
-that runs is about to answer them, or else closes them at its next start. Each is told with its request_ids, by
-which Microsoft finds it. A call in doubt is settled when a later record tells the transfer's state.
+that runs is about to answer them, or else closes them at its next start. Each is told with the request_ids
+that were sent, where that is known, and else with all that it may have used; Microsoft finds it by these. A call in doubt is settled when a later record tells the transfer's state.
 
 Changes nothing and asks Partner Center nothing; it may be done while the gateway runs. To settle a call, read
 the transfer through the gateway: GET /transfers/{customer}/{transfer}.
 
-With --since, Partner Center is asked, through the account and with a token had as the gateway has its own: what it has
+With --since, which wants --config, Partner Center is asked, through the account and with a token had as the gateway has its own: what it has
 on record of transfers is held against the rejections of the journal. Told are how many are in both, and one by one
 those that are
   only ours    the journal says that they were done, or may have been, and Partner Center does not have them
@@ -151,7 +154,8 @@ Examples:
 
 pub(in crate::cli::audit) const KEY_HELP: &str = "\
 Reads the private key that the gateway signs with, and prints its public half; the private one is never shown.
-Keep the public key where whoever can write the journal cannot change it, and give it to whoever verifies.
+Keep the public key where whoever can write the journal cannot change it, and give it to whoever verifies. Keep it
+before the key is replaced, too: what it signed is verified with it for as long as the journal is kept.
 
 --json prints key_id, as checkpoints name it, algorithm, public_key in PEM, and raw, its 32 bytes in base64.
 

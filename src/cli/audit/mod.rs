@@ -6,6 +6,7 @@ pub mod evidence;
 pub mod examine;
 mod examining;
 pub mod finding;
+mod hands;
 mod help;
 pub mod key;
 pub mod place;
@@ -15,6 +16,7 @@ pub mod reconcile;
 pub mod redeliver;
 pub mod tail;
 mod telling;
+mod trust;
 pub mod verify;
 
 use std::path::PathBuf;
@@ -34,7 +36,7 @@ pub enum Command {
         #[command(flatten)]
         subject: Subject,
         /// The public key that signs checkpoints, in PEM; without it, that of the key the gateway itself signs with,
-        /// or the one in the evidence. With --all there may be several.
+        /// or those in the evidence. Where the key was replaced, give each that signed; with --all, those of all gateways.
         #[arg(long, value_name = "FILE")]
         key: Vec<PathBuf>,
         /// Checkpoint records that were kept elsewhere, one a line; the journal must contain each of them.
@@ -158,27 +160,28 @@ fn verify_one(
     checkpoint: Option<PathBuf>,
     environment: &Environment,
 ) -> u8 {
-    if journals.dirs.len() > 1 || journals.keys.len() > 1 {
+    if journals.dirs.len() > 1 {
         return verify::exit_code(Err(verify::Unknown::Several));
     }
     let all::Question {
         config,
+        keys,
         against,
         json,
         ..
     } = journals;
-    let (dir, key) = (journals.dirs.pop(), journals.keys.pop());
+    let dir = journals.dirs.pop();
     if let Some(evidence) = evidence {
         return examine::run(&examine::Question {
             evidence,
-            key,
+            keys,
             json,
         });
     }
     let question = Question {
         config,
         dir,
-        key,
+        keys,
         checkpoint,
         against,
         json,

@@ -45,8 +45,8 @@ pub struct Question {
     #[arg(long)]
     pub json: bool,
     /// Holds the rejections of this time, such as 30d, or since this time by RFC 3339 in UTC, against what Partner
-    /// Center has on record; 90 days at most.
-    #[arg(long, value_name = "DURATION|TIME", requires = "config", value_parser = since::read)]
+    /// Center has on record; 90 days at most. Wants --config, because Partner Center is asked through an account of it.
+    #[arg(long, value_name = "DURATION|TIME", value_parser = since::read)]
     since: Option<Since>,
     /// Whose records Partner Center is asked for; without it, those of the default account.
     #[arg(long, value_name = "NAME", requires = "since")]
@@ -74,6 +74,11 @@ enum Failed {
         found: String,
         accepted: &'static str,
     },
+    #[error(
+        "--since needs --config, because Partner Center is asked through an account of it; give the configuration in \
+         place of --dir, and other journals by --replica"
+    )]
+    SinceWithoutConfig,
     #[error("--account: found {}; accepted: {accepted}", quoted(.found))]
     Account { found: String, accepted: String },
     #[error("{}", cause::chain(.0))]
@@ -157,7 +162,7 @@ fn as_text(dir: &Path, found: &Doubts, out: &mut dyn Write) -> io::Result<()> {
     )?;
     for unknown in &found.unknown {
         let verdict = unknown.settled.as_ref().map_or("in doubt", |_| "settled");
-        call(verdict, &unknown.call, out)?;
+        call(verdict, &unknown.call, &unknown.sent, out)?;
         writeln!(out, "  closed: {}", closing(&unknown.closed))?;
         if let Some(seen) = &unknown.settled {
             writeln!(
@@ -170,12 +175,12 @@ fn as_text(dir: &Path, found: &Doubts, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     for open in &found.open {
-        call("open", open, out)?;
+        call("open", open, &[], out)?;
     }
     Ok(())
 }
 
-fn call(verdict: &str, call: &Call, out: &mut dyn Write) -> io::Result<()> {
+fn call(verdict: &str, call: &Call, sent: &[String], out: &mut dyn Write) -> io::Result<()> {
     let or_none = |text: &Option<String>| shown(text.as_deref().unwrap_or("-"));
     writeln!(
         out,
@@ -192,11 +197,16 @@ fn call(verdict: &str, call: &Call, out: &mut dyn Write) -> io::Result<()> {
         or_none(&call.account),
         or_none(&call.principal)
     )?;
-    let names = match &*call.request_ids {
-        [] => "-".to_owned(),
-        names => shown(&names.join(" ")),
+    let (word, names) = match (sent, &*call.request_ids) {
+        ([], []) => ("request_ids", "-".to_owned()),
+        ([], [name]) => ("request_ids", shown(name)),
+        ([], names) => ("request_ids, some of", shown(&names.join(" "))),
+        (sent, _) => (
+            "request_ids sent, the first one first",
+            shown(&sent.join(" ")),
+        ),
     };
-    writeln!(out, "  request_ids: {names}")
+    writeln!(out, "  {word}: {names}")
 }
 
 fn closing(closed: &Closed) -> String {
@@ -215,7 +225,7 @@ fn closing(closed: &Closed) -> String {
 
 fn as_json(dir: &Path, found: &Doubts, out: &mut dyn Write) -> io::Result<()> {
     let unknown = |it: &Unknown| -> Value {
-        json!({ "call": it.call, "closed": it.closed, "settled": it.settled })
+        json!({ "call": it.call, "sent": it.sent, "closed": it.closed, "settled": it.settled })
     };
     let told = json!({
         "journal": found.findings.journal.to_string(),

@@ -10,11 +10,16 @@ use serde_json::{Value, json};
 
 use super::{
     against::{self, Held},
-    verify::Trusted,
+    hands::{hands, key_id, signed_by},
+    trust::Trusted,
 };
-use crate::audit::verify::{
-    findings::{Damage, Fault, Findings, Record},
-    seals::Flaw,
+use crate::audit::{
+    public_key::PublicKey,
+    verify::{
+        findings::{Damage, Fault, Findings, Record},
+        has_mark,
+        seals::Flaw,
+    },
 };
 
 /// What there is to tell.
@@ -89,7 +94,6 @@ pub(in crate::cli::audit) fn as_json(told: &Told<'_>, out: &mut dyn Write) -> io
 /// What programs are told of one journal.
 pub(in crate::cli::audit) fn value(told: &Told<'_>) -> Value {
     let found = told.findings;
-    let (key, from) = key(told.trusted);
     let (last, held) = (found.last.as_ref(), told.held);
     let ended = told.ended.iter().map(|dir| dir.to_string_lossy());
     let ended: Vec<_> = ended.collect();
@@ -103,11 +107,13 @@ pub(in crate::cli::audit) fn value(told: &Told<'_>) -> Value {
         "last": last.map(|(last, _)| record(last)),
         "head": last.map(|(_, hash)| hash.to_string()),
         "checkpoints": found.checkpoints,
-        "key_id": key,
-        "key_from": from,
+        "key_id": key_id(told.trusted, &found.vouched),
+        "key_from": told.trusted.word(),
         "signed_upto": found.signed.map(|signed| signed.upto),
+        "signed_by": signed_by(&found.vouched),
         "signatures_unchecked": found.unchecked,
         "behind_last_checkpoint": behind(found),
+        "has_checkpoint_file": has_mark(told.dir),
         "kept_found": found.kept_found,
         "kept_before_first": found.kept_before,
         "void_bytes": found.void_bytes,
@@ -157,19 +163,18 @@ fn signatures(told: &Told<'_>, out: &mut dyn Write) -> io::Result<()> {
         )?,
         (None, _) => writeln!(out, "signed: nothing")?,
     }
-    match (key(told.trusted), told.trusted) {
-        ((Some(id), _), Trusted::Beside(_)) => writeln!(
-            out,
-            "key: {id}, of signing.key beside the journal, which whoever changes the journal may have, too; \
-             --key is stronger evidence"
-        )?,
-        ((Some(id), _), _) => writeln!(out, "key: {id}, given by --key")?,
-        _ => {}
-    }
+    key(told, out)?;
     if found.unchecked > 0 {
         writeln!(out, "signatures not checked: {}", found.unchecked)?;
     }
     writeln!(out, "records behind the last checkpoint: {}", behind(found))?;
+    if !has_mark(told.dir) {
+        writeln!(
+            out,
+            "checkpoint.json: not there, so that an end that was cut off does not show; it belongs to every copy of a \
+             journal"
+        )?;
+    }
     if found.kept_found > 0 {
         writeln!(
             out,
@@ -196,11 +201,28 @@ fn behind(found: &Findings) -> u64 {
     }
 }
 
-fn key(trusted: &Trusted) -> (Option<String>, Option<&'static str>) {
-    match trusted {
-        Trusted::Brought(key) => (Some(key.id()), Some("given")),
-        Trusted::Beside(key) => (Some(key.id()), Some("signing.key")),
-        Trusted::Nothing => (None, None),
+fn key(told: &Told<'_>, out: &mut dyn Write) -> io::Result<()> {
+    match told.trusted {
+        Trusted::Nothing => Ok(()),
+        Trusted::Beside(key) => writeln!(
+            out,
+            "key: {}, of signing.key beside the journal, which whoever changes the journal may have, too; --key is \
+             stronger evidence",
+            key.id()
+        ),
+        Trusted::Elsewhere(key, path) => writeln!(
+            out,
+            "key: {}, of {}, which the gateway signs with; --key, with a public key that was kept elsewhere, is \
+             stronger evidence",
+            key.id(),
+            path.display()
+        ),
+        Trusted::Brought(keys) => {
+            let ids: Vec<_> = keys.iter().map(PublicKey::id).collect();
+            let word = if ids.len() == 1 { "key" } else { "keys" };
+            writeln!(out, "{word}: {}, given by --key", ids.join(" and "))?;
+            hands(&told.findings.vouched, ids.len(), out)
+        }
     }
 }
 
@@ -236,8 +258,8 @@ fn mend(fault: &Fault) -> &'static str {
             flaw: Flaw::OtherKey { .. },
             ..
         } => {
-            "where the key was replaced on purpose, verify with the key that it was signed with; otherwise somebody \
-             else signed it: keep the directory for examination"
+            "where the key was replaced on purpose, give the public key of each that signed, by --key as often as \
+             needed; otherwise somebody else signed it: keep the directory for examination"
         }
         Fault::Checkpoint {
             flaw: Flaw::Signature,

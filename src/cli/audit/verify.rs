@@ -5,20 +5,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use secrecy::{ExposeSecret as _, SecretSlice};
-
 use super::{
     against::{Held, NoCopy, Sink},
     place::Found,
     progress::Bar,
     telling::{self, Told},
+    trust,
 };
 use crate::{
     audit::{
         fork,
         low_water::Unfit,
         public_key::{NotAKey, PublicKey},
-        signing,
         verify::{
             Evidence, Unreadable,
             findings::Findings,
@@ -38,25 +36,14 @@ pub struct Question {
     pub config: Option<PathBuf>,
     /// The journal's directory.
     pub dir: Option<PathBuf>,
-    /// The file of the public key.
-    pub key: Option<PathBuf>,
+    /// The files of public keys.
+    pub keys: Vec<PathBuf>,
     /// The file of checkpoints that were kept elsewhere.
     pub checkpoint: Option<PathBuf>,
     /// The name of a sink whose copy is to be held against the journal.
     pub against: Option<String>,
     /// Whether a program reads the answer.
     pub json: bool,
-}
-
-/// Where the key came from that signatures were checked with.
-#[derive(Clone, Debug)]
-pub(in crate::cli::audit) enum Trusted {
-    /// Who asked brought it.
-    Brought(PublicKey),
-    /// It lay beside the journal.
-    Beside(PublicKey),
-    /// There is none.
-    Nothing,
 }
 
 /// Nothing can be said of the journal.
@@ -68,7 +55,7 @@ pub(in crate::cli::audit) enum Unknown {
         "there is no journal to verify: neither --dir, nor audit.dir, nor --against leads to one"
     )]
     NoJournal,
-    #[error("several journals, or keys, are verified with --all")]
+    #[error("several journals are verified with --all")]
     Several,
     #[error("reading {path:?}: {source}")]
     File { path: PathBuf, source: io::Error },
@@ -130,10 +117,10 @@ fn answer(question: &Question, environment: &Environment) -> Result<bool, Unknow
     let (config, dir) = (question.config.as_deref(), question.dir.as_deref());
     let Found { dir, own_key } = Found::at(config, dir, environment).map_err(Unknown::Config)?;
     let sink = sink(question, environment)?;
-    let trusted = key(question, &own_key)?;
+    let trusted = trust::trusted(&question.keys, &dir, &own_key)?;
     let kept = kept(question)?;
     let evidence = Evidence {
-        key: trusted.key(),
+        keys: trusted.keys(),
         kept: &kept,
     };
     let (findings, held) = walk(&dir, evidence, sink)?;
@@ -189,30 +176,9 @@ fn sink(question: &Question, environment: &Environment) -> Result<Option<Sink>, 
     Sink::named(name, &config).map(Some).map_err(Unknown::Copy)
 }
 
-fn key(question: &Question, own: &Path) -> Result<Trusted, Unknown> {
-    match &question.key {
-        Some(path) => public_key(path).map(Trusted::Brought),
-        None => key_beside(own),
-    }
-}
-
 /// A public key from its file.
 pub(in crate::cli::audit) fn public_key(path: &Path) -> Result<PublicKey, Unknown> {
     PublicKey::from_pem(&read(path)?).map_err(unfit_key(path))
-}
-
-/// The key that lies beside a journal, if one does.
-pub(in crate::cli::audit) fn key_beside(path: &Path) -> Result<Trusted, Unknown> {
-    let pem = match file::read(path, signing::LARGEST_BYTES) {
-        Ok(pem) => SecretSlice::from(pem),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Trusted::Nothing),
-        Err(source) => {
-            let path = path.to_owned();
-            return Err(Unknown::File { path, source });
-        }
-    };
-    let key = PublicKey::of_private(pem.expose_secret());
-    key.map(Trusted::Beside).map_err(unfit_key(path))
 }
 
 fn kept(question: &Question) -> Result<Kept, Unknown> {
@@ -232,23 +198,9 @@ fn read(path: &Path) -> Result<Vec<u8>, Unknown> {
     })
 }
 
-fn unfit_key(path: &Path) -> impl FnOnce(NotAKey) -> Unknown {
+pub(in crate::cli::audit) fn unfit_key(path: &Path) -> impl FnOnce(NotAKey) -> Unknown {
     let path = path.to_owned();
     |source| Unknown::Key { path, source }
-}
-
-impl Trusted {
-    /// Whether it is this one.
-    pub(in crate::cli::audit) fn is(&self, key: &PublicKey) -> bool {
-        self.key().is_some_and(|own| own.id() == key.id())
-    }
-
-    pub(in crate::cli::audit) fn key(&self) -> Option<&PublicKey> {
-        match self {
-            Self::Brought(key) | Self::Beside(key) => Some(key),
-            Self::Nothing => None,
-        }
-    }
 }
 
 const INTACT: u8 = 0;

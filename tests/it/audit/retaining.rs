@@ -75,7 +75,7 @@ async fn removes_segments_that_are_old_enough_and_tells_which() {
     let Gathered::Document(Document { text, .. }) = site.gathered(late) else {
         panic!("no evidence")
     };
-    let examined = examine(text.as_bytes(), Some(&site.key().public())).unwrap();
+    let examined = examine(text.as_bytes(), &[site.key().public()]).unwrap();
     assert_eq!(examined.records.len(), 2);
     let seqs = |transfer| find(site.dir(), &format!("transfer={transfer}")).seqs;
     assert_eq!((seqs(call).len(), seqs(late).len()), (0, 2));
@@ -269,7 +269,7 @@ impl Site {
 
     fn verified(&self) -> Findings {
         let evidence = Evidence {
-            key: Some(&self.key().public()),
+            keys: &[self.key().public()],
             kept: &Kept::default(),
         };
         verify(self.dir(), evidence, &mut |_| {}).unwrap()
@@ -277,7 +277,7 @@ impl Site {
 
     fn gathered(&self, transfer: TransferId) -> Gathered {
         let now = SystemTime::UNIX_EPOCH;
-        gather(self.dir(), transfer, &self.key(), now, &mut |_| {}).unwrap()
+        gather(self.dir(), transfer, (&self.key(), &[]), now, &mut |_| {}).unwrap()
     }
 }
 

@@ -256,7 +256,7 @@ async fn takes_the_key_of_each_gateway() {
         Process::spawn(Command::new(PROGRAM).args(["audit", "verify", "--dir", "a", "--dir", "b"]));
     let several = several.ended().await;
     assert_eq!(several.code, Some(2));
-    let why = "partner-gateway: several journals, or keys, are verified with --all\nnothing was verified\n";
+    let why = "partner-gateway: several journals are verified with --all\nnothing was verified\n";
     assert_eq!(several.stderr, why);
 }
 

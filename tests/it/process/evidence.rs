@@ -52,12 +52,14 @@ async fn proves_what_became_of_a_transfer_with_nothing_else_at_hand() {
     assert_eq!((shown.code, mode), (Some(0), 0o600));
     assert_eq!([&people, &own, &program].map(|it| it.code), [Some(0); 3]);
     assert!(people.stdout.contains(": intact\ntransfer: "), "{people:?}");
-    assert!(
-        people
-            .stdout
-            .contains(", outcome, outcome forwarded, status 200, forwarded yes, for billing\n"),
-        "{people:?}"
+    let intent = format!(", intent, transfers.reject, customer {CUSTOMER}, for billing\n");
+    let outcome = format!(
+        ", outcome, transfers.reject, 200 forwarded, sent to Partner Center: yes, transfer is \"Reject\", \
+         customer {CUSTOMER}, for billing\n"
     );
+    for line in [intent, outcome] {
+        assert!(people.stdout.contains(&line), "{people:?}");
+    }
     assert!(people.stdout.ends_with(", given by --key\n"), "{people:?}");
     assert!(
         own.stdout.contains(", the document's own, which"),

@@ -10,6 +10,7 @@ mod disk;
 mod evidence;
 mod explaining;
 mod forking;
+mod keys;
 mod leaving;
 mod login;
 mod lost_stream;

@@ -40,7 +40,9 @@ async fn lists_calls_in_doubt_and_calls_that_are_open() {
     let unknown = told["unknown"].as_array().unwrap();
     let calls: Vec<_> = unknown.iter().map(|it| &it["call"]["call"]).collect();
     assert_eq!(calls, ["b", "c", "gone"]);
-    assert_eq!(unknown[0]["call"]["request_ids"], json!(["b1", "b2"]));
+    assert_eq!(unknown[0]["call"]["request_ids"], json!(["b1", "b2", "b3"]));
+    assert_eq!(unknown[0]["sent"], json!(["b2", "b1"]));
+    assert_eq!(unknown[1]["sent"], json!([]));
     let seen =
         json!({"seq": 10, "time": "2026-11-21T10:10:00.000000Z", "transfer_status": "Reject"});
     assert_eq!(unknown[0]["settled"], seen);
@@ -52,6 +54,17 @@ async fn lists_calls_in_doubt_and_calls_that_are_open() {
     );
     assert_eq!(told["open"][0]["call"], "d");
     assert_eq!(told["open"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn says_that_partner_center_is_asked_with_a_configuration_alone() {
+    let dir = journal(&DOUBTFUL).written();
+
+    let said = reconcile(&["--dir", &text(dir.path()), "--since", "7d"]).await;
+
+    assert_eq!((said.code, &*said.stdout), (Some(2), ""));
+    let why = "partner-gateway: --since needs --config, because Partner Center is asked through an account of it";
+    assert!(said.stderr.starts_with(why), "{said:?}");
 }
 
 #[tokio::test]
@@ -194,19 +207,23 @@ const DOUBTFUL: [(&str, &str, &str); 11] = [
     (
         "intent",
         "b",
-        r#""transfer":"B","request_ids":["b1","b2"],"#,
+        r#""transfer":"B","request_ids":["b1","b2","b3"],"#,
     ),
     (
         "outcome",
         "b",
-        r#""transfer":"B","status":504,"code":"upstream_timeout","forwarded":"unknown","#,
+        r#""transfer":"B","status":504,"code":"upstream_timeout","forwarded":"unknown","attempts":[{"request_id":"b2"},{"request_id":"b1"}],"#,
     ),
     ("intent", "c", r#""transfer":"C","request_ids":["c1"],"#),
-    ("intent", "d", r#""transfer":"D","request_ids":["d1"],"#),
+    (
+        "intent",
+        "d",
+        r#""transfer":"D","request_ids":["d1","d2"],"#,
+    ),
     (
         "outcome",
         "c",
-        r#""transfer":"C","forwarded":"unknown","transfer_status":"Active","#,
+        r#""transfer":"C","forwarded":"unknown","attempts":[{"request_id":"x1"}],"transfer_status":"Active","#,
     ),
     ("outcome", "gone", r#""status":504,"forwarded":"unknown","#),
     ("intent", "e", r#""transfer":"B","request_ids":["e1"],"#),
@@ -227,7 +244,7 @@ journal 0f8fad5b-d9cb-469f-a165-70867728950e in DIR: 11 records read
 in doubt: 2; in doubt and settled later: 1; open: 1
 settled: call b, 2026-11-21T10:03:00.000000Z, transfers.reject
   customer CUSTOMER, transfer B, account contoso, for billing
-  request_ids: b1 b2
+  request_ids sent, the first one first: b2 b1
   closed: record 4, 2026-11-21T10:04:00.000000Z, answered 504 upstream_timeout
   later: record 10, 2026-11-21T10:10:00.000000Z, the transfer is \"Reject\"
 in doubt: call c, 2026-11-21T10:05:00.000000Z, transfers.reject
@@ -240,5 +257,5 @@ in doubt: call gone, 2026-11-21T10:08:00.000000Z, transfers.reject
   closed: record 8, 2026-11-21T10:08:00.000000Z, answered 504
 open: call d, 2026-11-21T10:06:00.000000Z, transfers.reject
   customer CUSTOMER, transfer D, account contoso, for billing
-  request_ids: d1
+  request_ids, some of: d1 d2
 ";

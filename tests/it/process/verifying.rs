@@ -99,6 +99,20 @@ async fn tells_people_how_far_a_journal_is_signed() {
 }
 
 #[tokio::test]
+async fn says_what_a_copy_must_contain() {
+    let dir = Made::by(&Signer::new()).written();
+    let path = dir.path().display().to_string();
+    fs::remove_file(dir.path().join("journal.id")).unwrap();
+
+    let nameless = verify(&["--dir", &path]).await;
+
+    assert_eq!((nameless.code, &*nameless.stdout), (Some(2), ""));
+    let why = "journal.id\" is missing, so that nobody knows which journal this is; a copy of a journal is the whole \
+               directory, without index, *.lock and signing.key";
+    assert!(nameless.stderr.contains(why), "{nameless:?}");
+}
+
+#[tokio::test]
 async fn tells_people_and_programs_the_same_damage() {
     let signer = Signer::new();
     let mut made = Made::by(&signer);
@@ -205,4 +219,5 @@ head: HASH
 signed: up to record 35, by checkpoint 36
 key: KEY, given by --key
 records behind the last checkpoint: 0
+checkpoint.json: not there, so that an end that was cut off does not show; it belongs to every copy of a journal
 ";

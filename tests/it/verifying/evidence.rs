@@ -22,7 +22,7 @@ fn proves_every_record_of_the_transfer_up_to_the_checkpoint_behind_it() {
     let dir = made.written();
 
     let document = gathered(dir.path(), &signer);
-    let found = examine(document.text.as_bytes(), Some(&signer.public())).unwrap();
+    let found = examine(document.text.as_bytes(), &[signer.public()]).unwrap();
 
     // 3 to 6, 13 to 18, 28 to 30, 35 and 36.
     assert_eq!(
@@ -61,7 +61,7 @@ fn marks_what_no_checkpoint_has_signed_yet() {
     let dir = made.written();
 
     let document = gathered(dir.path(), &signer);
-    let found = examine(document.text.as_bytes(), None).unwrap();
+    let found = examine(document.text.as_bytes(), &[]).unwrap();
 
     assert_eq!((document.records, document.unsigned), (3, 2));
     assert_eq!(seqs(&found), [(2, true), (31, false), (33, false)]);
@@ -83,7 +83,7 @@ fn proves_records_whose_last_checkpoint_before_went_with_older_segments() {
     let dir = made.written();
 
     let document = gathered(dir.path(), &signer);
-    let found = examine(document.text.as_bytes(), Some(&signer.public())).unwrap();
+    let found = examine(document.text.as_bytes(), &[signer.public()]).unwrap();
 
     assert_eq!(seqs(&found), [(16, true)]);
     // Checkpoint 18 is signed over one that is gone; 24 is signed over 18.
@@ -128,19 +128,19 @@ fn finds_any_byte_of_the_document_that_was_changed() {
             let mut changed = document.clone();
             changed[place] ^= 1 << bit;
 
-            let found = examine(&changed, None);
+            let found = examine(&changed, &[]);
 
             assert!(found.is_err(), "bit {bit} of byte {place}: {found:?}");
         }
         let cut = &document[..place];
-        assert!(examine(cut, None).is_err() || place == last, "{place}");
+        assert!(examine(cut, &[]).is_err() || place == last, "{place}");
     }
     // White space outside of the two texts means nothing.
     for space in *b" \t\r\n" {
         let mut spaced = document.clone();
         spaced[last] = space;
         spaced.insert(1, space);
-        assert_eq!(examine(&spaced, None), examine(&document, None));
+        assert_eq!(examine(&spaced, &[]), examine(&document, &[]));
     }
 }
 
@@ -150,8 +150,8 @@ fn tells_the_gateways_own_document_from_a_strangers() {
     let dir = about(&stranger, &[3]).written();
 
     let document = gathered(dir.path(), &stranger).text;
-    let unasked = examine(document.as_bytes(), None).unwrap();
-    let asked = examine(document.as_bytes(), Some(&signer.public()));
+    let unasked = examine(document.as_bytes(), &[]).unwrap();
+    let asked = examine(document.as_bytes(), &[signer.public()]);
     let posing = resigned(&document, &stranger, |statement| {
         statement["public_key"] = signer.public_pem().into();
     });
@@ -159,7 +159,7 @@ fn tells_the_gateways_own_document_from_a_strangers() {
     assert_eq!(unasked.key, stranger.public());
     let (found, key) = (stranger.id(), signer.id());
     assert_eq!(asked, Err(Fault::OtherKey { found, key }));
-    assert_eq!(examine(posing.as_bytes(), None), Err(Fault::Signature));
+    assert_eq!(examine(posing.as_bytes(), &[]), Err(Fault::Signature));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn takes_no_word_of_whoever_has_the_key_that_the_lines_do_not_bear_out() {
     let document = gathered(dir.path(), &signer).text;
     let examined = |edit: &dyn Fn(&mut Value)| {
         let edited = resigned(&document, &signer, edit);
-        examine(edited.as_bytes(), Some(&signer.public())).map(|found| seqs(&found))
+        examine(edited.as_bytes(), &[signer.public()]).map(|found| seqs(&found))
     };
 
     let untouched = examined(&|_| {});
@@ -226,7 +226,7 @@ fn holds_each_checkpoint_against_the_one_before_it() {
     });
 
     let (seq, flaw) = (12, Flaw::Signature);
-    let found = examine(edited.as_bytes(), None);
+    let found = examine(edited.as_bytes(), &[]);
     assert_eq!(found, Err(Fault::Checkpoint { seq, flaw }));
 }
 
@@ -246,7 +246,7 @@ fn naming(seqs: &[u64], seq: u64) -> String {
 fn gathering(dir: &Path, signer: &Signer) -> Gathered {
     let transfer = TRANSFER.parse().unwrap();
     let now = SystemTime::UNIX_EPOCH;
-    gather(dir, transfer, &signer.signing(), now, &mut |_| {}).unwrap()
+    gather(dir, transfer, (&signer.signing(), &[]), now, &mut |_| {}).unwrap()
 }
 
 fn gathered(dir: &Path, signer: &Signer) -> Document {

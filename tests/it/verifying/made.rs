@@ -170,6 +170,19 @@ impl Made {
         }
     }
 
+    /// Chains all records after one anew, as they are, and signs their checkpoints in the name of a key.
+    pub(crate) fn resign_after(&mut self, last: u64, signer: &Signer, key_id: &str) {
+        for seq in last + 1..=self.records() {
+            *self.line_mut(seq) = if seq.is_multiple_of(INTERVAL) {
+                self.checkpoint(seq, signer, key_id)
+            } else {
+                let line = String::from_utf8(self.line(seq).clone()).expect("text");
+                let (kept, _) = line.split_once(r#""prev":"#).expect("prev");
+                format!(r#"{kept}"prev":"{}"}}"#, self.hash(seq - 1)).into_bytes()
+            };
+        }
+    }
+
     /// Makes a record one that tells that retention removed all up to another, and chains the rest anew.
     pub(crate) fn tell_pruned(&mut self, seq: u64, upto: u64, checkpoint: &str, signer: &Signer) {
         let head = self.hash(upto);
@@ -232,7 +245,7 @@ pub(crate) fn findings(dir: &Path, signer: Option<&Signer>, kept: &[&Line]) -> F
         }
     };
     let evidence = Evidence {
-        key: key.as_ref(),
+        keys: key.as_slice(),
         kept: &kept,
     };
     verify(dir, evidence, &mut |_| {}).expect("readable")

@@ -2,6 +2,7 @@
 
 mod damage;
 mod evidence;
+mod hands;
 pub(crate) mod made;
 mod tampering;
 
@@ -212,7 +213,7 @@ fn finds_that_all_of_a_journal_is_gone_only_by_what_was_kept() {
     made.files.clear();
     let dir = made.written();
     let evidence = Evidence {
-        key: None,
+        keys: &[],
         kept: &Kept::default(),
     };
 

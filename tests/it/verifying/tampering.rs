@@ -229,7 +229,7 @@ impl Trial {
     fn verify(&self) -> Option<Damage> {
         let key = self.signer.public();
         let evidence = Evidence {
-            key: Some(&key),
+            keys: &[key],
             kept: &self.kept,
         };
         let found = verify(self.dir.path(), evidence, &mut |_| {});

@@ -96,7 +96,7 @@ pub fn compare(
 /// Follows the copy of a journal by itself, and gathers what the others need.
 pub fn follow_copy(
     journal: JournalId,
-    key: Option<&PublicKey>,
+    keys: &[PublicKey],
     entries: &mut dyn Iterator<Item = Entry>,
 ) -> (Comparison, Account) {
     let mut account = Account::of(journal);
@@ -106,7 +106,7 @@ pub fn follow_copy(
             account.note(&record, &entry.line);
         }
     });
-    let comparison = copy::alone(journal, key, &mut noted);
+    let comparison = copy::alone(journal, keys, &mut noted);
     account.is_whole = true;
     (comparison, account)
 }

@@ -41,7 +41,7 @@ struct Copied<'a> {
 impl<'a> Along<'a> {
     pub(in crate::audit::verify::copy) fn new(
         journal: JournalId,
-        key: Option<&'a PublicKey>,
+        keys: &'a [PublicKey],
         expected: &'a Expected,
         entries: &'a mut dyn Iterator<Item = Entry>,
     ) -> Self {
@@ -49,7 +49,7 @@ impl<'a> Along<'a> {
             name: journal.to_string(),
             entries: entries.peekable(),
             next: None,
-            seals: Seals::new(journal, key),
+            seals: Seals::new(journal, keys),
             head: None,
             expected,
             found: Comparison::default(),
@@ -127,6 +127,7 @@ impl<'a> Along<'a> {
             });
         }
         copy.found.signed = copy.seals.signed;
+        copy.found.vouched.clone_from(&copy.seals.hands.vouched);
         self.copy.found
     }
 }
@@ -177,7 +178,7 @@ impl Copied<'_> {
                 self.note(Difference::Chain(Break::Hash { seq }));
             }
             Some(_) => {}
-            None => self.seals.begin_after(&record.prev),
+            None => self.seals.begin_after(seq, &record.prev),
         }
         if record.is_checkpoint()
             && let Err(flaw) = self.seals.check(record, before, hash)

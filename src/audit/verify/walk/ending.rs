@@ -52,6 +52,7 @@ impl Walk<'_> {
             checkpoints: self.seals.count,
             unchecked: self.seals.unchecked,
             signed: self.seals.signed,
+            vouched: self.seals.hands.vouched.clone(),
             last_checkpoint: self.seals.last,
             kept_found: self.kept_found,
             kept_before: first.map_or(0, |first| self.kept.count_before(first)),

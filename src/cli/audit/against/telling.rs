@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use super::Held;
 use crate::{
     audit::verify::copy::{Comparison, Difference, Range},
-    cli::audit::shown,
+    cli::audit::{
+        hands::{hands, signed_by},
+        shown,
+    },
 };
 
 /// Tells people.
@@ -34,6 +37,7 @@ pub(in crate::cli::audit) fn as_text(held: &Held, out: &mut dyn Write) -> io::Re
             "signed in the sink: up to record {}, by checkpoint {}",
             signed.upto, signed.checkpoint
         )?;
+        hands(&found.vouched, 1, out)?;
     }
     if let Some(lag) = found.lag {
         writeln!(out, "not delivered yet: {lag}")?;
@@ -78,6 +82,7 @@ pub(in crate::cli::audit) fn as_json(held: &Held) -> Value {
         "range": found.range.map(range),
         "records_same": found.same,
         "signed_upto": found.signed.map(|signed| signed.upto),
+        "signed_by": signed_by(&found.vouched),
         "not_delivered_yet": found.lag.map(range),
         "older_than_journal": found.older,
         "refused": found.refused,

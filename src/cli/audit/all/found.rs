@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use super::Found;
-use crate::audit::verify::{census::Kind, copy::Difference, findings::Fault, seals::Flaw};
+use crate::audit::verify::census::Kind;
 
 /// The directories, each once, however it is written.
 pub(in crate::cli::audit::all) fn each_once(dirs: Vec<PathBuf>) -> Vec<PathBuf> {
@@ -20,34 +19,5 @@ pub(in crate::cli::audit::all) fn word(kind: Kind) -> &'static str {
         Kind::Other => "other_line",
         Kind::Short { .. } => "short",
         Kind::Contradicted { .. } => "contradicted",
-    }
-}
-
-impl Found {
-    /// The key that a checkpoint names in place of the one that was given.
-    pub(in crate::cli::audit::all) fn other_key(&self) -> Option<&str> {
-        match self {
-            Self::Directory(findings, _) => match &findings.damage.as_ref()?.fault {
-                Fault::Checkpoint {
-                    flaw: Flaw::OtherKey { found, .. },
-                    ..
-                } => Some(found),
-                _ => None,
-            },
-            Self::Copy(comparison) => comparison.differences.iter().find_map(|it| match it {
-                Difference::Checkpoint {
-                    flaw: Flaw::OtherKey { found, .. },
-                    ..
-                } => Some(found.as_str()),
-                _ => None,
-            }),
-        }
-    }
-
-    pub(in crate::cli::audit::all) fn signed_nothing(&self) -> bool {
-        match self {
-            Self::Directory(findings, _) => findings.signed.is_none(),
-            Self::Copy(comparison) => comparison.signed.is_none(),
-        }
     }
 }

@@ -9,18 +9,15 @@ use serde_json::{Value, json};
 
 use super::{Found, One, Source, found::word};
 use crate::{
-    audit::{
-        public_key::PublicKey,
-        verify::{
-            census::{Apart, Difference, Kind, Missing, Report},
-            copy::Comparison,
-        },
+    audit::verify::{
+        census::{Apart, Difference, Kind, Missing, Report},
+        copy::Comparison,
     },
     cli::audit::{
         against::telling as copied,
-        shown,
+        hands, shown,
         telling::{self as alone},
-        verify::Trusted,
+        trust::Trusted,
     },
     ids::JournalId,
 };
@@ -165,8 +162,9 @@ fn one(one: &One) -> Value {
             "journal": one.journal().to_string(),
             "records": found.lines,
             "range": found.range.map(copied::range),
-            "key_id": one.trusted.key().map(PublicKey::id),
+            "key_id": hands::key_id(&one.trusted, &found.vouched),
             "signed_upto": found.signed.map(|signed| signed.upto),
+            "signed_by": hands::signed_by(&found.vouched),
             "differences": found.differences.iter().map(copied::difference).collect::<Vec<_>>(),
             "differences_not_told": found.untold,
         }),
@@ -198,7 +196,8 @@ fn copy_as_text(one: &One, found: &Comparison, out: &mut dyn Write) -> io::Resul
             signed.upto, signed.checkpoint
         ),
         (None, _) => writeln!(out, "signed: nothing"),
-    }
+    }?;
+    hands::hands(&found.vouched, one.trusted.keys().len(), out)
 }
 
 fn what_is_missing(missing: &Missing) -> String {

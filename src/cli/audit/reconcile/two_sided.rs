@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::SystemTime,
 };
 
@@ -31,9 +31,10 @@ pub(super) fn run(
     since: &Since,
     environment: &Environment,
 ) -> Result<bool, Failed> {
+    let path = question.place.config.as_deref();
+    let path = path.ok_or(Failed::SinceWithoutConfig)?;
     let until = SystemClock.now();
     let since = since.time(until)?;
-    let path = question.place.config.as_deref().unwrap_or(Path::new("."));
     let config = load(path, environment)?.config;
     let (name, tenant) = account(&config, question.account.as_deref())?;
     let dirs = journals([&config.audit.dir].into_iter().chain(&question.replica))?;

@@ -163,7 +163,7 @@ fn name(value: &Value, path: &str, keys: &mut BTreeSet<String>) {
 }
 
 /// Rows, a value that is set in each, and what is said of it after an install.
-const SAID: [(&str, &str, &str); 17] = [
+const SAID: [(&str, &str, &str); 18] = [
     (
         "own-nats",
         "test.enabled=true",
@@ -245,5 +245,10 @@ const SAID: [(&str, &str, &str); 17] = [
         "nats",
         "config.accounts.contoso.refresh_token.file=/var/lib/partner-gateway/token",
         "WARNING: replicas cannot share its refresh token",
+    ),
+    (
+        "everything",
+        "test.enabled=true",
+        "kubectl -n partner create secret generic fabrikam-refresh-token\n",
     ),
 ];

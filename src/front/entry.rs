@@ -123,7 +123,7 @@ fn parent(headers: &HeaderMap) -> Option<TraceParent> {
 /// What others on the way have to say of the trace, on one line
 /// (<https://www.w3.org/TR/trace-context/#tracestate-header>).
 fn state(headers: &HeaderMap) -> Option<String> {
-    let values = headers.get_all("tracestate").iter();
+    let values = headers.get_all(names::TRACESTATE).iter();
     let lines: Option<Vec<_>> = values.map(|value| value.to_str().ok()).collect();
     lines
         .map(|lines| lines.join(","))

@@ -11,3 +11,5 @@ pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// The caller's trace, <https://www.w3.org/TR/trace-context/#traceparent-header>.
 pub const TRACEPARENT: &str = "traceparent";
+/// What others on the way say of that trace.
+pub const TRACESTATE: &str = "tracestate";

@@ -135,8 +135,8 @@ fn security_schemes() -> Value {
         "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "The caller's own token: of a configured issuer (`callers.issuers`), or of the file \
-                            `callers.token_file`. It is never forwarded, and where it is there it decides alone. \
+            "description": "The caller's own token: of a configured issuer (`callers.issuers`), for one of the \
+                            `audiences` configured with it, or of the file `callers.token_file`. It is never forwarded, and where it is there it decides alone. \
                             Where `callers.anonymous` is set, a loopback listener takes calls without one.",
         },
         "clientCertificate": {

@@ -24,7 +24,7 @@ pub(in crate::front::openapi) fn reject() -> Value {
     json!({
         "summary": "Rejects one subscription transfer",
         "description": "200 is said only where the body proves that the transfer is rejected. Any query is refused.",
-        "parameters": in_head(&["correlationId", "account", "idempotencyKey", "traceparent"]),
+        "parameters": in_head(&["correlationId", "account", "idempotencyKey", "traceparent", "tracestate"]),
         "requestBody": {
             "required": false,
             "description": "No body, `{}`, or a reason for the audit record, which is never forwarded.",
@@ -46,7 +46,7 @@ pub(in crate::front::openapi) fn read() -> Value {
     json!({
         "summary": "Tells how one subscription transfer stands",
         "description": "It changes nothing, and may always be repeated. Any query, and any body, is refused.",
-        "parameters": in_head(&["correlationId", "account", "traceparent"]),
+        "parameters": in_head(&["correlationId", "account", "traceparent", "tracestate"]),
         "responses": answers::all(&responses),
     })
 }
@@ -107,6 +107,14 @@ pub(in crate::front::openapi) fn parameters() -> Map<String, Value> {
             header(
                 names::TRACEPARENT,
                 "The trace to continue, W3C Trace Context. One that is not sound is ignored.",
+                &json!({"type": "string"}),
+            ),
+        ),
+        (
+            "tracestate",
+            header(
+                names::TRACESTATE,
+                "What others on the way say of that trace. Ignored where it is longer than 512 characters.",
                 &json!({"type": "string"}),
             ),
         ),

@@ -20,7 +20,7 @@ pub(in crate::front::openapi) fn described() -> Value {
     own.entry("503".to_owned()).and_modify(or_leaving);
     let mut responses = answers::all(&own);
     responses.insert("200".to_owned(), found());
-    let mut parameters = calls::in_head(&["correlationId", "traceparent"]);
+    let mut parameters = calls::in_head(&["correlationId", "traceparent", "tracestate"]);
     parameters.extend(Parameter::ALL.map(described_parameter));
     json!({
         "summary": "Finds records of this replica's audit journal, newest first",

@@ -103,6 +103,24 @@ def takes_changes_while_it_runs(cluster, helm):
     return f"{len(CHANGES)} changes"
 
 
+def keeps_its_replicas_when_they_are_left_to_the_autoscaler(cluster, helm):
+    chart = (RELEASE, CHART, *values("minimal"), "--set", "audit.persistence.whenScaled=Delete")
+    cluster.helm(helm, "install", *chart, "--set", "replicaCount=5", *WAIT)
+    claims = lambda: {claim["metadata"]["uid"] for claim in cluster.listed("v1", "PersistentVolumeClaim")}
+    before = claims()
+    cluster.helm(helm, "upgrade", *chart, "--set", "autoscaling.enabled=true,autoscaling.minReplicas=5")
+    left = has_all_replicas(cluster)
+    expect(left == 5, f"{left} of 5 replicas are left, and their volumes")
+    expect(claims() >= before, "replicas have other volumes")
+    more = ("--set", "autoscaling.enabled=true,autoscaling.minReplicas=6")
+    cluster.helm(helm, "upgrade", *chart, *more)
+    eventually("the autoscaler has looked", lambda: cluster.workloads()[0]["spec"]["replicas"] == 6)
+    cluster.helm(helm, "upgrade", *chart, *more, "--set", "podAnnotations.a=b", *WAIT)
+    expect(has_all_replicas(cluster) == 6, "the number of replicas is not the autoscaler's")
+    leaves(cluster, helm)
+    return "5 replicas, then 6"
+
+
 def is_taken_over_by_the_other_version_of_helm(cluster):
     cluster.helm("helm3", "install", RELEASE, CHART, *values("production"), *WAIT)
     cluster.helm("helm4", "upgrade", RELEASE, CHART, *values("production"), "--set", "podAnnotations.by=helm4", *WAIT)
@@ -188,6 +206,7 @@ def trials():
         yield f"{helm}: from each row to each other", goes_from_each_row_to_each_other, helm
         yield f"{helm}: changes of minimal", takes_changes_while_it_runs, helm
         yield f"{helm}: larger volumes", gets_larger_volumes_when_only_the_stateful_set_is_deleted, helm
+        yield f"{helm}: autoscaling", keeps_its_replicas_when_they_are_left_to_the_autoscaler, helm
     yield "production: helm3, then helm4", is_taken_over_by_the_other_version_of_helm
     yield "everything: rights", has_the_right_to_its_one_secret
 

@@ -68,7 +68,7 @@ class Program:
     def threads(self):
         return sum(len(os.listdir(f"/proc/{pid}/task")) for pid in self.pids())
 
-    def wait_for_answer(self, port, request, patience=15):
+    def wait_for_answer(self, port, request, patience=120):
         """Makes a call again and again until it is answered with 200; returns the seconds since the start."""
         while True:
             if status_of(port, request) == 200:

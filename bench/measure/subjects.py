@@ -23,6 +23,22 @@ BY_JWT = """\
 
 
 @dataclass
+class Programs:
+    """What is run."""
+
+    upstream: Path
+    load: Path
+    gateway: Path
+    node: str
+
+    @classmethod
+    def of(cls, options):
+        built = options.programs.resolve()
+        gateway = (options.gateway or built / "partner-gateway").resolve()
+        return cls(built / "upstream", built / "load", gateway, "node")
+
+
+@dataclass
 class Subject:
     """One row: a program in one configuration before an upstream over one scheme."""
 
@@ -32,6 +48,10 @@ class Subject:
     callers: str = "token"
     with_body: bool = False
     durability: str = "strict"
+    # Enough for programs that are compiled before they start.
+    warm_up_seconds: int = 1
+    # Accounts that calls name in turns, account-0 and on; none where they name none.
+    accounts: int = 0
     # Put into the gateway's configuration in place of what stands there.
     changes: dict = field(default_factory=dict)
 
@@ -50,7 +70,7 @@ def all_subjects():
         if scheme == "http":
             subjects.append(Subject("HAProxy", "haproxy", with_body=True))
             subjects.append(Subject("Caddy", "caddy", with_body=True))
-            subjects.append(Subject("Node.js", "node"))
+            subjects.append(Subject("Node.js", "node", warm_up_seconds=4))
         for callers, word in (("token", "token file"), ("es256", "JWT ES256"), ("rs256", "JWT RS256")):
             for durability in ("strict", "relaxed"):
                 # Over HTTPS, and of the second algorithm, the row that the goals are about will do.
@@ -79,8 +99,9 @@ def secret(path, text):
 class Running:
     """A subject that has answered its first call."""
 
-    def __init__(self, subject, programs, upstream):
+    def __init__(self, subject, programs, upstream, keep_journal=False):
         self.subject, self.upstream = subject, upstream
+        self.keep_journal = keep_journal
         self.directory = upstream.directory
         if subject.kind == "upstream":
             self.program = upstream.program
@@ -109,6 +130,8 @@ class Running:
         transfer = "00000000-0000-4000-8000-00000000000f"
         token = self.subject.tokens(self.directory).read_text().splitlines()[0]
         headers = {"Authorization": f"Bearer {token}"}
+        if self.subject.accounts:
+            headers["Partner-Account"] = "account-0"
         body = None
         if self.subject.with_body:
             headers["Content-Type"] = "application/json"
@@ -141,7 +164,8 @@ class Running:
         return [programs.node, BENCH / "node/server.mjs"], environment
 
     def _gateway(self, programs):
-        shutil.rmtree(self.directory / "audit", ignore_errors=True)
+        if not self.keep_journal:
+            shutil.rmtree(self.directory / "audit", ignore_errors=True)
         return [programs.gateway, "serve", "--config", self._configured("gateway.yaml")], None
 
     def _configured(self, name):

@@ -10,7 +10,6 @@ from subjects import BENCH, Running
 
 CONNECTIONS = 64
 RATE = 1_000
-WARM_UP_SECONDS = 1
 
 
 @dataclass
@@ -25,16 +24,18 @@ class Turn:
     p999: float
     rest: Memory
     loaded: Memory
+    tokens: int
     failures: int
 
 
 def measure(subject, programs, upstream, seconds):
     """Starts a subject, measures it, and ends it."""
+    tokens = upstream.counts()["tokens"]
     running = Running(subject, programs, upstream)
     try:
         rest = running.program.memory()
-        closed_loop(running, WARM_UP_SECONDS)
-        closed, cpu, loaded, unforwarded = watched_loop(running, seconds)
+        closed_loop(running, subject.warm_up_seconds)
+        closed, cpu, loaded, failures = watched_loop(running, seconds)
         opened = open_loop(running, programs, seconds)
     finally:
         running.stop()
@@ -49,12 +50,13 @@ def measure(subject, programs, upstream, seconds):
         p999=opened["p999_us"],
         rest=rest,
         loaded=loaded,
-        failures=closed["failures"] + failed + unforwarded,
+        tokens=upstream.counts()["tokens"] - tokens,
+        failures=failures + failed,
     )
 
 
 def watched_loop(running, seconds, connections=CONNECTIONS):
-    """A closed loop with the subject's time on processors, its largest memory, and calls that went nowhere."""
+    """A closed loop, with the subject's time on processors, its largest memory, and how many calls failed."""
     patches = running.upstream.counts()["patches"]
     largest = running.program.memory()
     over = threading.Event()
@@ -74,7 +76,7 @@ def watched_loop(running, seconds, connections=CONNECTIONS):
         over.set()
         watcher.join()
     forwarded = running.upstream.counts()["patches"] - patches
-    return result, cpu, largest, max(0, result["calls"] - forwarded)
+    return result, cpu, largest, max(result["failures"], result["calls"] - forwarded)
 
 
 def closed_loop(running, seconds, connections=CONNECTIONS):
@@ -84,7 +86,7 @@ def closed_loop(running, seconds, connections=CONNECTIONS):
     command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "10s"]
     command += ["-s", BENCH / "wrk/reject.lua", f"{scheme}://127.0.0.1:{running.port}", "--"]
     command += ["patch" if subject.kind == "upstream" else "post", "body" if subject.with_body else "bare"]
-    command += [subject.tokens(running.directory)]
+    command += [subject.tokens(running.directory), str(subject.accounts)]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     result = next(line for line in told.splitlines() if line.startswith("result "))
     return json.loads(result.removeprefix("result "))

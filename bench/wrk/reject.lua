@@ -1,7 +1,8 @@
 -- For wrk: each call rejects a transfer that no call was about before.
 --
 -- Arguments behind "--": how it is asked (post, or patch as the gateway itself does), whether a POST has the PATCH's
--- body, too (body or bare), and a file with callers' tokens, one a line, which take turns.
+-- body, too (body or bare), a file with callers' tokens, one a line, which take turns, and how many accounts do, 0 if
+-- calls name none.
 
 local customer = "b67f0b00-f9e8-4c57-bcb5-0b8b95c6ccf0"
 local threads = 0
@@ -22,10 +23,16 @@ function init(args)
     or "/transfers/" .. customer .. "/")
   local path_end = kind == "patch" and "" or "/reject"
   local length = body and "Content-Type: application/json\r\nContent-Length: 63\r\n\r\n" or "Content-Length: 0\r\n\r\n"
-  after = {}
+  local callers = {}
   for token in io.lines(tokens) do
-    after[#after + 1] = path_end .. " HTTP/1.1\r\nHost: " .. wrk.host .. ":" .. wrk.port
-      .. "\r\nAuthorization: Bearer " .. token .. "\r\n" .. length
+    callers[#callers + 1] = path_end .. " HTTP/1.1\r\nHost: " .. wrk.host .. ":" .. wrk.port
+      .. "\r\nAuthorization: Bearer " .. token .. "\r\n"
+  end
+  local accounts = tonumber(args[4])
+  after = {}
+  for turn = 0, math.max(#callers, accounts) - 1 do
+    local account = accounts > 0 and "Partner-Account: account-" .. turn % accounts .. "\r\n" or ""
+    after[turn + 1] = callers[turn % #callers + 1] .. account .. length
   end
 end
 

@@ -22,7 +22,12 @@ use std::{
 use clap::Parser;
 use tokio::task::{JoinSet, LocalSet};
 
-use crate::{call::Calls, connection::Connector, pace::Plan, tally::Tally};
+use crate::{
+    call::Calls,
+    connection::{CallError, Connection, Connector},
+    pace::{Due, Plan},
+    tally::Tally,
+};
 
 /// Calls over HTTP/1.1 at a steady rate over kept connections.
 #[derive(Debug, Parser)]
@@ -84,24 +89,33 @@ async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
     let due = Rc::new(pace::keep(plan)?);
     let calls = Rc::new(calls);
     let mut callers = JoinSet::new();
-    for mut connection in open {
+    for connection in open {
         let (due, calls, connector) = (Rc::clone(&due), Rc::clone(&calls), connector.clone());
-        callers.spawn_local(async move {
-            let mut tally = Tally::default();
-            while let Some(planned) = due.next().await {
-                let answered = connection.call(&calls).await;
-                tally.note(planned.elapsed(), &answered);
-                if answered.is_err() {
-                    // Whoever closed the connection has had its failure counted; the next call gets a new one.
-                    connection = connector.connect().await?;
-                }
-            }
-            Ok::<_, connection::CallError>(tally)
-        });
+        callers
+            .spawn_local(async move { keep_calling(&due, &calls, &connector, connection).await });
     }
     let mut all = Tally::default();
     while let Some(tally) = callers.join_next().await {
         all.add(tally??);
     }
     Ok(all.told())
+}
+
+/// Makes whichever call is due next, until none is left.
+async fn keep_calling(
+    due: &Due,
+    calls: &Calls,
+    connector: &Connector,
+    mut connection: Connection,
+) -> Result<Tally, CallError> {
+    let mut tally = Tally::default();
+    while let Some(planned) = due.next().await {
+        let answered = connection.call(calls).await;
+        tally.note(planned.elapsed(), &answered);
+        if answered.is_err() {
+            // The failure is counted; the next call gets a new connection.
+            connection = connector.connect().await?;
+        }
+    }
+    Ok(tally)
 }

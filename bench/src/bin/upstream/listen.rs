@@ -1,17 +1,24 @@
 //! Connections, which are kept open for as long as clients like.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, io, net::Ipv4Addr, sync::Arc};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::Upstream;
+
+/// Listens on a free port of loopback.
+pub(crate) fn at_any_port() -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves whoever connects, without TLS.
 pub(crate) async fn plain(listener: TcpListener, upstream: &Arc<Upstream>) {
@@ -62,3 +69,6 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, upstream: Arc<Upstre
             .await,
     );
 }
+
+/// Thousands of connections at once must not wait for a second try of the handshake.
+const BACKLOG: u32 = 4_096;

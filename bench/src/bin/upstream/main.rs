@@ -18,7 +18,6 @@ use std::{
 
 use clap::Parser;
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use crate::answer::Upstream;
 
@@ -48,8 +47,8 @@ async fn main() -> ExitCode {
 async fn run(Arguments { dir, callers }: Arguments) -> Result<(), Box<dyn Error>> {
     callers::write(&dir, callers)?;
     let acceptor = certificate::issue(&dir)?;
-    let plain = TcpListener::bind("127.0.0.1:0").await?;
-    let secure = TcpListener::bind("127.0.0.1:0").await?;
+    let plain = listen::at_any_port()?;
+    let secure = listen::at_any_port()?;
     let (http, https) = (plain.local_addr()?, secure.local_addr()?);
     let upstream = Arc::new(Upstream::new(https));
     let told = json!({"http": http.to_string(), "https": https.to_string()});

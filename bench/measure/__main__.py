@@ -3,6 +3,7 @@
 import argparse
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,8 @@ from upstream import Upstream
 
 def main():
     options = parsed()
+    # As after Ctrl-C: nothing that was started is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     # Thousands of connections are more descriptors than programs may have by default.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -24,7 +27,7 @@ def main():
     try:
         programs = Programs.of(options)
         prepare(directory)
-        upstream = Upstream(programs, directory)
+        upstream = Upstream(programs, directory, options.tokens_shown_once)
         options.do(options, programs, upstream)
     finally:
         if upstream is not None:
@@ -45,11 +48,13 @@ def parsed():
     turns.add_argument("--quick", action="store_true", help="one round of two seconds")
     commands = argparse.ArgumentParser(prog="bench")
     add = commands.add_subparsers(required=True).add_parser
-    add("compare", parents=[common, turns]).set_defaults(do=compare.compare)
-    add("growth", parents=[common, turns]).set_defaults(do=growth.grow)
+    add("compare", parents=[common, turns]).set_defaults(
+        do=compare.compare, tokens_shown_once=compare.TOKENS_SHOWN_ONCE
+    )
+    add("growth", parents=[common, turns]).set_defaults(do=growth.grow, tokens_shown_once=0)
     soaking = add("soak", parents=[common])
     soaking.add_argument("--minutes", type=int, default=60)
-    soaking.set_defaults(do=soak.soak)
+    soaking.set_defaults(do=soak.soak, tokens_shown_once=0)
     options = commands.parse_args()
     if getattr(options, "quick", False):
         options.rounds, options.seconds = 1, 2

@@ -10,6 +10,8 @@ import turn
 from subjects import Running, Subject, all_subjects
 
 STARTS = 10
+# More than a turn of the gateway has calls on two cores.
+TOKENS_SHOWN_ONCE = 100_000
 
 
 @dataclass

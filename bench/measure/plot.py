@@ -10,16 +10,18 @@ PANELS = (
     ("CPU µs a call (less is better)", lambda turn: turn.cpu_us, "{:.1f}"),
     ("p99 in ms at 1,000 calls a second (less is better)", lambda turn: turn.p99 / 1e3, "{:.2f}"),
 )
-LABELS, BARS, NUMBERS = 270, 430, 90
+LABELS, BARS, NUMBERS = 310, 430, 90
 ROW, HEAD = 22, 44
 
 STYLE = """
+.ground { fill: #ffffff }
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .title { font-weight: 600 }
 .other { fill: #9aa4b0 }
 .gateway { fill: #2f6fdb }
 .range { stroke: #1f2328; stroke-width: 1.5 }
 @media (prefers-color-scheme: dark) {
+  .ground { fill: #0d1117 }
   text { fill: #e6edf3 }
   .other { fill: #6b7683 }
   .gateway { fill: #5b95f5 }
@@ -35,13 +37,14 @@ def drawn(results):
         y += HEAD + ROW * len(rows)
     width, height = LABELS + BARS + NUMBERS, y + 8
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
-    return "\n".join([head, f"<style>{STYLE}\n</style>", *parts, "</svg>"]) + "\n"
+    ground = f'<rect class="ground" width="{width}" height="{height}"/>'
+    return "\n".join([head, f"<style>{STYLE}\n</style>", ground, *parts, "</svg>"]) + "\n"
 
 
 def panel(title, rows, form, top):
     """Bars of medians, with a line from the least to the most."""
     scale = BARS / max((max(values) for _, values in rows), default=1)
-    yield f'<text class="title" x="0" y="{top + 28}">{escape(title)}</text>'
+    yield f'<text class="title" x="8" y="{top + 28}">{escape(title)}</text>'
     for number, (subject, values) in enumerate(rows):
         y = top + HEAD + ROW * number
         middle, end = y + ROW / 2 - 3, LABELS + median(values) * scale

@@ -154,10 +154,13 @@ NOTES = """\
   such as writing dirty pages, is in nobody's figures.
 - A failed call is any answer but 2xx, or none, or one of which the upstream has not seen a PATCH.
 - The upstream answers at once. It listens over HTTP, and over HTTPS with TLS 1.3; callers of subjects use HTTP in both.
+- wrk has one thread, which is what bounds the calls/s of the upstream alone.
 - nginx has two workers, HAProxy two threads, Node.js one process, Caddy and the gateway what they take by default. Neither
   HAProxy (without Lua) nor Caddy 2.6 can make the PATCH's body: their callers send it.
 - The Node.js service (`bench/node`) has a shared token for callers, fastify, undici, and `@azure/msal-node` for Partner
   Center's token, which it asks for at each call, as Microsoft's examples do.
 - The gateway writes two records a call into its journal, and, as all others, a line of log. `strict`: an answer leaves when
   its record is on the disk.
+- 16 callers show their JWTs again and again, as services do, and the gateway remembers those that it has verified. Where
+  they are new at each call, each is verified; 100,000 take turns, so that a few may have been shown before.
 - PSS shares out what processes have in common; RSS counts it in each."""

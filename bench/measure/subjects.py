@@ -80,6 +80,8 @@ def all_subjects():
                     continue
                 name = f"gateway, {word}, {durability}{over}"
                 subjects.append(Subject(name, "gateway", scheme, callers, durability=durability))
+        if scheme == "http":
+            subjects.append(Subject("gateway, JWT ES256 new at each call, strict", "gateway", callers="once"))
     return subjects
 
 

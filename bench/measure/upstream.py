@@ -8,9 +8,9 @@ from processes import Program
 
 
 class Upstream:
-    def __init__(self, programs, directory):
+    def __init__(self, programs, directory, tokens_shown_once=0):
         self.directory = directory
-        command = [programs.upstream, "--dir", directory, "--callers", "16"]
+        command = [programs.upstream, "--dir", directory, "--callers", "16", "--once", str(tokens_shown_once)]
         log = directory / "upstream.log"
         self.program = Program(command, log)
         while not log.read_text().endswith("}\n"):

@@ -16,7 +16,6 @@ function init(args)
   local kind, body, tokens = args[1], args[2] == "body" or args[1] == "patch", args[3]
   math.randomseed(os.time() * 64 + number)
   run = string.format("%08x-%04x-4000-8000-", math.random(0, 0x7fffffff), number)
-  made = 0
   has_body = body
   local method = kind == "patch" and "PATCH" or "POST"
   before = method .. " " .. (kind == "patch" and "/v1/customers/" .. customer .. "/transfers/"
@@ -34,6 +33,8 @@ function init(args)
     local account = accounts > 0 and "Partner-Account: account-" .. turn % accounts .. "\r\n" or ""
     after[turn + 1] = callers[turn % #callers + 1] .. account .. length
   end
+  -- Anywhere in the list, so that tokens that are to be shown once are not those of the last run.
+  made = math.random(0, #after)
 end
 
 function request()

@@ -11,61 +11,73 @@ use aws_lc_rs::{
 use jsonwebtoken::{Algorithm, EncodingKey, Header, get_current_timestamp, jwk::Jwk};
 use serde_json::{Value, json};
 
-/// Writes `jwks.json`, and so many tokens of each algorithm.
-pub(crate) fn write(dir: &Path, callers: usize) -> Result<(), Box<dyn Error>> {
-    let signers = [
-        ("es256", Algorithm::ES256, es256()?),
-        ("rs256", Algorithm::RS256, rs256()?),
-    ];
-    let mut keys = Vec::new();
-    for (id, algorithm, key) in &signers {
-        keys.push(public(id, *algorithm, key)?);
-        let tokens = (0..callers).map(|number| token(id, *algorithm, key, number));
+/// Signs callers' tokens.
+struct Signer {
+    id: &'static str,
+    algorithm: Algorithm,
+    key: EncodingKey,
+}
+
+/// Writes `jwks.json`, a token of each algorithm for so many callers, and so many to be shown once.
+pub(crate) fn write(dir: &Path, callers: usize, once: usize) -> Result<(), Box<dyn Error>> {
+    let (es256, rs256) = (Signer::es256()?, Signer::rs256()?);
+    let keys = [es256.public()?, rs256.public()?];
+    for (file, signer, count) in [
+        ("callers.es256", &es256, callers),
+        ("callers.rs256", &rs256, callers),
+        ("callers.once", &es256, once),
+    ] {
+        let tokens = (0..count).map(|number| signer.token(number, callers));
         let tokens = tokens.collect::<Result<Vec<_>, _>>()?;
-        fs::write(dir.join(format!("callers.{id}")), tokens.join("\n"))?;
+        fs::write(dir.join(file), tokens.join("\n"))?;
     }
     fs::write(dir.join("jwks.json"), json!({ "keys": keys }).to_string())?;
     Ok(())
 }
 
-/// A caller's token; callers are `caller-0`, `caller-1` and so on.
-fn token(
-    id: &str,
-    algorithm: Algorithm,
-    key: &EncodingKey,
-    number: usize,
-) -> Result<String, jsonwebtoken::errors::Error> {
-    let mut header = Header::new(algorithm);
-    header.kid = Some(id.to_owned());
-    let now = get_current_timestamp();
-    let claims = json!({
-        "iss": ISSUER,
-        "aud": "partner-gateway",
-        "sub": format!("caller-{number}"),
-        "jti": format!("{id}-{number}"),
-        "iat": now,
-        "nbf": now,
-        "exp": now + LIFE_SECONDS,
-    });
-    jsonwebtoken::encode(&header, &claims, key)
-}
+impl Signer {
+    fn es256() -> Result<Self, Box<dyn Error>> {
+        let random = SystemRandom::new();
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)?;
+        Ok(Self {
+            id: "es256",
+            algorithm: Algorithm::ES256,
+            key: EncodingKey::from_ec_der(pkcs8.as_ref()),
+        })
+    }
 
-fn public(id: &str, algorithm: Algorithm, key: &EncodingKey) -> Result<Value, Box<dyn Error>> {
-    let mut jwk = Jwk::from_encoding_key(key, algorithm)?;
-    jwk.common.key_id = Some(id.to_owned());
-    Ok(serde_json::to_value(jwk)?)
-}
+    fn rs256() -> Result<Self, Box<dyn Error>> {
+        let pkcs8 = KeyPair::generate(KeySize::Rsa2048)?.as_der()?;
+        let pkcs1 = pkcs8.as_ref().get(PKCS8_HEAD..).unwrap_or_default();
+        Ok(Self {
+            id: "rs256",
+            algorithm: Algorithm::RS256,
+            key: EncodingKey::from_rsa_der(pkcs1),
+        })
+    }
 
-fn es256() -> Result<EncodingKey, Box<dyn Error>> {
-    let random = SystemRandom::new();
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)?;
-    Ok(EncodingKey::from_ec_der(pkcs8.as_ref()))
-}
+    /// The token of this number; callers are `caller-0`, `caller-1` and so on.
+    fn token(&self, number: usize, callers: usize) -> Result<String, Box<dyn Error>> {
+        let mut header = Header::new(self.algorithm);
+        header.kid = Some(self.id.to_owned());
+        let now = get_current_timestamp();
+        let claims = json!({
+            "iss": ISSUER,
+            "aud": "partner-gateway",
+            "sub": format!("caller-{}", number % callers.max(1)),
+            "jti": format!("{}-{number}", self.id),
+            "iat": now,
+            "nbf": now,
+            "exp": now + LIFE_SECONDS,
+        });
+        Ok(jsonwebtoken::encode(&header, &claims, &self.key)?)
+    }
 
-fn rs256() -> Result<EncodingKey, Box<dyn Error>> {
-    let pkcs8 = KeyPair::generate(KeySize::Rsa2048)?.as_der()?;
-    let pkcs1 = pkcs8.as_ref().get(PKCS8_HEAD..).unwrap_or_default();
-    Ok(EncodingKey::from_rsa_der(pkcs1))
+    fn public(&self) -> Result<Value, Box<dyn Error>> {
+        let mut jwk = Jwk::from_encoding_key(&self.key, self.algorithm)?;
+        jwk.common.key_id = Some(self.id.to_owned());
+        Ok(serde_json::to_value(jwk)?)
+    }
 }
 
 const ISSUER: &str = "https://issuer.invalid";

@@ -1,7 +1,8 @@
 //! A pretend Partner Center and Entra ID that answer at once and always alike, for measuring what stands before them.
 //!
 //! It checks nothing. What it needs and what its clients need is made at each start and put into a directory:
-//! `ca.pem`, `jwks.json`, and callers' tokens, one a line, in `callers.es256` and `callers.rs256`.
+//! `ca.pem`, `jwks.json`, and callers' tokens, one a line, in `callers.es256`, `callers.rs256` and
+//! `callers.once`.
 
 mod answer;
 mod callers;
@@ -31,6 +32,9 @@ struct Arguments {
     /// How many callers have a token of each algorithm
     #[arg(long, default_value_t = 16)]
     callers: usize,
+    /// How many further tokens there are, for callers who show each of theirs once
+    #[arg(long, default_value_t = 0)]
+    once: usize,
 }
 
 #[tokio::main]
@@ -44,8 +48,9 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(Arguments { dir, callers }: Arguments) -> Result<(), Box<dyn Error>> {
-    callers::write(&dir, callers)?;
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let Arguments { dir, callers, once } = arguments;
+    callers::write(&dir, callers, once)?;
     let acceptor = certificate::issue(&dir)?;
     let plain = listen::at_any_port()?;
     let secure = listen::at_any_port()?;

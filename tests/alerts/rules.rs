@@ -55,7 +55,7 @@ fn counts_every_code_as_one_thing() {
     };
     let failed = of("namespace_job:partner_gateway_failed_calls:rate5m");
     let not_admitted = of("namespace_job:partner_gateway_admitted_calls:rate5m");
-    let upstream = of("PartnerGatewayPartnerCenterFails");
+    let upstream = of("namespace_job:partner_gateway_upstream_failures:rate15m");
 
     let mut all = [&failed[..], &not_admitted, &upstream].concat();
     all.sort();

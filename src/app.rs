@@ -36,6 +36,7 @@ use crate::{
     config::Config,
     front::{
         admin::{Admin, Watched},
+        door::Door,
         handler::Handler,
         searching::{self, Reach},
         settings::{AdminSettings, Settings},
@@ -145,7 +146,8 @@ impl Gateway {
         let watched = Watched::of(
             Arc::clone(&transfers),
             (shipping.progress(), witnessing.tally()),
-            (tls.clone(), exporting.tally()),
+            (tls.clone(), Door::of(config.server.max_connections)),
+            exporting.tally(),
         );
         let books = watched.books(exporting.tracer());
         let searching = searching::stack(Arc::clone(&transfers), reach, &books, &tasks);

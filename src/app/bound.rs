@@ -1,6 +1,6 @@
 //! The gateway with its sockets, until it leaves.
 
-use std::{fmt, io, net::SocketAddr, time::Duration};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +9,7 @@ use crate::{
     app::{Gateway, reload::Replaceable},
     front::{
         connection::Connection,
+        door::Door,
         exchange::Arrival,
         listener::{Limits, Listener},
         stack,
@@ -54,8 +55,8 @@ impl Gateway {
     ///
     /// When an address cannot be had.
     pub async fn bind(self) -> Result<Bound, BindError> {
-        let limits = |max_connections, linger| Limits {
-            max_connections,
+        let limits = |door, linger| Limits {
+            door,
             header_timeout: self.server.header_timeout,
             linger,
         };
@@ -63,7 +64,7 @@ impl Gateway {
             self.server.listen,
             "server.listen",
             limits(
-                self.server.max_connections,
+                Arc::clone(self.admin.door()),
                 LINGER.min(self.server.drain_timeout),
             ),
         )
@@ -71,7 +72,7 @@ impl Gateway {
         let operators = bind(
             self.operators.listen,
             "admin.listen",
-            limits(OPERATOR_CONNECTIONS, Duration::ZERO),
+            limits(Arc::new(Door::of(OPERATOR_CONNECTIONS)), Duration::ZERO),
         )
         .await?;
         Ok(Bound {

@@ -13,8 +13,8 @@ use tracing::error;
 use crate::{
     delivery::{progress::Progress, spans, witness},
     front::{
-        audited::Books, exchange::Arrival, probe::Probe, scrape, searching::SearchStack,
-        tally::Tally, tls::Tls,
+        audited::Books, door::Door, exchange::Arrival, probe::Probe, scrape,
+        searching::SearchStack, tally::Tally, tls::Tls,
     },
     partner_center::{account::Account, breaker::State},
     shutdown::Drain,
@@ -44,6 +44,8 @@ pub struct Watched {
     pub spans: Option<Arc<spans::Tally>>,
     /// The answers.
     pub tally: Arc<Tally>,
+    /// The public listener's.
+    pub door: Arc<Door>,
     /// The configuration's.
     pub reloads: Arc<Reloads>,
     /// TLS on the public listener, where it is offered.
@@ -69,7 +71,8 @@ impl Watched {
     pub fn of(
         transfers: Arc<Transfers>,
         (sinks, witnesses): (Vec<Arc<Progress>>, Option<Arc<witness::Tally>>),
-        (tls, spans): (Option<Tls>, Option<Arc<spans::Tally>>),
+        (tls, door): (Option<Tls>, Door),
+        spans: Option<Arc<spans::Tally>>,
     ) -> Self {
         Self {
             started: transfers.clock.now(),
@@ -78,6 +81,7 @@ impl Watched {
             witnesses,
             spans,
             tally: Arc::default(),
+            door: Arc::new(door),
             reloads: Arc::default(),
             tls,
         }
@@ -103,6 +107,12 @@ impl Admin {
             searching,
             drain,
         }
+    }
+
+    /// What the public listener's connections come in by.
+    #[must_use]
+    pub fn door(&self) -> &Arc<Door> {
+        &self.watched.door
     }
 
     /// How often the configuration was read anew.

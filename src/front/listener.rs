@@ -12,13 +12,13 @@ use http_body_util::Full;
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::OwnedSemaphorePermit,
     time::timeout,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::front::{connection::Connection, exchange::Arrival};
+use crate::front::{connection::Connection, door::Door, exchange::Arrival};
 
 /// A bound socket with its limits.
 #[derive(Debug)]
@@ -30,8 +30,8 @@ pub struct Listener {
 /// What one listener grants.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections held at once.
-    pub max_connections: usize,
+    /// Connections held at once, and how many there are.
+    pub door: Arc<Door>,
     /// How long a request's head may take, and a TLS handshake.
     pub header_timeout: Duration,
     /// How long connections are accepted once the drain has begun, and how long one must then be silent
@@ -74,7 +74,7 @@ impl Listener {
         A: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
     {
-        let open = Open::at_most(self.limits.max_connections);
+        let open = Open::through(&self.limits.door);
         let take = |accepted| open.take(accepted, &connection);
         tokio::select! {
             biased;
@@ -118,7 +118,7 @@ impl Listener {
                     stream,
                     peer,
                 }),
-                Err(error) => pause(&error).await,
+                Err(error) => pause(&self.limits.door, &error).await,
             }
         }
     }
@@ -126,7 +126,8 @@ impl Listener {
     /// Accepts what waits, then closes the socket. The system is asked itself, because the runtime
     /// knows only of connections whose event it has seen.
     async fn accept_waiting(self, open: &Open, take: impl Fn(Accepted)) -> io::Result<()> {
-        let socket = self.socket.into_std()?;
+        let Self { socket, limits } = self;
+        let socket = socket.into_std()?;
         while let Some(place) = open.place().await {
             match socket.accept() {
                 Ok((stream, peer)) => {
@@ -138,7 +139,7 @@ impl Listener {
                     });
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => pause(&error).await,
+                Err(error) => pause(&limits.door, &error).await,
             }
         }
         Ok(())
@@ -154,23 +155,21 @@ struct Accepted {
 
 /// The connections that are open.
 struct Open {
-    places: Arc<Semaphore>,
-    running: TaskTracker,
+    door: Arc<Door>,
     abandoned: CancellationToken,
 }
 
 impl Open {
-    fn at_most(max_connections: usize) -> Self {
+    fn through(door: &Arc<Door>) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(max_connections)),
-            running: TaskTracker::new(),
+            door: Arc::clone(door),
             abandoned: CancellationToken::new(),
         }
     }
 
     /// Waits for a place; there is always one in the end.
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).acquire_owned().await.ok()
+        self.door.place().await
     }
 
     fn take<A, F>(&self, accepted: Accepted, connection: &Connection<A>)
@@ -188,7 +187,7 @@ impl Open {
         }
         let serving = connection.clone().run(stream, peer);
         let abandoned = self.abandoned.clone();
-        self.running.spawn(async move {
+        self.door.running().spawn(async move {
             if abandoned.run_until_cancelled(serving).await.is_none() {
                 debug!(address = %peer, "connection cut off");
             }
@@ -198,8 +197,8 @@ impl Open {
 
     /// Waits until none is open and what they were is counted.
     async fn ended(&self) {
-        self.running.close();
-        self.running.wait().await;
+        self.door.running().close();
+        self.door.running().wait().await;
     }
 
     /// Closes those that are open, whatever they are doing.
@@ -233,10 +232,9 @@ fn turn_newcomers_away(socket: &TcpListener) {
 #[cfg(not(target_os = "linux"))]
 fn turn_newcomers_away(_: &TcpListener) {}
 
-/// Tells why a connection was not accepted, and gives others time to end: most likely the process is
-/// out of descriptors.
-async fn pause(error: &io::Error) {
-    warn!(error = %error, "connection not accepted");
+/// Gives others time to end after a connection was not accepted: most likely the process is out of descriptors.
+async fn pause(door: &Door, error: &io::Error) {
+    door.failed(error);
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 

@@ -15,6 +15,7 @@ pub mod audited;
 pub mod circuit;
 pub mod connection;
 pub mod detail;
+pub mod door;
 pub mod entry;
 pub mod exchange;
 pub mod form;

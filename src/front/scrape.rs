@@ -4,6 +4,7 @@
 
 mod accounts;
 mod calls;
+mod connections;
 mod gateway;
 mod journal;
 mod sharing;
@@ -18,6 +19,7 @@ pub(in crate::front) fn page(watched: &Watched) -> Result<String, prometheus::Er
     let page = Page::default();
     let transfers = &watched.transfers;
     calls::write(&page, &watched.tally, &transfers.places)?;
+    connections::write(&page, &watched.door)?;
     sharing::write(&page, &transfers.idempotency)?;
     accounts::write(&page, &transfers.accounts)?;
     journal::write(&page, &transfers.journal)?;

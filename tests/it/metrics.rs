@@ -2,17 +2,20 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     time::Duration,
 };
 
 use http::Request;
 use http_body_util::BodyExt as _;
 use sandbox::{Fault, Target};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{
     harness::{
         CUSTOMER, TRANSFER, World, canary,
         issuer::{self, Issuer},
+        served::{Served, converse, documented_call, read_answer},
         while_time_flows,
     },
     token::standing::{documented, listed},
@@ -239,6 +242,29 @@ async fn tells_how_the_journal_does_and_what_is_under_way() {
     }
 }
 
+#[tokio::test]
+async fn tells_how_many_connections_there_are_and_may_be() {
+    let served = Served::with(|config| config.server.max_connections = 2).await;
+    let mut open = Vec::new();
+    let mut told = vec![scraped(served.admin).await];
+
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        let call = documented_call();
+        stream.write_all(call.as_bytes()).await.unwrap();
+        read_answer(&mut stream).await;
+        open.push(stream);
+        told.push(scraped(served.admin).await);
+    }
+
+    for (page, count) in told.iter().zip(["0", "1", "2"]) {
+        assert_eq!(page.number("connections"), count);
+        assert_eq!(page.number("max_connections"), "2");
+        assert_eq!(page.number("accept_failures_total"), "0");
+    }
+    served.stop().await.0.unwrap();
+}
+
 /// What is told at a moment.
 pub(crate) struct Page {
     text: String,
@@ -246,6 +272,17 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    fn read(text: String) -> Self {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let samples = lines
+            .map(|line| line.rsplit_once(' ').unwrap())
+            .map(|(sample, value)| (sample.to_owned(), value.to_owned()));
+        Self {
+            samples: samples.collect(),
+            text,
+        }
+    }
+
     /// The labels and values of a family's samples.
     pub(crate) fn of(&self, name: &str) -> BTreeMap<&str, &str> {
         let name = format!("partner_gateway_{name}");
@@ -274,15 +311,15 @@ pub(crate) async fn page(world: &World) -> Page {
     let answer = world.gateway.admin().answer(&head).await.unwrap();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     canary::assert_untold("/metrics", &body);
-    let text = String::from_utf8(body.to_vec()).unwrap();
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let samples = lines
-        .map(|line| line.rsplit_once(' ').unwrap())
-        .map(|(sample, value)| (sample.to_owned(), value.to_owned()));
-    Page {
-        samples: samples.collect(),
-        text,
-    }
+    Page::read(String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// The same over the operators' listener.
+async fn scraped(admin: SocketAddr) -> Page {
+    let request = "GET /metrics HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n";
+    let answer = converse(admin, request.as_bytes()).await;
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    Page::read(body.to_owned())
 }
 
 /// The row of the README that a sample belongs to.

@@ -1,12 +1,13 @@
 //! A listener by itself that lingers for hours, so that each step of its leaving can be looked at.
 
-use std::{future::ready, io, net::SocketAddr, time::Duration};
+use std::{future::ready, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::Response;
 use http_body_util::Full;
 use partner_gateway::{
     front::{
         connection::Connection,
+        door::Door,
         exchange::Arrival,
         listener::{Limits, Listener},
         stray::Strays,
@@ -81,7 +82,7 @@ struct Listening {
 impl Listening {
     async fn lingering(linger: Duration) -> Self {
         let limits = Limits {
-            max_connections: 10,
+            door: Arc::new(Door::of(10)),
             header_timeout: Duration::from_hours(1),
             linger,
         };

@@ -108,11 +108,7 @@ impl Pen {
 
     fn next_segment(&self) -> io::Result<Segment> {
         let first = self.head.seq().saturating_add(1);
-        let segment = Segment::create(&self.dir, first, self.room.reserve(0))?;
-        if first > 1 {
-            info!(audit.seq = first, "audit journal goes on in a new segment");
-        }
-        Ok(segment)
+        Segment::create(&self.dir, first, self.room.reserve(0))
     }
 
     /// Writes a batch that room was made for. One that writes nothing is signed where something is to be
@@ -131,6 +127,7 @@ impl Pen {
         if batch.signed || is_full || (proves && lines.bytes.is_empty()) {
             self.encoder.sign(&mut lines, time);
         }
+        let is_new = segment.bytes() == 0 && !lines.bytes.is_empty();
         let is_synced = batch.settles || is_full || self.flush_is_due();
         let put = segment
             .write(&lines.bytes, time)
@@ -138,6 +135,9 @@ impl Pen {
             .and_then(|()| segment.in_place());
         if let Err(why) = put {
             return Err(self.failed(Some(segment), why));
+        }
+        if let (true, Some(first @ 2..)) = (is_new, segment.first()) {
+            info!(audit.seq = first, "audit journal goes on in a new segment");
         }
         self.segment = Some(segment);
         self.head = lines.head;

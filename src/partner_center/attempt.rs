@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode};
 use tokio::time::{Instant, timeout_at};
-use tracing::warn;
+use tracing::debug;
 
 use crate::{
     cause,
@@ -164,7 +164,8 @@ impl<C: OnTransfer> Trip<'_, C> {
             .exchange(request, within, limit)
             .await
             .map_err(|error| {
-                warn!(upstream.error = %cause::chain(&error), "no whole answer from Partner Center");
+                // The line and the record of the call tell, too.
+                debug!(upstream.error = %cause::chain(&error), "no whole answer from Partner Center");
                 broken(&error)
             })
     }

@@ -8,7 +8,7 @@
 pub mod told;
 pub mod tracer;
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
 use http::HeaderValue;
 use opentelemetry::{
@@ -183,11 +183,42 @@ impl Open {
 
 fn remote(parent: TraceParent, state: Option<&str>) -> SpanContext {
     let flags = TraceFlags::default().with_sampled(parent.is_sampled);
+    let state = state.filter(|text| has_keys(text));
     let state = state.and_then(|text| text.parse::<TraceState>().ok());
     let trace = opentelemetry::TraceId::from(parent.trace.bits());
     let span = SpanId::from(parent.span);
     SpanContext::new(trace, span, flags, true, state.unwrap_or_default())
 }
 
+/// Whether a `tracestate` names each of its members once, which the parser does not ask for
+/// (<https://www.w3.org/TR/trace-context/#list>).
+fn has_keys(state: &str) -> bool {
+    let members = state
+        .split(',')
+        .map(|member| member.trim_matches([' ', '\t']));
+    let mut keys = members
+        .filter(|member| !member.is_empty())
+        .map(|member| member.split_once('=').map_or(member, |(key, _)| key));
+    let mut seen = BTreeSet::new();
+    keys.all(|key| !key.is_empty() && seen.insert(key))
+}
+
 /// The word for what did not come to its end.
 const CUT_OFF: &str = "cut_off";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_only_a_tracestate_whose_members_have_keys_of_their_own() {
+        for (state, is_sound) in [
+            ("a=1,b=2", true),
+            ("a=1, ,b=1", true),
+            ("a=1,a=2", false),
+            ("a=b;,,=", false),
+        ] {
+            assert_eq!(has_keys(state), is_sound, "{state}");
+        }
+    }
+}

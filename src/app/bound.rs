@@ -159,7 +159,9 @@ impl Bound {
             gone.begin();
             finished
         };
-        let (finished, ()) = tokio::join!(working, operators.serve(probed, sleep(PARTING)));
+        // A sleep counts from when it is made, not from when it is first waited for.
+        let parting = async { sleep(PARTING).await };
+        let (finished, ()) = tokio::join!(working, operators.serve(probed, parting));
         finished
     }
 }

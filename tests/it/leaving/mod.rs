@@ -17,8 +17,9 @@ use serde_json::Value;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::JoinSet};
 
 use crate::harness::{
-    BILLING, CUSTOMER, TRANSFER, World,
+    BILLING, CUSTOMER, Standstill, TRANSFER, World,
     journal::Journal,
+    log::Log,
     mutual::Mutual,
     served::{
         Served, ask, connect_http_2, converse, documented_call, read_answer, read_to_end, until,
@@ -140,6 +141,25 @@ async fn answers_connections_that_nobody_has_accepted_yet() {
     }
     assert_eq!(left, Ok(()));
     assert_eq!(journal.of_kind("outcome").len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn has_nothing_to_tell_of_connections_however_long_it_ran() {
+    let log = Log::begin();
+    let standstill = Standstill::begin();
+    let served = Served::new().await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    call(&mut stream).await;
+    read_answer(&mut stream).await;
+    drop(stream);
+    tokio::time::advance(Duration::from_mins(1)).await;
+    drop(standstill);
+
+    let (left, _) = served.stop().await;
+
+    assert_eq!(left, Ok(()));
+    let open = log.lines("connections were still open at the end of the drain");
+    assert!(open.is_empty(), "{open:?}");
 }
 
 #[tokio::test]

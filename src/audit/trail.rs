@@ -217,8 +217,8 @@ impl Facts {
         self.intended.load(Ordering::Acquire)
     }
 
-    /// Begins to wait for somebody else: the disk, Microsoft, or a call under the same key. Waits do not
-    /// overlap.
+    /// Begins to wait for somebody else: the caller's body, the disk, Microsoft, or a call under the same key. Waits
+    /// do not overlap.
     pub fn elsewhere(&self) -> Elsewhere<'_> {
         Elsewhere {
             facts: self,

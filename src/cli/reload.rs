@@ -110,19 +110,29 @@ impl Reloader {
             .map_err(Into::into)
             .and_then(|loaded| self.put_into_force(loaded, &read));
         match done {
-            Ok(()) => self.watch.note_sound(read),
+            Ok(_) => self.watch.note_sound(read),
             Err(_) => self.watch.note_unsound(read),
         }
         let path = self.path.display();
         match done {
-            Ok(()) => {
-                let reloaded = self.replaceable.reloads.done();
-                info!(
-                    path = %path,
-                    policy = %self.replaceable.policy_hash(),
-                    config_reloaded = reloaded,
-                    "configuration read anew and in force"
-                );
+            Ok(waiting) => {
+                let reloaded = self.replaceable.reloads.done(waiting);
+                let policy = self.replaceable.policy_hash();
+                if waiting == 0 {
+                    info!(
+                        path = %path,
+                        policy = %policy,
+                        config_reloaded = reloaded,
+                        "configuration read anew and in force"
+                    );
+                } else {
+                    info!(
+                        path = %path,
+                        policy = %policy,
+                        config_reloaded = reloaded,
+                        "configuration read anew and in force, except for what takes effect after a restart"
+                    );
+                }
             }
             Err(fault) => {
                 let failed = self.replaceable.reloads.failed();
@@ -136,7 +146,7 @@ impl Reloader {
         }
     }
 
-    fn put_into_force(&self, loaded: Loaded, read: &Read) -> Result<(), Box<dyn Error>> {
+    fn put_into_force(&self, loaded: Loaded, read: &Read) -> Result<u64, Box<dyn Error>> {
         let Loaded {
             config,
             notices,
@@ -149,10 +159,11 @@ impl Reloader {
         for notice in notices {
             warn!(path = %self.path.display(), "{notice}");
         }
-        for key in self.waiting_for_restart(&values, read) {
+        let waiting = self.waiting_for_restart(&values, read);
+        for key in &waiting {
             warn!(path = %self.path.display(), key, "changed; takes effect after a restart");
         }
-        Ok(())
+        Ok(u64::try_from(waiting.len()).unwrap_or(u64::MAX))
     }
 
     /// Keys that say something else than at the start, or name files that do.

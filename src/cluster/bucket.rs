@@ -205,6 +205,11 @@ impl Bucket {
         self.past.has_lost(self.shape.max_age())
     }
 
+    /// How often this run has noticed that entries of this bucket were lost.
+    pub fn losses(&self) -> u64 {
+        self.past.losses()
+    }
+
     async fn find(&self, connected: &Connected) -> Result<Stream, BucketError> {
         let stream = match connected.jetstream.get_stream(self.stream()).await {
             Ok(stream) => stream,

@@ -21,6 +21,8 @@ struct Seen {
     highest: u64,
     /// When it was noticed last that entries were gone.
     lost_at: Option<Instant>,
+    /// How often it was.
+    losses: u64,
 }
 
 impl Past {
@@ -57,6 +59,11 @@ impl Past {
         self.seen().lost_at.is_some_and(is_recent)
     }
 
+    /// How often it was noticed that entries were gone.
+    pub(in crate::cluster) fn losses(&self) -> u64 {
+        self.seen().losses
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,6 +72,7 @@ impl Past {
 impl Seen {
     fn lose(&mut self, bucket: &str) {
         self.lost_at = Some(Instant::now());
+        self.losses = self.losses.saturating_add(1);
         error!(
             bucket,
             "a bucket of the cluster was lost and made anew; what stood there is gone"
@@ -90,6 +98,7 @@ mod tests {
         tokio::time::advance(Duration::from_mins(1)).await;
         assert!(!past.has_lost(age));
         assert!(past.has_lost(None));
+        assert_eq!(past.losses(), 1);
     }
 
     #[test]

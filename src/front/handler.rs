@@ -138,10 +138,12 @@ impl Within {
         } = exchange;
         let route = route::find(&head)?;
         note(trail.facts(), route);
+        let waiting = trail.facts().elsewhere();
         let body = match fault {
             Some(fault) if fault.hides_body() => Err(fault.into()),
             _ => reading::body(&head, body, self.max_body_bytes, self.body_timeout).await?,
         };
+        drop(waiting);
         let read = Read {
             head: &head,
             fault,

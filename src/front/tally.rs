@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use crate::{
@@ -53,9 +52,10 @@ struct Times {
 pub struct Took {
     /// What was asked for.
     pub operation: &'static str,
-    /// From the first byte of the request to the answer.
+    /// From when the request's head was there to the answer.
     pub whole: Counts,
-    /// Of that, what was not spent waiting for the disk, Microsoft, or a call under the same key.
+    /// Of that, what was not spent waiting for the caller's body, the disk, Microsoft, or a call under the same key;
+    /// of calls that policy permits.
     pub own: Counts,
 }
 
@@ -75,7 +75,11 @@ impl Tally {
         let count = counted.answers.entry(kind).or_default();
         *count = count.saturating_add(1);
         let times = counted.times.entry(operation).or_default();
-        times.note(whole, whole.saturating_sub(facts.waited()));
+        times.whole.took(whole);
+        // Whoever may call nothing has no say in how fast the gateway is.
+        if facts.rule.get().is_some() {
+            times.own.took(whole.saturating_sub(facts.waited()));
+        }
     }
 
     /// How many answers of each kind there were.
@@ -135,13 +139,6 @@ impl Kind {
             forwarded: forwarded.as_str(),
             status: code.status().as_u16(),
         }
-    }
-}
-
-impl Times {
-    fn note(&self, whole: Duration, own: Duration) {
-        self.whole.took(whole);
-        self.own.took(own);
     }
 }
 

@@ -9,11 +9,14 @@ pub struct Reloads {
     failed: AtomicU64,
     /// Whether the last one came to nothing.
     stale: AtomicBool,
+    /// How many keys of what was read last need a restart.
+    waiting: AtomicU64,
 }
 
 impl Reloads {
-    /// Counts one that is in force, and returns how many there were.
-    pub fn done(&self) -> u64 {
+    /// Counts one that is in force, except for so many keys that need a restart, and returns how many there were.
+    pub fn done(&self, waiting: u64) -> u64 {
+        self.waiting.store(waiting, Ordering::Relaxed);
         self.stale.store(false, Ordering::Relaxed);
         self.done.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
@@ -33,6 +36,12 @@ impl Reloads {
             ("in_force", self.done.load(Ordering::Relaxed)),
             ("refused", self.failed.load(Ordering::Relaxed)),
         ]
+    }
+
+    /// How many keys of what was read last take effect only after a restart.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Whether the files hold something else than what is in force, because it was not sound.

@@ -40,6 +40,13 @@ impl Idempotency {
         self.0.shared.as_ref().map(|shared| shared.is_shared())
     }
 
+    /// How often keys that the replicas share were lost; nothing where there are no other replicas.
+    #[must_use]
+    pub fn losses(&self) -> Option<u64> {
+        let shared = self.0.shared.as_ref();
+        shared.map(|shared| shared.board().losses())
+    }
+
     /// Finds out whether a call is the first among all replicas, waiting for one that is under way elsewhere.
     pub(in crate::transfers) async fn across<'a>(
         &'a self,
@@ -624,6 +631,10 @@ mod tests {
 
         fn has_lost(&self) -> bool {
             self.cells().has_lost
+        }
+
+        fn losses(&self) -> u64 {
+            self.cells().has_lost.into()
         }
 
         fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Entry, BucketError>> {

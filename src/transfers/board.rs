@@ -19,6 +19,9 @@ pub trait Board: fmt::Debug + Send + Sync {
     /// Whether entries were lost in this run that would still stand.
     fn has_lost(&self) -> bool;
 
+    /// How often entries were lost in this run.
+    fn losses(&self) -> u64;
+
     /// Reads an entry.
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Entry, BucketError>>;
 
@@ -45,6 +48,10 @@ impl Board for Bucket {
 
     fn has_lost(&self) -> bool {
         Self::has_lost(self)
+    }
+
+    fn losses(&self) -> u64 {
+        Self::losses(self)
     }
 
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Entry, BucketError>> {

@@ -2,12 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     net::SocketAddr,
     time::Duration,
 };
 
+use bytes::Bytes;
+use futures_util::stream;
 use http::Request;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
 use sandbox::{Fault, Target};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
@@ -45,7 +49,7 @@ async fn tells_what_the_readme_lists_and_nothing_that_it_does_not() {
             "credential_expiry",
             "mfa_compliant",
             "listener_certificate",
-            "idempotency_shared",
+            "_idempotency_",
         ]
         .iter()
         .any(|part| row.contains(part))
@@ -240,6 +244,39 @@ async fn tells_how_the_journal_does_and_what_is_under_way() {
     for name in ["audit_synced_timestamp_seconds", "audit_disk_free_bytes"] {
         assert!(after.number(name).parse::<f64>().unwrap() > 0.0, "{name}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn goes_by_permitted_calls_alone_for_its_own_share_and_not_by_how_slowly_bodies_come() {
+    let world = World::new().await;
+    world.reject().without("authorization").send().await;
+    let slow = stream::once(async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        Ok::<_, io::Error>(Frame::data(Bytes::new()))
+    });
+    let slow = StreamBody::new(slow).boxed_unsync();
+
+    while_time_flows(&world, world.reject().streamed(slow).send()).await;
+
+    let page = page(&world).await;
+    let reject = r#"operation="transfers.reject""#;
+    let own = |part: &str| page.number(&format!("call_own_duration_seconds_{part}"));
+    assert_eq!(own(&format!("count{{{reject}}}")), "1");
+    assert_eq!(own(&format!("bucket{{{reject},le=\"2.5\"}}")), "1");
+    let whole = page.number(&format!("call_duration_seconds_count{{{reject}}}"));
+    assert_eq!(whole, "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tells_what_its_clock_says_and_that_nothing_waits_for_a_restart() {
+    let world = World::new().await;
+
+    let page = page(&world).await;
+
+    let clock = page.number("clock_timestamp_seconds").parse::<f64>();
+    let march = Duration::from_hours(492_312).as_secs_f64();
+    assert!(clock.is_ok_and(|clock| (march..march + 3600.0).contains(&clock)));
+    assert_eq!(page.number("config_keys_awaiting_restart"), "0");
 }
 
 #[tokio::test]

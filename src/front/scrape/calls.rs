@@ -53,13 +53,13 @@ const CALLS: Family = Family {
 
 const WHOLE: Family = Family {
     name: "partner_gateway_call_duration_seconds",
-    help: "From the first byte of a request to its answer.",
+    help: "From when the head of a request was there to its answer.",
     labels: &["operation"],
 };
 
 const OWN: Family = Family {
     name: "partner_gateway_call_own_duration_seconds",
-    help: "The share of a call that was not spent waiting for the disk, Microsoft, or a call under the same key.",
+    help: "The share of permitted calls that was not spent waiting for a body, the disk, Microsoft, or a call under the same key.",
     labels: &["operation"],
 };
 

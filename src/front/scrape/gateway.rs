@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use crate::{
     front::{admin::Watched, tls::Tls},
     identity::keys::Fetches,
+    measure::number,
     telemetry::metrics::{Family, Page},
 };
 
@@ -31,7 +32,10 @@ pub(in crate::front) fn write(page: &Page, watched: &Watched) -> Result<(), prom
         counts.map(|(result, count)| (vec![result], count)),
     )?;
     page.gauges(&STALE, [(vec![], reloads.is_stale().into())])?;
+    page.gauges(&WAITING, [(vec![], number(reloads.waiting()))])?;
     page.gauges(&STARTED, [(vec![], timestamp(watched.started))])?;
+    let now = watched.transfers.clock.now();
+    page.gauges(&CLOCK, [(vec![], timestamp(now))])?;
     page.gauges(&BUILD, [(vec![env!("CARGO_PKG_VERSION")], 1.0)])
 }
 
@@ -73,6 +77,18 @@ const STALE: Family = Family {
 const STARTED: Family = Family {
     name: "partner_gateway_start_timestamp_seconds",
     help: "When the gateway started, in seconds since 1970.",
+    labels: &[],
+};
+
+const WAITING: Family = Family {
+    name: "partner_gateway_config_keys_awaiting_restart",
+    help: "How many keys of the configuration that was read last take effect only after a restart.",
+    labels: &[],
+};
+
+const CLOCK: Family = Family {
+    name: "partner_gateway_clock_timestamp_seconds",
+    help: "What the gateway's clock said when this was asked, in seconds since 1970.",
     labels: &[],
 };
 

@@ -6,7 +6,7 @@ use crate::{
     transfers::idempotency::Idempotency,
 };
 
-/// Writes what there is of keys here, and whether the replicas share them.
+/// Writes what there is of keys here, whether the replicas share them, and how often what they share was lost.
 pub(in crate::front) fn write(
     page: &Page,
     idempotency: &Idempotency,
@@ -15,7 +15,9 @@ pub(in crate::front) fn write(
     let waiters = u64::try_from(idempotency.waiters()).unwrap_or(u64::MAX);
     page.gauges(&WAITERS, [(vec![], number(waiters))])?;
     let shared = idempotency.is_shared().into_iter();
-    page.gauges(&SHARED, shared.map(|is_shared| (vec![], is_shared.into())))
+    page.gauges(&SHARED, shared.map(|is_shared| (vec![], is_shared.into())))?;
+    let losses = idempotency.losses().into_iter();
+    page.counters(&LOSSES, losses.map(|losses| (vec![], losses)))
 }
 
 const ENTRIES: Family = Family {
@@ -33,5 +35,11 @@ const WAITERS: Family = Family {
 const SHARED: Family = Family {
     name: "partner_gateway_idempotency_shared",
     help: "Whether idempotency keys are shared with the other replicas of the cluster now; absent without one.",
+    labels: &[],
+};
+
+const LOSSES: Family = Family {
+    name: "partner_gateway_idempotency_losses_total",
+    help: "How often the bucket of idempotency keys was found lost and made anew; absent without a cluster.",
     labels: &[],
 };

@@ -130,12 +130,16 @@ async fn stays_as_it_is_while_a_file_is_broken() {
 
 /// Whether the metrics say that the files hold what was refused.
 async fn stale(gateway: &Running) -> String {
+    metric(gateway, "config_stale").await
+}
+
+/// What the metrics say.
+async fn metric(gateway: &Running, name: &str) -> String {
     let get = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let page = converse(gateway.admin, get).await;
-    let stale = page
-        .lines()
-        .find_map(|line| line.strip_prefix("partner_gateway_config_stale "));
-    stale.unwrap().to_owned()
+    let name = format!("partner_gateway_{name} ");
+    let told = page.lines().find_map(|line| line.strip_prefix(&name));
+    told.unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -205,8 +209,9 @@ async fn tells_which_changes_wait_for_a_restart() {
 
     site.edit("drain_timeout: 15s", "drain_timeout: 16s");
     site.edit("format: json, filter: trace", "format: json, filter: debug");
-    hang_up(&gateway, IN_FORCE).await;
+    hang_up(&gateway, MOSTLY_IN_FORCE).await;
 
+    assert_eq!(metric(&gateway, "config_keys_awaiting_restart").await, "1");
     let waiting = told(&gateway, "changed; takes effect after a restart");
     assert_eq!(waiting[0]["key"], "server.drain_timeout");
     let debug = |line: &str| line.contains(r#""level":"DEBUG""#);
@@ -216,6 +221,10 @@ async fn tells_which_changes_wait_for_a_restart() {
 
 /// What the log says when a configuration takes the place of another.
 const IN_FORCE: &str = "configuration read anew and in force";
+
+/// What it says where a part of it has to wait.
+const MOSTLY_IN_FORCE: &str =
+    "configuration read anew and in force, except for what takes effect after a restart";
 
 /// What it says when one does not.
 const NOT_SOUND: &str = "configuration not sound; the old one stays in force";

@@ -12,7 +12,9 @@
 
 mod checked;
 mod documented;
+mod exact;
 mod image;
+mod leaves;
 mod nats;
 mod network;
 mod node;

@@ -48,29 +48,38 @@ fn lets_monitoring_in_at_the_operators_listener_and_nobody_else() {
 
 #[test]
 fn lets_pods_out_to_what_the_configuration_needs() {
+    let dns = json!([{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]);
     for (row, expected) in [
-        ("minimal", &[53, 53, 443][..]),
-        ("production", &[53, 53, 443, 443, 6443, 5432][..]),
-        ("workload-identity", &[53, 53, 443][..]),
-        ("nats", &[53, 53, 443, 4222][..]),
-        ("own-nats", &[53, 53, 443, 4222][..]),
-        ("no-persistence", &[53, 53, 443, 4318][..]),
+        ("minimal", &[&[443][..]][..]),
+        ("production", &[&[443], &[443, 6443], &[5432]]),
+        ("workload-identity", &[&[443]]),
+        ("mtls", &[&[443]]),
+        ("nats", &[&[443], &[4222]]),
+        ("no-persistence", &[&[443], &[4318]]),
+        ("own-nats", &[&[443], &[4222]]),
         (
             "everything",
-            &[53, 53, 443, 443, 6443, 4222, 4318, 5432, 3128][..],
+            &[&[443], &[443, 6443], &[4222], &[4318], &[5432], &[3128]],
         ),
     ] {
         let rendered = Rendered::of(row, &[]);
-        let rules = rendered.only("NetworkPolicy")["spec"]["egress"].clone();
+        let rules = rendered.only("NetworkPolicy")["spec"]["egress"].as_array();
         let ports: Vec<_> = rules
-            .as_array()
             .into_iter()
             .flatten()
-            .flat_map(|rule| rule["ports"].as_array().expect("ports"))
-            .map(|port| port["port"].as_i64().expect("a number"))
+            .map(|rule| rule["ports"].clone())
             .collect();
 
+        let tcp = |port: &i64| json!({"port": port, "protocol": "TCP"});
+        let expected = expected.iter().map(|rule| rule.iter().map(tcp).collect());
+        let expected: Vec<Value> = [dns.clone()].into_iter().chain(expected).collect();
         assert_eq!(ports, expected, "{row}");
+    }
+    let rendered = Rendered::of("minimal", &[]);
+    let rules = rendered.only("NetworkPolicy")["spec"]["ingress"].clone();
+    for (rule, port) in [(0, "public"), (1, "admin")] {
+        let expected = json!([{"port": port, "protocol": "TCP"}]);
+        assert_eq!(rules[rule]["ports"], expected);
     }
 }
 

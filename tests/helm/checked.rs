@@ -79,7 +79,8 @@ fn check(rendered: &Rendered, is_wanted: impl Fn(&str) -> bool) -> Output {
     for mount in container["volumeMounts"].as_array().expect("mounts") {
         let name = mount["name"].as_str().expect("a name");
         let path = mount["mountPath"].as_str().expect("a path");
-        if is_wanted(name) {
+        // The configuration itself is written below.
+        if is_wanted(name) && mount["subPath"].is_null() {
             project(root, path);
         }
     }

@@ -87,6 +87,7 @@ fn says_after_an_install_what_to_do_next() {
     }
     let sound = notes("production", "test.enabled=true");
     assert!(!sound.contains("WARNING"), "{sound}");
+    assert!(!sound.contains("cuts it off"), "{sound}");
 }
 
 /// What Helm says after an install; Helm 4 needs no cluster to tell.
@@ -163,7 +164,7 @@ fn name(value: &Value, path: &str, keys: &mut BTreeSet<String>) {
 }
 
 /// Rows, a value that is set in each, and what is said of it after an install.
-const SAID: [(&str, &str, &str); 18] = [
+const SAID: [(&str, &str, &str); 21] = [
     (
         "own-nats",
         "test.enabled=true",
@@ -250,5 +251,20 @@ const SAID: [(&str, &str, &str); 18] = [
         "everything",
         "test.enabled=true",
         "kubectl -n partner create secret generic fabrikam-refresh-token\n",
+    ),
+    (
+        "everything",
+        "replicaCount=1,config.accounts.fabrikam.refresh_token.file=/var/lib/partner-gateway/token",
+        "WARNING: replicas cannot share its refresh token",
+    ),
+    (
+        "everything",
+        "test.enabled=true",
+        "WARNING: the autoscaler deletes volumes",
+    ),
+    (
+        "minimal",
+        "test.enabled=true",
+        "set\nconfig.server.drain_timeout to 60s",
     ),
 ];

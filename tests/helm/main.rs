@@ -13,6 +13,7 @@
 mod checked;
 mod documented;
 mod exact;
+mod given;
 mod image;
 mod leaves;
 mod nats;

@@ -112,8 +112,15 @@ fn keeps_pods_from_the_metadata_service_of_their_node() {
     for port in [443, 6443] {
         let to = peers(&rendered, "egress", &json!(port));
         assert!(!to.is_empty());
-        for peer in to {
-            assert_eq!(peer["ipBlock"]["except"], json!(["169.254.0.0/16"]));
+        for peers in to.chunks(2) {
+            let blocks = json!([
+                {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}},
+                {"ipBlock": {
+                    "cidr": "::/0",
+                    "except": ["fe80::/10", "fd00:ec2::254/128", "fd20:ce::254/128"],
+                }},
+            ]);
+            assert_eq!(json!(peers), blocks);
         }
     }
     let narrowed = Rendered::of("everything", &[]);

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::rendered::{HELMS, Rendered, chart, template, tool, values};
+use crate::rendered::{HELMS, Rendered, chart, template, template_json, tool, values};
 
 #[test]
 fn refuses_what_the_schema_does_not_know_and_names_it() {
@@ -68,6 +68,28 @@ fn refuses_what_no_schema_can_see_and_says_what_would_do() {
         &[name, "env[0].value=1h"],
         "Write the key under `config`",
     );
+}
+
+#[test]
+fn refuses_what_would_leak_be_lost_or_be_refused_later() {
+    let rows = include_str!("refused.txt").lines();
+    for line in rows.filter(|line| !line.starts_with('#')) {
+        let parts: Vec<_> = line.split(" | ").collect();
+        let set: Vec<_> = parts[1].split(" && ").collect();
+        for helm in HELMS {
+            let output = template_json(helm, parts[0], &set);
+
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success(), "{helm} {line}");
+            assert!(said.contains(parts[2]), "{helm} {line}: {said}");
+            // What was found may be a secret.
+            let shown = ["abc", "0f0f", "SUAC"]
+                .iter()
+                .find(|it| said.contains(**it));
+            let is_secret = parts[2].contains("only refer");
+            assert!(!(is_secret && shown.is_some()), "{helm} {line}: {said}");
+        }
+    }
 }
 
 #[test]
@@ -275,7 +297,7 @@ const UNSEEN: [(&str, &str, &str); 18] = [
     (
         "minimal",
         "config.accounts.contoso.credential.client_secret=abc",
-        "no place for a secret",
+        "no place for one",
     ),
     (
         "minimal",

@@ -48,10 +48,18 @@ impl Rendered {
     /// Likewise under another name of the release.
     pub(crate) fn released(release: &str, values: &Path, set: &[&str]) -> Self {
         let output = template_as(release, HELMS[0], Some(values), set);
+        Self::read(&output, set)
+    }
+
+    /// Likewise with values as `--set-json` takes them.
+    pub(crate) fn given(row: &str, set: &[&str]) -> Self {
+        Self::read(&template_json(HELMS[0], row, set), set)
+    }
+
+    fn read(output: &Output, set: &[&str]) -> Self {
         let said = String::from_utf8_lossy(&output.stderr);
-        let values = values.display();
-        assert!(output.status.success(), "{values} {set:?}: {said}");
-        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(output.status.success(), "{set:?}: {said}");
+        let text = String::from_utf8(output.stdout.clone()).expect("UTF-8");
         let is_of_nats =
             |object: &Value| object["metadata"]["labels"]["app.kubernetes.io/name"] == "nats";
         let (nats, objects) = documents(&text).map(parsed).partition(is_of_nats);
@@ -126,12 +134,29 @@ impl Rendered {
     }
 }
 
+/// Has Helm render the chart with values in JSON, which it reads as it reads a file.
+pub(crate) fn template_json(helm: &str, row: &str, set: &[&str]) -> Output {
+    let mut command = templating(RELEASE, helm, Some(&values(row)));
+    for set in set {
+        command.args(["--set-json", set]);
+    }
+    command.output().expect("helm")
+}
+
 /// Has Helm render the chart.
 pub(crate) fn template(helm: &str, values: Option<&Path>, set: &[&str]) -> Output {
     template_as(RELEASE, helm, values, set)
 }
 
 fn template_as(release: &str, helm: &str, values: Option<&Path>, set: &[&str]) -> Output {
+    let mut command = templating(release, helm, values);
+    for set in set {
+        command.args(["--set", set]);
+    }
+    command.output().expect("helm")
+}
+
+fn templating(release: &str, helm: &str, values: Option<&Path>) -> Command {
     let mut command = Command::new(tool(helm));
     command.args(["template", release]).arg(chart()).args([
         "--namespace",
@@ -142,10 +167,7 @@ fn template_as(release: &str, helm: &str, values: Option<&Path>, set: &[&str]) -
     if let Some(values) = values {
         command.arg("--values").arg(values);
     }
-    for set in set {
-        command.args(["--set", set]);
-    }
-    command.output().expect("helm")
+    command
 }
 
 /// The chart's directory.

@@ -9,16 +9,19 @@ Refuses, in words, what a schema cannot see. `partner-gateway check` says the re
 {{- if not $config.callers -}}
 {{- fail "\n\nconfig.callers is missing: how callers are known. ci/minimal-values.yaml in this chart shows the least that is needed." -}}
 {{- end -}}
-{{- range $name, $account := $config.accounts -}}
-{{- if kindIs "string" (dig "credential" "client_secret" nil $account) -}}
-{{- fail (printf "\n\nconfig.accounts.%s.credential.client_secret is a text: a ConfigMap is no place for a secret. Accepted: {file: PATH}, with the Secret under `files`, or {env: NAME}." $name) -}}
-{{- end -}}
-{{- end -}}
+{{- include "partner-gateway.checkNames" . -}}
+{{- include "partner-gateway.checkSecrets" . -}}
+{{- include "partner-gateway.checkLeaving" . -}}
+{{- include "partner-gateway.checkPorts" . -}}
+{{- include "partner-gateway.checkTokens" . -}}
+{{- include "partner-gateway.checkScaling" . -}}
 {{- if not (hasPrefix "/var/lib/partner-gateway/" $config.audit.dir) -}}
 {{- fail (printf "\n\nconfig.audit.dir is %q; accepted: a directory inside /var/lib/partner-gateway, the one place that can be written to." $config.audit.dir) -}}
 {{- end -}}
 {{- $most := dig "max_bytes" "10GiB" $config.audit -}}
-{{- if le (include "partner-gateway.bytes" .Values.audit.persistence.size | int64) (include "partner-gateway.bytes" $most | int64) -}}
+{{- $room := include "partner-gateway.bytes" (dict "key" "audit.persistence.size" "text" .Values.audit.persistence.size) | int64 -}}
+{{- if le $room (include "partner-gateway.bytes" (dict "key" "config.audit.max_bytes" "text" $most) | int64) -}}
+{{- $most = kindIs "float64" $most | ternary (int64 $most) $most -}}
 {{- fail (printf "\n\naudit.persistence.size is %s, but the journal may grow to %v (config.audit.max_bytes). Accepted: more; a pod whose emptyDir is too large is evicted, and its journal with it." .Values.audit.persistence.size $most) -}}
 {{- end -}}
 {{- include "partner-gateway.checkSinks" . -}}
@@ -28,13 +31,7 @@ Refuses, in words, what a schema cannot see. `partner-gateway check` says the re
 {{- fail (printf "\n\nenv has %s, which would override the configuration unseen by this chart. Write the key under `config`." .name) -}}
 {{- end -}}
 {{- end -}}
-{{- range $name, $files := .Values.files -}}
-{{- range $taken := list "/etc/partner-gateway/config" "/var/lib/partner-gateway" "/var/run/secrets/kubernetes.io/serviceaccount" "/usr" -}}
-{{- if or (eq $files.mountPath $taken) (hasPrefix (printf "%s/" $taken) $files.mountPath) -}}
-{{- fail (printf "\n\nfiles.%s.mountPath is %q, but %s is taken." $name $files.mountPath $taken) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
+{{- include "partner-gateway.checkMounts" . -}}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
 {{- fail "\n\nmetrics.serviceMonitor and metrics.podMonitor are both enabled, so that everything would be counted twice." -}}
 {{- end -}}
@@ -54,6 +51,11 @@ Refuses, in words, what a schema cannot see. `partner-gateway check` says the re
 {{- end -}}
 {{- if not (or $kept .Values.audit.persistence.enabled) -}}
 {{- fail "\n\naudit.persistence.enabled is false, so the journal goes with each pod. config.audit.sinks must then have a sink with `required: true` (postgres, nats or otlp), which has the records." -}}
+{{- end -}}
+{{- range $key := list "whenScaled" "whenDeleted" -}}
+{{- if and (eq (index $.Values.audit.persistence $key) "Delete") (not $kept) -}}
+{{- fail (printf "\n\naudit.persistence.%s is Delete, so volumes go with records that are nowhere else. Accepted: Retain, or a sink with `required: true` (postgres, nats or otlp) in config.audit.sinks." $key) -}}
+{{- end -}}
 {{- end -}}
 {{- if and $policy.enabled (dig "cluster" "nats" nil .Values.config) (not (or $policy.egress.nats .Values.nats.enabled)) -}}
 {{- fail "\n\nconfig.cluster.nats is set, but networkPolicy.egress.nats does not say where that is: pods by label, or addresses." -}}
@@ -87,7 +89,7 @@ Refuses, in words, what a schema cannot see. `partner-gateway check` says the re
 {{- end -}}
 {{- end -}}
 
-{{/* Ports of collectors, as a JSON list; 443 is open already. */}}
+{{/* Ports of collectors, as a JSON list; 443 is open already, but where it is said who listens there. */}}
 {{- define "partner-gateway.collectorPorts" -}}
 {{- $urls := list -}}
 {{- range .Values.config.audit.sinks -}}
@@ -96,6 +98,6 @@ Refuses, in words, what a schema cannot see. `partner-gateway check` says the re
 {{- with dig "telemetry" "traces" "otlp_endpoint" "" .Values.config -}}{{- $urls = append $urls . -}}{{- end -}}
 {{- $ports := include "partner-gateway.ports" (dict "urls" $urls "schemes" (dict "http" 80 "https" 443)) | fromJsonArray -}}
 {{- $others := list -}}
-{{- range $ports -}}{{- if ne (int .) 443 -}}{{- $others = append $others (int .) -}}{{- end -}}{{- end -}}
+{{- range $ports -}}{{- if or (ne (int .) 443) $.Values.networkPolicy.egress.collector -}}{{- $others = append $others (int .) -}}{{- end -}}{{- end -}}
 {{- toJson $others -}}
 {{- end -}}

@@ -66,7 +66,8 @@ app.kubernetes.io/component: test
 {{- if not (regexMatch "^[0-9]+(ms|s|m|h|d)$" $text) -}}
 {{- fail (printf "\n\n%s is %q; accepted: a duration such as 500ms, 30s, 5m, 1h" .key $text) -}}
 {{- end -}}
-{{- $number := regexFind "^[0-9]+" $text | int64 -}}
+{{- /* A zero in front would make the number octal. */ -}}
+{{- $number := regexReplaceAll "^0+([0-9])" (regexFind "^[0-9]+" $text) "${1}" | int64 -}}
 {{- $unit := regexFind "[a-z]+$" $text -}}
 {{- $milliseconds := mul $number (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000) $unit) -}}
 {{- div (add $milliseconds 999) 1000 -}}
@@ -81,7 +82,11 @@ app.kubernetes.io/component: test
 {{- if or (hasPrefix "127." $text) (hasPrefix "[::1]" $text) -}}
 {{- fail (printf "\n\n%s is %q, which nobody outside of the pod can reach; accepted: such as 0.0.0.0:%s" .key $text (regexFind "[0-9]+$" $text)) -}}
 {{- end -}}
-{{- regexFind "[0-9]+$" $text -}}
+{{- $port := regexFind "[0-9]+$" $text -}}
+{{- if gt (int64 $port) 65535 -}}
+{{- fail (printf "\n\n%s is %q; accepted: a port up to 65535" .key $text) -}}
+{{- end -}}
+{{- $port -}}
 {{- end -}}
 
 {{- define "partner-gateway.publicPort" -}}
@@ -148,20 +153,28 @@ app.kubernetes.io/component: test
 {{/* Ports of URLs, as a JSON list without repeats. Takes a dict of urls and of the port of each scheme. */}}
 {{- define "partner-gateway.ports" -}}
 {{- $ports := list -}}
-{{- range .urls -}}
-{{- $url := urlParse . -}}
+{{- range without .urls "" -}}
+{{- $url := urlParse (trim .) -}}
 {{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
 {{- $ports = append $ports (int (default (get $.schemes $url.scheme) $port)) -}}
 {{- end -}}
 {{- $ports | uniq | sortAlpha | toJson -}}
 {{- end -}}
 
-{{/* A size such as 10GiB, as the configuration has it, or 20Gi, as Kubernetes has it, in bytes; 0 where it is neither. */}}
+{{/*
+A size such as 10GiB, as the configuration has it, or 20Gi, as Kubernetes has it, in bytes. Takes a dict of key and text;
+a number that stands in a file of values is a float.
+*/}}
 {{- define "partner-gateway.bytes" -}}
-{{- $text := trimSuffix "B" (toString .) -}}
+{{- $text := toString .text -}}
+{{- if kindIs "float64" .text -}}{{- $text = printf "%.0f" .text -}}{{- end -}}
+{{- $text = trimSuffix "B" $text -}}
 {{- $factors := dict "" 1 "K" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000
   "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
 {{- $number := regexFind "^[0-9]+(\\.[0-9]+)?" $text -}}
-{{- $factor := default 0 (get $factors (trimPrefix $number $text)) -}}
-{{- mulf (float64 (default "0" $number)) $factor | int64 -}}
+{{- $unit := trimPrefix $number $text -}}
+{{- if not (and $number (hasKey $factors $unit)) -}}
+{{- fail (printf "\n\n%s is %v; accepted: a size such as 512MiB, 10GiB" .key .text) -}}
+{{- end -}}
+{{- mulf (float64 $number) (get $factors $unit) | int64 -}}
 {{- end -}}

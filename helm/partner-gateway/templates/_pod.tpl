@@ -8,11 +8,8 @@ metadata:
     {{- end }}
     {{- merge (include "partner-gateway.selectorLabels" . | fromYaml) $labels .Values.podLabels | toYaml | nindent 4 }}
   annotations:
-    checksum/config: {{ include "partner-gateway.checksum" . }}
-    kubectl.kubernetes.io/default-container: gateway
-    {{- with .Values.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- $own := dict "checksum/config" (include "partner-gateway.checksum" .) "kubectl.kubernetes.io/default-container" "gateway" }}
+    {{- merge $own .Values.podAnnotations | toYaml | nindent 4 }}
 spec:
   serviceAccountName: {{ include "partner-gateway.serviceAccountName" . }}
   automountServiceAccountToken: false
@@ -28,9 +25,7 @@ spec:
   {{- end }}
   securityContext:
     runAsNonRoot: true
-    runAsUser: {{ int64 .Values.securityContext.runAsUser }}
-    runAsGroup: {{ int64 .Values.securityContext.runAsGroup }}
-    fsGroup: {{ int64 .Values.securityContext.fsGroup }}
+    {{- include "partner-gateway.ids" . | trim | nindent 4 }}
     # The modes of a journal that is there already are the gateway's own.
     fsGroupChangePolicy: OnRootMismatch
     seccompProfile:
@@ -105,7 +100,12 @@ env:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 volumeMounts:
+  {{- if .Values.reloadInPlace }}
   - {name: config, mountPath: /etc/partner-gateway/config, readOnly: true}
+  {{- else }}
+  # A file alone stays what it was when the container started, whatever becomes of the ConfigMap.
+  - {name: config, mountPath: {{ include "partner-gateway.configFile" . }}, subPath: gateway.yaml, readOnly: true}
+  {{- end }}
   - {name: data, mountPath: /var/lib/partner-gateway}
   {{- if eq (include "partner-gateway.apiAccess" .) "true" }}
   - {name: kubernetes-api, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
@@ -116,6 +116,15 @@ volumeMounts:
   {{- range $name, $token := .Values.serviceAccountTokens }}
   - {name: token-{{ $name }}, mountPath: {{ $token.mountPath | quote }}, readOnly: true}
   {{- end }}
+{{- end -}}
+
+{{/* Who the processes are; what is null is left to the cluster. */}}
+{{- define "partner-gateway.ids" -}}
+{{- range $key := list "runAsUser" "runAsGroup" "fsGroup" }}
+{{- with index $.Values.securityContext $key }}
+{{ $key }}: {{ int64 . }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "partner-gateway.restricted" -}}

@@ -148,16 +148,17 @@ async fn has_nothing_to_tell_of_connections_however_long_it_ran() {
     let log = Log::begin();
     let standstill = Standstill::begin();
     let served = Served::new().await;
-    let mut stream = TcpStream::connect(served.address).await.unwrap();
-    call(&mut stream).await;
-    read_answer(&mut stream).await;
-    drop(stream);
+    let mut probe = TcpStream::connect(served.admin).await.unwrap();
+    let live = b"GET /livez HTTP/1.1\r\nHost: gateway\r\n\r\n";
+    probe.write_all(live).await.unwrap();
+    read_answer(&mut probe).await;
     tokio::time::advance(Duration::from_mins(1)).await;
     drop(standstill);
 
     let (left, _) = served.stop().await;
 
     assert_eq!(left, Ok(()));
+    assert_eq!(read_to_end(&mut probe).await, "");
     let open = log.lines("connections were still open at the end of the drain");
     assert!(open.is_empty(), "{open:?}");
 }

@@ -4,6 +4,7 @@
 //! the upstream client takes one by value, admitted, so an operation that forgets the check does not
 //! compile.
 
+mod index;
 pub mod permit;
 pub mod policy;
 pub mod rate;

@@ -9,7 +9,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::{
     authorization::{
-        Customers, Rate, RuleSettings, Settings, Wish, permit::Permit, rate::Allowances,
+        Customers, Rate, RuleSettings, Settings, Wish, index::Index, permit::Permit,
+        rate::Allowances,
     },
     command::{Command, Operation},
     identity::caller::Caller,
@@ -18,10 +19,7 @@ use crate::{
 /// The rules in force.
 #[derive(Debug)]
 pub struct Policy {
-    /// Rules by exact principal, each list in the order of the file.
-    exact: HashMap<Box<str>, Vec<Arc<Rule>>>,
-    /// Rules by prefix of a principal, in the order of the file.
-    prefixed: Vec<(Box<str>, Arc<Rule>)>,
+    rules: Index,
     hash: Box<str>,
 }
 
@@ -63,8 +61,7 @@ impl Policy {
     /// that no caller gains or loses a call by the change.
     #[must_use]
     pub fn succeeding(settings: &Settings, old: &Self) -> Self {
-        let prefixed = old.prefixed.iter().map(|(_, rule)| rule);
-        let rules = old.exact.values().flatten().chain(prefixed);
+        let rules = old.rules.all();
         let old = rules.filter_map(|rule| Some((&*rule.name, rule.allowances.as_ref()?)));
         Self::carrying(settings, &old.collect())
     }
@@ -76,8 +73,7 @@ impl Policy {
             let kept = kept.filter(|kept| kept.rate() == rate).cloned();
             Some(kept.unwrap_or_else(|| Arc::new(Allowances::new(rate))))
         };
-        let mut exact: HashMap<Box<str>, Vec<Arc<Rule>>> = HashMap::new();
-        let mut prefixed = Vec::new();
+        let mut rules = Index::default();
         for (place, rule) in settings.rules.iter().enumerate() {
             let shared = Arc::new(Rule {
                 place,
@@ -88,20 +84,11 @@ impl Policy {
                 allowances: allowances(rule),
             });
             for principal in &rule.principals {
-                match principal.strip_suffix('*') {
-                    Some(prefix) => prefixed.push((prefix.into(), Arc::clone(&shared))),
-                    None => {
-                        exact
-                            .entry(principal.as_str().into())
-                            .or_default()
-                            .push(Arc::clone(&shared));
-                    }
-                }
+                rules.add(principal, &shared);
             }
         }
         Self {
-            exact,
-            prefixed,
+            rules,
             hash: hash(&settings.rules),
         }
     }
@@ -137,37 +124,13 @@ impl Policy {
     ///
     /// Those of [`Policy::permit`].
     pub fn decide(&self, wish: &Wish<'_>) -> Result<&Rule, Denial> {
-        let mut rules = self.rules_of(wish.principal);
-        if rules.is_empty() {
-            return Err(Denial::Stranger);
-        }
-        rules.retain(|rule| rule.accounts.contains(wish.account));
-        if rules.is_empty() {
-            return Err(Denial::Account);
-        }
-        rules
-            .into_iter()
-            .find(|rule| rule.grants(wish))
-            .ok_or(Denial::Operation)
+        self.rules.decide(wish)
     }
 
     /// The first 16 hexadecimal digits of the SHA-256 of the rules in force.
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
-    }
-
-    /// The rules that speak of a principal, in the order of the file.
-    fn rules_of(&self, principal: &str) -> Vec<&Rule> {
-        let exact = self.exact.get(principal).into_iter().flatten();
-        let prefixed = self
-            .prefixed
-            .iter()
-            .filter(|(prefix, _)| principal.starts_with(&**prefix))
-            .map(|(_, rule)| rule);
-        let mut rules: Vec<&Rule> = exact.chain(prefixed).map(|rule| &**rule).collect();
-        rules.sort_unstable_by_key(|rule| rule.place);
-        rules
     }
 }
 
@@ -190,8 +153,19 @@ impl Rule {
         Some(self.allowances.as_ref()?.rate())
     }
 
-    fn grants(&self, wish: &Wish<'_>) -> bool {
-        self.customers.include_all_of(wish.customer) && self.operations.contains(&wish.operation)
+    pub(in crate::authorization) fn accounts(&self) -> &BTreeSet<String> {
+        &self.accounts
+    }
+
+    pub(in crate::authorization) fn customers(&self) -> &Customers {
+        &self.customers
+    }
+
+    /// Whether it grants a wish of one whom it names.
+    pub(in crate::authorization) fn grants(&self, wish: &Wish<'_>) -> bool {
+        self.operations.contains(&wish.operation)
+            && self.customers.include_all_of(wish.customer)
+            && self.accounts.contains(wish.account)
     }
 }
 

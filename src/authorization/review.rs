@@ -3,7 +3,7 @@
 //!
 //! Nothing here is wrong by itself, and nothing here has a say in a decision.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     authorization::{Customers, RuleSettings},
@@ -40,15 +40,16 @@ pub enum Oddity {
 #[must_use]
 pub fn findings(rules: &[RuleSettings]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut deciding = Vec::new();
+    let mut deciding = Deciding::default();
     for (place, rule) in rules.iter().enumerate() {
-        let (oddity, earlier) = if let Some(twin) = twin(rule, &deciding) {
+        let near = deciding.near(rule);
+        let (oddity, earlier) = if let Some(twin) = twin(rule, &near) {
             (Oddity::Repeats, vec![twin])
-        } else if let Some(earlier) = covering(rule, &deciding) {
+        } else if let Some(earlier) = covering(rule, &near) {
             (Oddity::NeverDecides, earlier.into_iter().collect())
         } else {
-            let crossing = crossing(rule, &deciding);
-            deciding.push((place, rule));
+            let crossing = crossing(rule, &near);
+            deciding.add(place, rule);
             (Oddity::OtherRate, crossing)
         };
         if !earlier.is_empty() {
@@ -66,6 +67,79 @@ pub fn findings(rules: &[RuleSettings]) -> Vec<Finding> {
 
 /// A rule and where it stands.
 type Placed<'a> = (usize, &'a RuleSettings);
+
+/// Rules that decide something, in their order, so that a rule is held against those alone with which it may have
+/// a call in common.
+#[derive(Default)]
+struct Deciding<'a> {
+    rules: Vec<Placed<'a>>,
+    /// Where in `rules` those stand that name a principal whole, or a customer.
+    of_principal: HashMap<&'a str, Vec<usize>>,
+    of_customer: HashMap<CustomerId, Vec<usize>>,
+    /// And those that mean more than they name.
+    of_beginnings: Vec<usize>,
+    of_any_customer: Vec<usize>,
+}
+
+impl<'a> Deciding<'a> {
+    fn add(&mut self, place: usize, rule: &'a RuleSettings) {
+        let at = self.rules.len();
+        self.rules.push((place, rule));
+        for principal in &rule.principals {
+            if principal.ends_with('*') {
+                self.of_beginnings.push(at);
+            } else {
+                self.of_principal.entry(principal).or_default().push(at);
+            }
+        }
+        match &rule.customers {
+            Customers::Any => self.of_any_customer.push(at),
+            Customers::These(these) => {
+                for customer in these {
+                    self.of_customer.entry(*customer).or_default().push(at);
+                }
+            }
+        }
+    }
+
+    /// All that may have a call in common with a rule, and perhaps others.
+    fn near(&self, rule: &RuleSettings) -> Vec<Placed<'a>> {
+        let near = match (self.by_principals(rule), self.by_customers(rule)) {
+            (Some(one), Some(other)) if one.len() < other.len() => one,
+            (one, other) => match other.or(one) {
+                Some(near) => near,
+                None => return self.rules.clone(),
+            },
+        };
+        let near: BTreeSet<usize> = near.into_iter().collect();
+        let rules = near.into_iter().filter_map(|at| self.rules.get(at));
+        rules.copied().collect()
+    }
+
+    /// Nothing where any principal may be meant.
+    fn by_principals(&self, rule: &RuleSettings) -> Option<Vec<usize>> {
+        let mut near = self.of_beginnings.clone();
+        for principal in &rule.principals {
+            if principal.ends_with('*') {
+                return None;
+            }
+            near.extend(self.of_principal.get(&**principal).into_iter().flatten());
+        }
+        Some(near)
+    }
+
+    /// Nothing where any customer is meant.
+    fn by_customers(&self, rule: &RuleSettings) -> Option<Vec<usize>> {
+        let Customers::These(these) = &rule.customers else {
+            return None;
+        };
+        let mut near = self.of_any_customer.clone();
+        for customer in these {
+            near.extend(self.of_customer.get(customer).into_iter().flatten());
+        }
+        Some(near)
+    }
+}
 
 /// The rule that grants the very same.
 fn twin(rule: &RuleSettings, earlier: &[Placed<'_>]) -> Option<usize> {

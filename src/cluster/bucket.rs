@@ -1,5 +1,4 @@
-//! A key-value bucket of the cluster, one key at a time: read from the stream's leader, written under the revision that
-//! was read.
+//! A key-value bucket of the cluster, key by key: read from the stream's leader, written under the revision that was read.
 
 use std::{
     error::Error as _,
@@ -199,8 +198,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Whether entries of this bucket were lost in this run that would still stand: none that is absent can be taken
-    /// for one that never was.
+    /// Whether entries were lost in this run that would still stand: one that is absent may have been there.
     pub fn has_lost(&self) -> bool {
         self.past.has_lost(self.shape.max_age())
     }

@@ -11,9 +11,17 @@ use crate::{
     rendered::{ROWS, Rendered, root, values},
 };
 
+/// The listener of the documents speaks TLS.
+const TLS: [&str; 4] = [
+    "files.tls.existingSecret=partner-gateway-tls",
+    "files.tls.mountPath=/etc/partner-gateway/tls",
+    "config.server.tls.certificate_file=/etc/partner-gateway/tls/tls.crt",
+    "config.server.tls.private_key_file=/etc/partner-gateway/tls/tls.key",
+];
+
 #[test]
 fn tells_operators_to_type_only_what_names_something() {
-    let rendered = Rendered::released("partner-gateway", &values("own-nats"), &[]);
+    let rendered = Rendered::released("partner-gateway", &values("own-nats"), &TLS);
 
     for file in [
         "docs/runbook.md",
@@ -45,7 +53,7 @@ fn says_after_an_install_only_what_names_something() {
 
 #[test]
 fn notices_a_name_of_nothing() {
-    let rendered = Rendered::released("partner-gateway", &values("own-nats"), &[]);
+    let rendered = Rendered::released("partner-gateway", &values("own-nats"), &TLS);
     for (command, fault) in [
         ("kubectl -n other get pods", "other"),
         ("kubectl -n partner logs gateway-0", "gateway-0"),
@@ -75,6 +83,22 @@ fn notices_a_name_of_nothing() {
         ),
         ("kubectl -n partner get secret gateway-nats", "gateway-nats"),
         (
+            "kubectl -n partner get secret gone || kubectl -n partner create secret generic gone",
+            "gone",
+        ),
+        (
+            "kubectl -n partner port-forward service/partner-gateway 8443:8443",
+            "8443:8443",
+        ),
+        (
+            "kubectl -n partner port-forward service/gateway 8443:443",
+            "8443:443",
+        ),
+        (
+            "kubectl -n partner get pods -l app=gateway); do",
+            "app=gateway",
+        ),
+        (
             "kubectl label namespace billing partner-gateway/call=true",
             "partner-gateway/call=true",
         ),
@@ -89,10 +113,11 @@ fn notices_a_name_of_nothing() {
 
 /// The words of a command that name nothing.
 fn faults(command: &str, rendered: &Rendered) -> Vec<String> {
-    let words: Vec<_> = command.split_whitespace().skip(1).collect();
+    // What comes behind it, or around it, is another command.
+    let command = command.split([';', ')', '|', '#']).next();
+    let mut words = command.unwrap_or_default().split_whitespace().skip(1);
     let mut faults = Vec::new();
     let mut plain = Vec::new();
-    let mut words = words.into_iter().take_while(|word| *word != "|");
     while let Some(word) = words.next() {
         let names = match word {
             "-n" | "--namespace" => |it: &str, _: &Rendered| it == "partner",
@@ -127,6 +152,10 @@ fn unnamed<'a>(plain: &[&'a str], rendered: &Rendered) -> Vec<&'a str> {
         ["get", "secret", names @ ..] => (is_secret, names),
         ["label", "namespace", _, label] => (lets_in, std::slice::from_ref(label)),
         ["port-forward", name, ports @ ..] => {
+            if let Some(service) = name.strip_prefix("service/") {
+                let of_service = |port: &&&str| !is_port_of(service, port, rendered);
+                return ports.iter().filter(of_service).copied().collect();
+            }
             let mut faults = unnamed(&["logs", name], rendered);
             faults.extend(ports.iter().filter(|port| !is_port(port, rendered)));
             return faults;
@@ -139,6 +168,10 @@ fn unnamed<'a>(plain: &[&'a str], rendered: &Rendered) -> Vec<&'a str> {
 
 /// A pod, or an object that has pods with its kind before it.
 fn is_object(name: &str, rendered: &Rendered) -> bool {
+    // Each in turn, by a loop around the command.
+    if name == "\"$pod\"" {
+        return true;
+    }
     let Some((kind, name)) = name.split_once('/') else {
         return is_pod(name, rendered);
     };
@@ -171,11 +204,14 @@ fn is_container(name: &str, rendered: &Rendered) -> bool {
     own.iter().any(|container| container["name"] == name)
 }
 
-fn is_label(label: &str, rendered: &Rendered) -> bool {
+fn is_label(labels: &str, rendered: &Rendered) -> bool {
     let pod = &rendered.pod()["metadata"]["labels"];
-    label
-        .split_once('=')
-        .is_some_and(|(key, value)| pod[key] == value)
+    let is_one = |label: &str| {
+        label
+            .split_once('=')
+            .is_some_and(|(key, value)| pod[key] == value)
+    };
+    labels.split(',').all(is_one)
 }
 
 /// The one that the gateway has, or, on the machine of whoever tries one, any that is not in its directories.
@@ -187,13 +223,32 @@ fn is_secret(name: &str, rendered: &Rendered) -> bool {
     let sets = workloads(rendered).into_iter();
     let volumes = sets.flat_map(|set| list(&set["spec"]["template"]["spec"]["volumes"]));
     let mut sources = volumes.flat_map(|volume| list(&volume["projected"]["sources"]));
-    sources.any(|source| source["secret"]["name"] == name)
+    let is_mounted = sources.any(|source| source["secret"]["name"] == name);
+    is_mounted
+        || rendered
+            .configuration()
+            .contains(&format!("name: {name}\n"))
 }
 
 fn is_port(port: &str, rendered: &Rendered) -> bool {
     let ports = list(&rendered.container()["ports"]);
     let port = port.parse::<i64>().ok();
     ports.iter().any(|it| it["containerPort"].as_i64() == port)
+}
+
+/// Whether a Service has the port that stands behind a local one.
+fn is_port_of(service: &str, ports: &str, rendered: &Rendered) -> bool {
+    let port = ports
+        .rsplit(':')
+        .next()
+        .and_then(|port| port.parse::<i64>().ok());
+    let services = rendered.all("Service").into_iter();
+    let mut own = services.filter(|it| it["metadata"]["name"] == service);
+    own.any(|it| {
+        list(&it["spec"]["ports"])
+            .iter()
+            .any(|it| it["port"].as_i64() == port)
+    })
 }
 
 /// Whether the network policy lets in who has the label.

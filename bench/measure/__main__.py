@@ -1,4 +1,4 @@
-"""What bench/run, bench/growth and bench/soak do once everything is in place."""
+"""What bench/run, bench/growth, bench/instructions and bench/soak do once everything is in place."""
 
 import argparse
 import resource
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import compare
 import growth
+import instructions
 import soak
 from subjects import BENCH, Programs, prepare
 from upstream import Upstream
@@ -52,6 +53,7 @@ def parsed():
         do=compare.compare, tokens_shown_once=compare.TOKENS_SHOWN_ONCE
     )
     add("growth", parents=[common, turns]).set_defaults(do=growth.grow, tokens_shown_once=0)
+    add("instructions", parents=[common]).set_defaults(do=instructions.count, tokens_shown_once=0)
     soaking = add("soak", parents=[common])
     soaking.add_argument("--minutes", type=int, default=60)
     soaking.set_defaults(do=soak.soak, tokens_shown_once=0)

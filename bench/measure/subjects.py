@@ -52,6 +52,8 @@ class Subject:
     warm_up_seconds: int = 1
     # Accounts that calls name in turns, account-0 and on; none where they name none.
     accounts: int = 0
+    # What it runs under.
+    under: tuple = ()
     # Put into the gateway's configuration in place of what stands there.
     changes: dict = field(default_factory=dict)
 
@@ -113,7 +115,7 @@ class Running:
         self.port = free_port()
         self.admin_port = free_port()
         command, environment = getattr(self, f"_{subject.kind}")(programs)
-        self.program = Program(command, self.directory / f"{subject.kind}.log", environment)
+        self.program = Program([*subject.under, *command], self.directory / f"{subject.kind}.log", environment)
         try:
             self.started_seconds = self.program.wait_for_answer(self.port, self._first_call())
         except RuntimeError as error:

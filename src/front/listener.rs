@@ -86,6 +86,8 @@ impl Listener {
             open.ended().await;
         };
         tokio::select! {
+            biased;
+            // First, or chance would decide whether connections that have all ended were cut off.
             () = leaving => {}
             () = cutoff => {
                 warn!("connections were still open at the end of the drain");

@@ -11,7 +11,7 @@ use crate::traces::trouble;
 fn names_every_field_from_the_list_and_lists_no_other() {
     let used: BTreeSet<String> = sources(Path::new("src"))
         .iter()
-        .flat_map(|text| fields(text))
+        .flat_map(|text| fields(text.split("#[cfg(test)]").next().unwrap_or_default()))
         .collect();
 
     let listed: BTreeSet<String> = FIELDS.map(str::to_owned).into();

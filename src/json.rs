@@ -87,7 +87,8 @@ pub fn list<'a, T>(items: &'a [T], value: impl Fn(&'a T) -> Value<'a>) -> Value<
     if items.is_empty() {
         return Value::Absent;
     }
-    let mut text = String::from("[");
+    let mut text = String::with_capacity(items.len().saturating_mul(TYPICAL_ITEM_BYTES));
+    text.push('[');
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             text.push(',');
@@ -135,7 +136,7 @@ fn quote(text: &mut String, value: impl FnOnce(&mut String)) {
     text.push('"');
     value(text);
     let quoted = text.get(from..).and_then(|quoted| quoted.get(1..));
-    match quoted.filter(|quoted| quoted.bytes().any(is_escaped)) {
+    match quoted.filter(|quoted| has_escapes(quoted.as_bytes())) {
         None => text.push('"'),
         Some(odd) => {
             let escaped = to_string(odd).unwrap_or_default();
@@ -143,6 +144,13 @@ fn quote(text: &mut String, value: impl FnOnce(&mut String)) {
             text.push_str(&escaped);
         }
     }
+}
+
+/// Looks at all of them, which a processor does many at a time; stopping at the first one would be one by one.
+fn has_escapes(bytes: &[u8]) -> bool {
+    bytes
+        .iter()
+        .fold(false, |found, byte| found | is_escaped(*byte))
 }
 
 /// As RFC 8259 section 7 has it.
@@ -167,6 +175,9 @@ impl From<Option<u64>> for Value<'_> {
         number.map_or(Self::Absent, Self::Number)
     }
 }
+
+/// An identifier in quotes, and a comma; an attempt is a few of them.
+const TYPICAL_ITEM_BYTES: usize = 40;
 
 /// An intent has some 1100, an outcome some 800, a line of the log some 600.
 const TYPICAL_BYTES: usize = 1280;

@@ -175,13 +175,15 @@ impl LineHash {
     }
 
     fn digits(&self) -> impl Iterator<Item = u8> {
-        let spelled = |nibble: u8| match nibble {
-            0..10 => b'0'.wrapping_add(nibble),
-            _ => b'a'.wrapping_add(nibble).wrapping_sub(10),
-        };
-        let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        nibbles.map(spelled)
+        self.0.iter().flat_map(|byte| spelled(*byte))
     }
+}
+
+fn spelled(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 15].map(|nibble| match nibble {
+        0..10 => b'0'.wrapping_add(nibble),
+        _ => b'a'.wrapping_add(nibble).wrapping_sub(10),
+    })
 }
 
 /// The text is not a SHA-256 in 64 lower-case hexadecimal digits.
@@ -220,8 +222,9 @@ impl fmt::Display for LineHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Every record has three of them; digit by digit they would take longer than all the rest of its line.
         let mut text = [0; 2 * SHA256_OUTPUT_LEN];
-        for (place, digit) in text.iter_mut().zip(self.digits()) {
-            *place = digit;
+        let (places, _) = text.as_chunks_mut();
+        for (place, byte) in places.iter_mut().zip(self.0) {
+            *place = spelled(byte);
         }
         f.write_str(str::from_utf8(&text).unwrap_or_default())
     }

@@ -220,6 +220,7 @@ impl Place {
                 Self::Head(head) => {
                     let line = bytes.split_inclusive(|byte| *byte == b'\n').next();
                     let line = line.unwrap_or_default();
+                    head.reserve(bytes.len());
                     head.extend_from_slice(line);
                     bytes = bytes.get(line.len()..).unwrap_or_default();
                     match head.as_slice() {

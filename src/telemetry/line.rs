@@ -58,7 +58,7 @@ where
 {
     let innermost = event.parent().and_then(|id| context.span(id));
     let innermost = innermost.or_else(|| context.lookup_current())?;
-    let mut members = Members::default();
+    let mut members = Members::with_room(TYPICAL_SPAN_BYTES);
     for span in innermost.scope().from_root() {
         if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
             members.join(fields);
@@ -139,6 +139,9 @@ impl Visit for Fields<'_> {
             .put(field.name(), &Value::Shown(&format_args!("{value:?}")));
     }
 }
+
+/// Of a call's identifiers.
+const TYPICAL_SPAN_BYTES: usize = 160;
 
 /// Of a call's line, its span included.
 const TYPICAL_BYTES: usize = 768;

@@ -185,9 +185,9 @@ def generations(cluster):
 def has_all_replicas(cluster):
     def all_ready():
         found = [(it["spec"]["replicas"], it["status"]) for it in cluster.workloads()]
-        replicas, status = found[0]
-        ready = status.get("readyReplicas") == status.get("updatedReplicas") == replicas
-        return len(found) == 1 and ready and replicas
+        # NATS beside the gateway is one, too.
+        ready = all(it.get("readyReplicas") == it.get("updatedReplicas") == wanted for wanted, it in found)
+        return ready and sum(wanted for wanted, _ in found)
     return eventually("all replicas are ready", all_ready)
 
 
